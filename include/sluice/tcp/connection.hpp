@@ -1,0 +1,118 @@
+// What the tracker remembers of a TCP connection: 36 bytes, made to lie in the flow's one hot cache line.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "sluice/base/lifetime.hpp"
+#include "sluice/tcp/segment.hpp"
+
+namespace sluice::tcp {
+
+/// The states of RFC 9293 section 3.3.2.
+enum class EndpointState : std::uint8_t {
+    closed, listen, syn_sent, syn_rcvd, established, fin_wait_1, fin_wait_2, close_wait, closing, last_ack, time_wait,
+};
+
+/// Where both endpoints stand once everything that passed is delivered: the pair, originator first. The 19 that occur.
+// X(identifier, originator's state, responder's state, nf_conntrack's name, lifetime)
+// clang-format off
+#define SLUICE_PAIRS(X)                                                                \
+    X(syn_sent__syn_rcvd,         syn_sent,    syn_rcvd,    "SYN_SENT",    syn_sent)    \
+    X(syn_rcvd__syn_rcvd,         syn_rcvd,    syn_rcvd,    "SYN_SENT2",   syn_sent2)   \
+    X(established__syn_rcvd,      established, syn_rcvd,    "SYN_RECV",    syn_recv)    \
+    X(syn_rcvd__established,      syn_rcvd,    established, "SYN_RECV",    syn_recv)    \
+    X(established__established,   established, established, "ESTABLISHED", established) \
+    X(fin_wait_1__close_wait,     fin_wait_1,  close_wait,  "FIN_WAIT",    fin_wait)    \
+    X(close_wait__fin_wait_1,     close_wait,  fin_wait_1,  "FIN_WAIT",    fin_wait)    \
+    X(fin_wait_2__close_wait,     fin_wait_2,  close_wait,  "CLOSE_WAIT",  close_wait)  \
+    X(close_wait__fin_wait_2,     close_wait,  fin_wait_2,  "CLOSE_WAIT",  close_wait)  \
+    X(closing__closing,           closing,     closing,     "LAST_ACK",    last_ack)    \
+    X(time_wait__last_ack,        time_wait,   last_ack,    "LAST_ACK",    last_ack)    \
+    X(last_ack__time_wait,        last_ack,    time_wait,   "LAST_ACK",    last_ack)    \
+    X(closing__time_wait,         closing,     time_wait,   "TIME_WAIT",   time_wait)   \
+    X(time_wait__closing,         time_wait,   closing,     "TIME_WAIT",   time_wait)   \
+    X(time_wait__closed,          time_wait,   closed,      "TIME_WAIT",   time_wait)   \
+    X(closed__time_wait,          closed,      time_wait,   "TIME_WAIT",   time_wait)   \
+    X(time_wait__time_wait,       time_wait,   time_wait,   "TIME_WAIT",   time_wait)   \
+    X(closed__closed,             closed,      closed,      "CLOSE",       close)       \
+    X(closed__listen,             closed,      listen,      "CLOSE",       close)
+// clang-format on
+
+enum class Pair : std::uint8_t {
+#define SLUICE_PAIR_IDENTIFIER(id, a, b, name, lifetime) id,
+    SLUICE_PAIRS(SLUICE_PAIR_IDENTIFIER)
+#undef SLUICE_PAIR_IDENTIFIER
+        count_
+};
+inline constexpr std::size_t pair_count = static_cast<std::size_t>(Pair::count_);
+static_assert(pair_count == 19);
+
+struct PairText {
+    EndpointState originator, responder;
+    std::string_view conntrack_name;
+    Lifetime lifetime;
+};
+inline constexpr std::array<PairText, pair_count> pair_texts{{
+#define SLUICE_PAIR_TEXT(id, a, b, name, lifetime) \
+    {EndpointState::a, EndpointState::b, name, Lifetime::lifetime},
+    SLUICE_PAIRS(SLUICE_PAIR_TEXT)
+#undef SLUICE_PAIR_TEXT
+}};
+[[nodiscard]] constexpr const PairText& text_of(Pair pair) { return pair_texts[static_cast<std::size_t>(pair)]; }
+
+/// The name as JSON and people spell it: "SYN_SENT", "FIN_WAIT_1" …
+[[nodiscard]] constexpr std::string_view name_of(EndpointState state) {
+    constexpr std::array<std::string_view, 11> names{"CLOSED",     "LISTEN",     "SYN_SENT",   "SYN_RCVD",
+                                                     "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT",
+                                                     "CLOSING",     "LAST_ACK",   "TIME_WAIT"};
+    return names[static_cast<std::size_t>(state)];
+}
+
+/// One endpoint, as van Rooij keeps it ("Real Stateful TCP Packet Filtering in IP Filter", 2001), all modulo 2^32.
+struct Side {
+    std::uint32_t end;         ///< highest sequence number it sent, plus one (SYN and FIN count)
+    std::uint32_t max_end;     ///< highest sequence number its peer allows
+    std::uint32_t max_window;  ///< largest window it ever offered, scaled, bytes
+    std::uint32_t max_ack;     ///< highest acknowledgement it sent
+};
+
+/// Everything the hot path needs of a connection. Trivially copyable: the flow table moves it as words.
+struct Connection {
+    std::array<Side, 2> side;          ///< by Direction
+
+    // Common to flows of every protocol: these eight bits lie first in the word for all of them.
+    std::uint32_t lifetime : 5;        ///< Lifetime in force (which of the timeouts; its age list)
+    std::uint32_t seen_reply : 1;      ///< a packet of the reply direction was accepted or tolerated
+    std::uint32_t assured : 1;         ///< nf_conntrack's ASSURED: never evicted
+    std::uint32_t fixed_timeout : 1;   ///< an operator set the timeout by hand: it is not refreshed by packets
+
+    std::uint32_t pair : 5;            ///< Pair
+    std::uint32_t scale_original : 4;  ///< window shift in force; 0 until both sides offered one
+    std::uint32_t scale_reply : 4;
+    std::uint32_t scale_offered : 2;   ///< bit per Direction: its SYN carried the option
+    std::uint32_t sack_permitted : 2;  ///< bit per Direction
+    std::uint32_t seen : 2;            ///< bit per Direction: its Side has been initialised
+    std::uint32_t picked_up : 1;       ///< began in mid-stream (O14)
+    std::uint32_t retransmissions : 3; ///< in a row; saturates
+    std::uint32_t pending_syn : 1;     ///< a PendingSyn is kept for this flow in the side table
+};
+static_assert(sizeof(Connection) == 36 && alignof(Connection) == 4);
+
+/// A SYN that passed but did not (yet) act: rows T4, O6, O8. Rare, so kept beside the table, found by the flow.
+/// Two are remembered: the highest by sequence and the last to pass (O6); equal when only one passed.
+struct PendingSyn {
+    struct One {
+        std::uint32_t sequence;        ///< ISN
+        std::uint32_t end;             ///< ISN + 1 + payload
+        std::uint16_t window;
+        std::uint8_t scale;
+        std::uint8_t bits;             ///< 1: scale offered, 2: SACK permitted, 4: from the reply direction, 8: valid
+    };
+    One highest{};
+    One last{};
+};
+static_assert(sizeof(PendingSyn) == 24);
+
+}  // namespace sluice::tcp
