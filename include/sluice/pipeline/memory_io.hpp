@@ -1,0 +1,56 @@
+// PacketIo over plain memory: for replay, tests and benchmarks without DPDK.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "sluice/base/prefetch.hpp"
+#include "sluice/pipeline/packet_io.hpp"
+
+namespace sluice::pipeline {
+
+/// A frame in two pieces at most: what lies in `first` and the rest (empty for ordinary frames). Owned by the
+/// caller.
+struct MemoryPacket {
+    std::span<const std::uint8_t> first;
+    std::span<const std::uint8_t> rest{};
+    std::uint8_t port_pair = 0;
+    ChecksumState checksum = ChecksumState::unknown;
+    MemoryPacket* next_fragment = nullptr;
+    std::uint64_t number = 0;  ///< for the caller: which packet this is
+};
+
+struct MemoryIo {
+    using Packet = MemoryPacket;
+
+    static const std::uint8_t* data(const Packet* p) { return p->first.data(); }
+    static std::uint32_t first_length(const Packet* p) { return static_cast<std::uint32_t>(p->first.size()); }
+    static std::uint32_t length(const Packet* p) {
+        return static_cast<std::uint32_t>(p->first.size() + p->rest.size());
+    }
+    static void copy(const Packet* p, std::uint32_t offset, std::uint32_t count, std::uint8_t* to) {
+        for (const auto piece : {p->first, p->rest}) {
+            const auto size = static_cast<std::uint32_t>(piece.size());
+            if (offset >= size) {
+                offset -= size;
+                continue;
+            }
+            const std::uint32_t take = std::min(count, size - offset);
+            std::memcpy(to, piece.data() + offset, take);
+            to += take;
+            count -= take;
+            offset = 0;
+        }
+    }
+    static ChecksumState network_checksum(const Packet* p) { return p->checksum; }
+    static ChecksumState transport_checksum(const Packet* p) { return p->checksum; }
+    static std::uint8_t port_pair(const Packet* p) { return p->port_pair; }
+    static void set_next_fragment(Packet* p, Packet* next) { p->next_fragment = next; }
+    static Packet* next_fragment(const Packet* p) { return p->next_fragment; }
+    static void prefetch_header(const Packet* p) { prefetch_read(p->first.data()); }
+};
+static_assert(PacketIo<MemoryIo>);
+
+}  // namespace sluice::pipeline
