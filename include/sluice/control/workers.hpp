@@ -1,0 +1,35 @@
+// What the control part sees of the workers: their tables to read, their mailboxes to ask, their counters.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sluice/pipeline/counters.hpp"
+#include "sluice/pipeline/flow_state.hpp"
+#include "sluice/pipeline/mailbox.hpp"
+
+namespace sluice::control {
+
+struct WorkerHandle {
+    const pipeline::Table4* table4 = nullptr;
+    const pipeline::Table6* table6 = nullptr;
+    pipeline::Mailbox* mailbox = nullptr;
+    const pipeline::Counters* counters = nullptr;
+};
+
+/// The workers of a running daemon (or, in tests, of trackers driven by hand). Used by the control thread
+/// alone.
+struct Workers {
+    std::vector<WorkerHandle> all;
+    std::function<Tick()> now;  ///< the workers' clock
+    bool accounting = false, timestamps = false;
+    /// Which worker owns a flow with this key: by the keyed hash or RSS (pipeline::Steering::owner).
+    std::function<unsigned(const flow::Key4&)> owner4;
+    std::function<unsigned(const flow::Key6&)> owner6;
+    /// More counters for `stats`, by name: ports, queues, rings. May be empty.
+    std::function<std::vector<std::pair<std::string, std::uint64_t>>()> extra_counters;
+};
+
+}  // namespace sluice::control
