@@ -1,0 +1,109 @@
+"""What stands between client and server: sluiced, or a plain bridge that shows the scenarios themselves hold."""
+
+import json
+import os
+import signal
+
+from .process import Failure, Program, execute, wait_until
+
+CONFIGURATION = """\
+[daemon]
+socket = "{socket}"
+
+[dpdk]
+huge_pages = false
+eal_arguments = []
+
+[workers]
+count = {workers}
+idle_backoff = true
+
+[[pairs]]
+name = "wire"
+ports = ["{device}:left", "{device}:right"]
+"""
+
+
+class Bridge:
+    """A learning bridge of the kernel: no tracking, nothing counted."""
+
+    program = None
+    tracks = False
+
+    def __init__(self, rig):
+        self.namespace = rig.between
+
+    def start(self):
+        run = self.namespace.run
+        run("ip", "link", "add", "middle", "type", "bridge", "stp_state", "0", "forward_delay", "0", quiet=True)
+        for port in ("left", "right"):
+            run("ip", "link", "set", port, "master", "middle", quiet=True)
+        run("ip", "link", "set", "middle", "up", quiet=True)
+        # Carry frames larger than nothing and smaller than everything: the MTU follows the ports.
+
+    def stop(self):
+        return 0
+
+
+class Sluiced:
+    """The daemon over two ordinary interfaces, `left` and `right`."""
+
+    tracks = True
+
+    def __init__(self, rig, programs, device="af_packet", workers=1, extra=""):
+        self.rig, self.programs = rig, programs
+        self.transcript, self.namespace = rig.transcript, rig.between
+        self.socket_path = os.path.join(rig.folder, "sluiced.sock")
+        self.config_path = os.path.join(rig.folder, "sluiced.toml")
+        self.settings = dict(device=device, workers=workers, socket=self.socket_path)
+        self.extra = extra
+        self.program = None
+        self.starts = 0
+
+    def write_config(self, extra=None):
+        with open(self.config_path, "w") as file:
+            file.write(CONFIGURATION.format(**self.settings) + (self.extra if extra is None else extra))
+
+    def launch(self):
+        """Starts the daemon without waiting for it to forward."""
+        self.starts += 1
+        argv = self.namespace.argv(self.programs.sluiced, "--config", self.config_path)
+        log = os.path.join(self.rig.folder, f"sluiced-{self.starts}.log")
+        self.program = Program(self.transcript, argv, log)
+        return self.program
+
+    def start(self):
+        self.write_config()
+        self.launch()
+        self.wait_ready()
+
+    def wait_ready(self, seconds=30):
+        def ready_or_dead():
+            return "sluiced: ready" in self.program.log() or not self.program.running()
+
+        wait_until(ready_or_dead, "sluiced says that it is ready", seconds)
+        if not self.program.running():
+            self.transcript.note(self.program.log())
+            raise Failure(f"sluiced ended at start with status {self.program.process.returncode}")
+
+    def stop(self):
+        """SIGTERM, and the exit status."""
+        if self.program is None:
+            return None
+        status = self.program.stop(signal.SIGTERM, 15)
+        self.transcript.note(f"(sluiced ended with status {status})")
+        return status
+
+    # ── the command ──
+
+    def sluice(self, *arguments, check=True, quiet=False, seconds=60):
+        argv = [self.programs.sluice, "--socket", self.socket_path, *arguments]
+        return execute(self.transcript, argv, seconds=seconds, check=check, quiet=quiet)
+
+    def rows(self, *filters):
+        """The lines of `sluice -L`."""
+        return self.sluice("-L", *filters, quiet=True).stdout.splitlines()
+
+    def statistics(self):
+        """`sluice stats --json`, as it came."""
+        return json.loads(self.sluice("stats", "--json", quiet=True).stdout)
