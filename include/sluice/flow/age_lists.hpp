@@ -1,0 +1,188 @@
+// When to look at which record again, and whom to evict: lists in order of age.
+//
+// A timer per flow that every packet moves would cost every packet a line or two. So a record is queued, and
+// looked at again ("examined") when its list's period has passed; a packet that moves its deadline further
+// away touches no list.
+//
+// There is a list for each lifetime, whose period is the lifetime's timeout: a flow that is not refreshed is
+// examined exactly when it expires. One that was refreshed has some time left when examined, less than the
+// timeout. It goes to one of the short lists, of its eviction class, with the longest period that is not
+// beyond its deadline: 2^8, 2^10 … 2^22 ticks (a quarter of a second to seventy minutes). So
+//
+//     a record is examined at its expiry or before, at most 2^8 ticks after it,
+//
+// and in every list the order of queueing is the order of examination: only heads need to be looked at. A
+// flow that is refreshed for ever is examined once per period, half an hour on average for an established
+// one.
+//
+// Eviction wants the oldest of a class. A record therefore always lies in a list of its own class, and one
+// that may be evicted in the list of its own lifetime unless it was refreshed: a change of lifetime requeues
+// it. Flows of the assured class are never evicted, so between them (established, unacknowledged: it changes
+// with every other packet) a change of lifetime moves nothing.
+//
+// A reload may change the timeouts. A shorter one takes effect at once; all that is queued is examined
+// earlier than need be. A longer one takes effect when all that was queued before the reload has left the
+// list, until when the old period rules: examined too early, again, never too late.
+//
+// Time here is the age clock: the caller's ticks, except that it never goes back. When the caller's clock
+// does, the age clock goes on from where it was, so that the lists stay in order and nothing expires in bulk:
+// deadlines are compared with the caller's clock.
+//
+// One thread, the table's owner; the counts per class may be read by any.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <span>
+
+#include "sluice/base/counters.hpp"
+#include "sluice/base/prefetch.hpp"
+#include "sluice/base/sequence.hpp"
+#include "sluice/base/time.hpp"
+#include "sluice/flow/ref.hpp"
+
+namespace sluice::flow {
+
+inline constexpr unsigned max_lifetimes = 32;
+inline constexpr unsigned max_classes = 4;
+inline constexpr Tick max_interval = max_lifetime_seconds * ticks_per_second;
+inline constexpr std::uint8_t never_evicted = max_classes - 1;  ///< the assured class
+
+/// What a record keeps outside its hot line.
+struct ColdNode {
+    Ref next;            ///< younger in its list; of a free record: the next free one
+    Ref previous;        ///< older in its list
+    Tick queued_at;      ///< age clock
+    std::uint32_t mark;  ///< the flow's mark; read by other threads too
+};
+static_assert(sizeof(ColdNode) == 16, "four to a cache line");
+
+class AgeLists {
+  public:
+    static constexpr unsigned short_lists_per_class = 8;
+    static constexpr unsigned list_count = max_lifetimes + max_classes * short_lists_per_class;
+    static_assert(list_count == 64, "a list is kept in six bits of the record and one of a 64-bit map");
+    /// How late a record may be examined, in ticks.
+    static constexpr Tick tolerance = 1U << 8;
+
+    using Intervals = std::array<Tick, max_lifetimes>;
+    using Classes = std::array<std::uint8_t, max_lifetimes>;
+
+    /// `nodes` has one for each record. Classes below max_classes, intervals 1 to max_interval.
+    AgeLists(ColdNode* nodes, const Classes& classes, const Intervals& intervals);
+
+    /// The age clock at the caller's `now`. Stands still while `now` is up to a second behind, and goes on
+    /// from where it stands when the caller's clock was set back further.
+    Tick advance(Tick now) {
+        const auto ahead = sequence_distance(now + skew_, age_);
+        if (ahead >= 0) {
+            age_ = now + skew_;
+        } else if (ahead < -static_cast<std::int32_t>(ticks_per_second)) {
+            skew_ = age_ - now;
+        }
+        return age_;
+    }
+
+    [[nodiscard]] std::uint8_t class_of(std::uint32_t lifetime) const { return class_of_lifetime_[lifetime]; }
+    [[nodiscard]] Tick interval_of(std::uint32_t lifetime) const { return lists_[lifetime].bound; }
+
+    /// Whether a change of lifetime leaves the record where it is.
+    [[nodiscard]] bool may_stay(std::uint32_t was, std::uint32_t is) const {
+        return was == is || (class_of(was) == never_evicted && class_of(is) == never_evicted);
+    }
+    /// Whether a record in this list that now has `remaining` ticks to live is sure to be examined in time,
+    /// seen from the list alone.
+    [[nodiscard]] bool surely_in_time(unsigned list, Tick remaining) const {
+        return static_cast<std::int32_t>(remaining) >= static_cast<std::int32_t>(lists_[list].bound);
+    }
+    /// The same, from when it was queued: touches its cold line.
+    [[nodiscard]] bool in_time(Ref ref, unsigned list, Tick remaining, Tick age) const {
+        const Tick until_examined = nodes_[ref].queued_at + lists_[list].bound - age;
+        return static_cast<std::int32_t>(until_examined) <= static_cast<std::int32_t>(remaining);
+    }
+
+    /// Where a record of this lifetime belongs that has `remaining` ticks to live (negative: overdue).
+    [[nodiscard]] unsigned list_for(std::uint32_t lifetime, Tick remaining) const {
+        if (surely_in_time(lifetime, remaining)) return lifetime;
+        const unsigned first = max_lifetimes + class_of(lifetime) * short_lists_per_class;
+        if (static_cast<std::int32_t>(remaining) < static_cast<std::int32_t>(tolerance)) return first;
+        const unsigned step = (static_cast<unsigned>(std::bit_width(remaining)) - 9) / 2;
+        return first + (step < short_lists_per_class ? step : short_lists_per_class - 1);
+    }
+
+    /// Queues a record behind all others of the list.
+    void push(Ref ref, unsigned list, Tick age);
+    /// Takes a record out of the list it lies in.
+    void unlink(Ref ref, unsigned list);
+
+    /// No list's head is due before the time this compares with; says so without looking at any.
+    [[nodiscard]] bool something_may_be_due(Tick age) const {
+        return occupied_ != 0 && reached(age, next_due_);
+    }
+    /// A list whose head is due, each in turn; list_count when there is none.
+    [[nodiscard]] unsigned next_due_list(Tick age);
+    /// No head is due before this, by the age clock; exact after next_due_list() found none and after
+    /// find_next_due().
+    [[nodiscard]] Tick next_due() const { return next_due_; }
+    void find_next_due();
+    [[nodiscard]] bool empty() const { return occupied_ == 0; }
+
+    /// The due records at the head of a list, oldest first, up to the span's size; how many.
+    /// `on_the_way(Ref)` is called for each as soon as it is known.
+    template <class OnTheWay>
+    [[nodiscard]] unsigned collect_due(unsigned list, Tick age, std::span<Ref> out,
+                                       OnTheWay&& on_the_way) const {
+        unsigned count = 0;
+        for (Ref ref = lists_[list].head; ref != no_ref && count < out.size(); ref = nodes_[ref].next) {
+            if (!reached(age, nodes_[ref].queued_at + lists_[list].period)) break;
+            on_the_way(ref);
+            out[count++] = ref;
+        }
+        return count;
+    }
+
+    /// The list of this class whose head was queued first; list_count when the class is empty.
+    [[nodiscard]] unsigned oldest_list_of_class(std::uint8_t eviction_class) const;
+    [[nodiscard]] Ref head(unsigned list) const { return lists_[list].head; }
+    [[nodiscard]] Tick queued_at(Ref ref) const { return nodes_[ref].queued_at; }
+    void prefetch(Ref ref) const { prefetch_write(&nodes_[ref]); }
+    [[nodiscard]] Ref younger(Ref ref) const { return nodes_[ref].next; }
+
+    [[nodiscard]] std::uint32_t size_of_class(std::uint8_t eviction_class) const {
+        return static_cast<std::uint32_t>(class_size_[eviction_class].read());
+    }
+
+    void set_intervals(const Intervals& intervals, Tick age);
+
+    /// The caller's clock at an age.
+    [[nodiscard]] Tick caller_time(Tick age) const { return age - skew_; }
+
+  private:
+    struct List {
+        Ref head = no_ref;  ///< oldest
+        Ref tail = no_ref;
+        Tick head_queued_at = 0;  ///< of the head, so that finding a due list touches no record
+        Tick period = 0;          ///< a record is examined this long after it was queued
+        Tick bound = 0;           ///< the period that is or will be in force, whichever is longer
+        Tick bound_since = 0;     ///< when a longer period was ordered
+        std::uint8_t eviction_class = 0;
+        bool lengthens = false;  ///< bound > period: waits for the records queued before bound_since to leave
+    };
+
+    [[nodiscard]] static Tick due(const List& list) { return list.head_queued_at + list.period; }
+    void head_changed(List& list);
+
+    ColdNode* nodes_;
+    Tick age_ = 0;
+    Tick skew_ = 0;               ///< age clock minus the caller's
+    Tick next_due_ = 0;           ///< no head is due before
+    unsigned cursor_ = 0;         ///< the list expiry visited last
+    std::uint64_t occupied_ = 0;  ///< a bit per list
+    std::array<std::uint64_t, max_classes> lists_of_class_{};
+    Classes class_of_lifetime_{};
+    std::array<Counter, max_classes> class_size_;
+    std::array<List, list_count> lists_;
+};
+
+}  // namespace sluice::flow

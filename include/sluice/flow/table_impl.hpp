@@ -1,0 +1,423 @@
+// The bodies of Table's members: set-up, look-up, insertion and removal, ageing, reading. Included by
+// table.hpp.
+#pragma once
+
+#include "sluice/flow/table.hpp"
+
+namespace sluice::flow {
+
+// ---- Set-up
+
+template <class KeyT, class Payload>
+std::size_t Table<KeyT, Payload>::bytes_needed(const TableConfig& config) {
+    return arena_bytes<State>(1) + arena_bytes<Bucket>(Index::buckets_for(config.capacity)) +
+           arena_bytes<Record>(config.capacity) + arena_bytes<ColdNode>(config.capacity) +
+           arena_bytes<Account>(config.accounting ? config.capacity : 0) +
+           arena_bytes<std::uint64_t>(config.timestamps ? config.capacity : 0);
+}
+
+template <class KeyT, class Payload>
+Result<Table<KeyT, Payload>> Table<KeyT, Payload>::create(const TableConfig& config,
+                                                          std::span<std::byte> arena) {
+    if (Status status = check(config); !status) return Error{status.error()};
+    const std::size_t needed = bytes_needed(config);
+    if (arena.size() < needed) {
+        return Error{"the flow table needs " + std::to_string(needed) + " bytes and was given " +
+                     std::to_string(arena.size())};
+    }
+    if (reinterpret_cast<std::uintptr_t>(arena.data()) % cache_line_bytes != 0) {
+        return Error{"the flow table's memory must be aligned to a cache line of 64 bytes"};
+    }
+    Arena memory(arena);
+    Table table;
+    auto* const state = memory.take<State>(1);
+    table.index_ =
+        Index(memory.take<Bucket>(Index::buckets_for(config.capacity)), Index::buckets_for(config.capacity));
+    table.records_ = memory.take<Record>(config.capacity);
+    table.cold_ = memory.take<ColdNode>(config.capacity);
+    if (config.accounting) table.accounts_ = memory.take<Account>(config.capacity);
+    if (config.timestamps) table.starts_ = memory.take<std::uint64_t>(config.capacity);
+    table.state_ = ::new (state) State(table.cold_, config);
+    table.capacity_ = config.capacity;
+    table.bytes_ = needed;
+    table.secret_ = config.secret;
+    return table;
+}
+
+// ---- Looking up
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::prefetch_record(Ref ref) const {
+    const Record* const record =
+        &records_[ref == no_ref ? 0 : ref];  // a conditional move, and no branch to miss
+    prefetch_write(record);
+    if constexpr (sizeof(Record) > cache_line_bytes) {
+        prefetch_read(reinterpret_cast<const std::byte*>(record) + cache_line_bytes);
+    }
+}
+
+template <class KeyT, class Payload>
+Ref Table<KeyT, Payload>::find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now) const {
+    // A candidate is a hint from before: its flow may have been removed since, its number even given to
+    // another.
+    const auto is_of_key = [&](Ref ref) {
+        return (records_[ref].key.spare & spare_live) != 0 && records_[ref].key == key;
+    };
+    if (candidate == no_ref || !is_of_key(candidate)) [[unlikely]] {
+        candidate = index_.find(hash, is_of_key);
+        if (candidate == no_ref) return no_ref;
+    }
+    return reached(now, records_[candidate].expiry) ? no_ref : candidate;
+}
+
+// ---- Inserting
+
+template <class KeyT, class Payload>
+template <class OnRemoved>
+Ref Table<KeyT, Payload>::insert(const KeyT& key, std::uint64_t hash, bool original_from_high,
+                                 const Payload& payload, Tick expiry, Tick now, OnRemoved&& on_removed) {
+    remove_same_key(key, hash, now, on_removed);
+    if (size() == capacity_ && !make_room(now, on_removed)) return no_ref;
+    const Ref ref = take_slot();
+    if (!index_.insert(hash, ref)) [[unlikely]] {
+        state_->index_overflows.add(1);
+        if (!make_room_in_index(hash, now, on_removed) || !index_.insert(hash, ref)) {
+            cold_[ref].next = std::exchange(state_->first_free, ref);
+            return no_ref;
+        }
+    }
+    const Tick age = state_->ages.advance(now);
+    const unsigned list = state_->ages.list_for(lifetime_of(payload), expiry - now);
+    state_->ages.push(ref, list, age);
+
+    KeyT stored = key;
+    stored.spare = static_cast<std::uint8_t>(
+        spare_live | (original_from_high ? spare_original_from_high : 0) | list << spare_list_shift);
+    const Publication publication(&records_[ref]);
+    publication.put(expiry_at, expiry);
+    publication.put(payload_at, payload);
+    publication.put(key_at, stored);
+    seqlock::store_release(&cold_[ref].mark, 0, 0);
+    if (accounts_ != nullptr) {
+        for (std::uint64_t* number : {accounts_[ref].packets, accounts_[ref].bytes}) {
+            seqlock::store_long_release(&number[0], 0);
+            seqlock::store_long_release(&number[1], 0);
+        }
+    }
+    if (starts_ != nullptr) seqlock::store_long_release(&starts_[ref], 0);
+    state_->size.add(1);
+    return ref;
+}
+
+/// A slot for a new record; the caller knows that there is one.
+template <class KeyT, class Payload>
+Ref Table<KeyT, Payload>::take_slot() {
+    const Ref ref = state_->first_free;
+    if (ref != no_ref) {
+        const Ref next = state_->first_free = cold_[ref].next;
+        if (next != no_ref) {
+            state_->ages.prefetch(next);
+            prefetch_record(next);
+        }
+        return ref;
+    }
+    const std::uint32_t fresh = high_water();
+    state_->high_water.set(fresh + 1);
+    return fresh;
+}
+
+template <class KeyT, class Payload>
+template <class OnRemoved>
+void Table<KeyT, Payload>::remove_same_key(const KeyT& key, std::uint64_t hash, Tick now,
+                                           OnRemoved&& on_removed) {
+    const Ref old = index_.find(hash, [&](Ref ref) { return records_[ref].key == key; });
+    if (old == no_ref) [[likely]]
+        return;
+    remove_hashed(old, hash, reached(now, records_[old].expiry) ? Removal::expired : Removal::replaced,
+                  on_removed);
+}
+
+// ---- Removing
+
+template <class KeyT, class Payload>
+template <class OnRemoved>
+void Table<KeyT, Payload>::remove(Ref ref, Removal why, OnRemoved&& on_removed) {
+    remove_hashed(ref, hash_of(records_[ref].key), why, on_removed);
+}
+
+template <class KeyT, class Payload>
+template <class OnRemoved>
+void Table<KeyT, Payload>::remove_hashed(Ref ref, std::uint64_t hash, Removal why, OnRemoved&& on_removed) {
+    Record& record = records_[ref];
+    on_removed(ref, static_cast<const Record&>(record), why);
+    if (why == Removal::evicted) state_->evictions.add(1);
+    index_.erase(hash, ref);
+    state_->ages.unlink(ref, list_of(record));
+    {
+        KeyT dead = record.key;
+        dead.spare = 0;
+        const Publication publication(&record);
+        publication.put(key_at, dead);
+    }
+    cold_[ref].next = std::exchange(state_->first_free, ref);
+    state_->size.set(state_->size.read() - 1);
+}
+
+/// The pool is full: frees one record. False when all flows are assured.
+template <class KeyT, class Payload>
+template <class OnRemoved>
+bool Table<KeyT, Payload>::make_room(Tick now, OnRemoved&& on_removed) {
+    if (free_one_overdue(now, on_removed)) return true;
+    for (std::uint8_t eviction_class = 0; eviction_class < never_evicted; ++eviction_class) {
+        if (size_of_class(eviction_class) != 0) return evict_oldest(eviction_class, now, on_removed);
+    }
+    return false;
+}
+
+template <class KeyT, class Payload>
+template <class OnRemoved>
+bool Table<KeyT, Payload>::free_one_overdue(Tick now, OnRemoved&& on_removed) {
+    AgeLists& ages = state_->ages;
+    const Tick age = ages.advance(now);
+    if (!ages.something_may_be_due(age)) [[likely]]
+        return false;
+    for (unsigned tries = 0; tries < eviction_tries; ++tries) {
+        const unsigned list = ages.next_due_list(age);
+        if (list == AgeLists::list_count) return false;
+        const Ref head = ages.head(list);
+        if (reached(now, records_[head].expiry)) {
+            remove(head, Removal::expired, on_removed);
+            return true;
+        }
+        examine(std::span(&head, 1), now, age, on_removed);
+    }
+    return false;
+}
+
+template <class KeyT, class Payload>
+template <class OnRemoved>
+bool Table<KeyT, Payload>::evict_oldest(std::uint8_t eviction_class, Tick now, OnRemoved&& on_removed) {
+    AgeLists& ages = state_->ages;
+    const Tick age = ages.advance(now);
+    for (unsigned spared = 0;; ++spared) {
+        const unsigned list = ages.oldest_list_of_class(eviction_class);
+        if (list == AgeLists::list_count) return false;
+        const Ref head = ages.head(list);
+        Record& record = records_[head];
+        const bool overdue = reached(now, record.expiry);
+        if (spared < eviction_tries && !overdue && refreshed_since_queued(head, now, age)) {
+            requeue(head, lifetime_of(record.payload), record.expiry - now, age);
+            continue;
+        }
+        remove(head, overdue ? Removal::expired : Removal::evicted, on_removed);
+        // In a flood the next insert evicts the next in line: let its lines come meanwhile.
+        if (const Ref next = ages.head(list); next != no_ref) {
+            prefetch_record(next);
+            if (const Ref second = ages.younger(next); second != no_ref) ages.prefetch(second);
+        }
+        return true;
+    }
+}
+
+/// Whether its last packet came after it was queued, as far as the timeout now in force tells.
+template <class KeyT, class Payload>
+bool Table<KeyT, Payload>::refreshed_since_queued(Ref ref, Tick now, Tick age) const {
+    const AgeLists& ages = state_->ages;
+    const Record& record = records_[ref];
+    const Tick idle = ages.interval_of(lifetime_of(record.payload)) - (record.expiry - now);
+    return before(idle, age - ages.queued_at(ref));
+}
+
+/// Neither bucket of this hash has room: evicts the oldest of the lowest class among what lies in them.
+template <class KeyT, class Payload>
+template <class OnRemoved>
+bool Table<KeyT, Payload>::make_room_in_index(std::uint64_t hash, Tick now, OnRemoved&& on_removed) {
+    const AgeLists& ages = state_->ages;
+    Ref victim = no_ref;
+    std::uint8_t victim_class = never_evicted;
+    index_.for_each_rival(hash, [&](Ref ref) {
+        const std::uint8_t its_class = ages.class_of(lifetime_of(records_[ref].payload));
+        const bool older = its_class == victim_class && victim != no_ref &&
+                           before(ages.queued_at(ref), ages.queued_at(victim));
+        if (its_class < victim_class || older) {
+            victim = ref;
+            victim_class = its_class;
+        }
+    });
+    if (victim == no_ref) return false;
+    remove(victim, reached(now, records_[victim].expiry) ? Removal::expired : Removal::evicted, on_removed);
+    return true;
+}
+
+// ---- Changing
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::update(Ref ref, const Payload& payload, Tick expiry, Tick now) {
+    Record& record = records_[ref];
+    const AgeLists& ages = state_->ages;
+    const std::uint32_t was = lifetime_of(record.payload);
+    const std::uint32_t is = lifetime_of(payload);
+    const bool stays = ages.may_stay(was, is) &&
+                       (ages.surely_in_time(list_of(record), expiry - now) || expiry == record.expiry);
+    {
+        const Publication publication(&record);
+        publication.put(expiry_at, expiry);
+        publication.put(payload_at, payload);
+    }
+    if (!stays) [[unlikely]]
+        reschedule(ref, was, is, expiry - now, now);
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::reschedule(Ref ref, std::uint32_t was, std::uint32_t is, Tick remaining,
+                                      Tick now) {
+    AgeLists& ages = state_->ages;
+    const Tick age = ages.advance(now);
+    if (ages.may_stay(was, is) && ages.in_time(ref, list_of(records_[ref]), remaining, age)) return;
+    requeue(ref, is, remaining, age);
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::requeue(Ref ref, std::uint32_t lifetime, Tick remaining, Tick age) {
+    Record& record = records_[ref];
+    const unsigned list = state_->ages.list_for(lifetime, remaining);
+    state_->ages.unlink(ref, list_of(record));
+    state_->ages.push(ref, list, age);
+    set_list(record, list);
+}
+
+/// No Publication: readers are not shown the list.
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::set_list(Record& record, unsigned list) {
+    constexpr unsigned flags = (1U << spare_list_shift) - 1;
+    const auto spare = static_cast<std::uint8_t>((record.key.spare & flags) | list << spare_list_shift);
+    const seqlock::Word word =
+        (seqlock::load_relaxed(&record, spare_word) & 0x00FF'FFFFU) | seqlock::Word{spare} << 24;
+    seqlock::store_release(&record, spare_word, word);
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::account(Ref ref, unsigned direction, std::uint32_t bytes) {
+    if (accounts_ == nullptr) return;
+    Account& account = accounts_[ref];
+    const Publication publication(&records_[ref]);
+    seqlock::store_long_release(&account.packets[direction], account.packets[direction] + 1);
+    seqlock::store_long_release(&account.bytes[direction], account.bytes[direction] + bytes);
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::set_mark(Ref ref, std::uint32_t mark) {
+    const Publication publication(&records_[ref]);
+    seqlock::store_release(&cold_[ref].mark, 0, mark);
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::set_start(Ref ref, std::uint64_t wall_clock_nanoseconds) {
+    if (starts_ == nullptr) return;
+    const Publication publication(&records_[ref]);
+    seqlock::store_long_release(&starts_[ref], wall_clock_nanoseconds);
+}
+
+// ---- Ageing
+
+template <class KeyT, class Payload>
+template <class OnRemoved>
+unsigned Table<KeyT, Payload>::expire(Tick now, unsigned budget, OnRemoved&& on_removed) {
+    AgeLists& ages = state_->ages;
+    const Tick age = ages.advance(now);
+    unsigned looked_at = 0;
+    if (ages.something_may_be_due(age)) {
+        while (looked_at < budget) {
+            const unsigned list = ages.next_due_list(age);
+            if (list == AgeLists::list_count) break;
+            std::array<Ref, expiry_group> due;
+            const unsigned room = budget - looked_at < expiry_group ? budget - looked_at : expiry_group;
+            const unsigned count = ages.collect_due(list, age, std::span(due).first(room),
+                                                    [this](Ref ref) { prefetch_record(ref); });
+            examine(std::span<const Ref>(due).first(count), now, age, on_removed);
+            looked_at += count;
+        }
+        if (looked_at == budget) ages.find_next_due();
+    }
+    state_->earliest_due.set(ages.empty() ? 0 : due_is_known | ages.caller_time(ages.next_due()));
+    return looked_at;
+}
+
+/// Destroys those of `refs` whose expiry is reached and queues the others anew. In two rounds, so that the
+/// index lines of a group come together.
+template <class KeyT, class Payload>
+template <class OnRemoved>
+void Table<KeyT, Payload>::examine(std::span<const Ref> refs, Tick now, Tick age, OnRemoved&& on_removed) {
+    std::array<std::uint64_t, expiry_group> hashes;
+    for (std::size_t i = 0; i < refs.size(); ++i) {
+        hashes[i] = hash_of(records_[refs[i]].key);
+        if (reached(now, records_[refs[i]].expiry)) index_.prefetch(hashes[i]);
+    }
+    for (std::size_t i = 0; i < refs.size(); ++i) {
+        const Record& record = records_[refs[i]];
+        if (reached(now, record.expiry)) {
+            remove_hashed(refs[i], hashes[i], Removal::expired, on_removed);
+        } else {
+            requeue(refs[i], lifetime_of(record.payload), record.expiry - now, age);
+        }
+    }
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::set_intervals(const std::array<Tick, max_lifetimes>& interval, Tick now) {
+    state_->ages.set_intervals(interval, state_->ages.advance(now));
+}
+
+// ---- Reading, from any thread
+
+template <class KeyT, class Payload>
+bool Table<KeyT, Payload>::read(Ref ref, Record& copy) const {
+    if (ref >= capacity_ || !read_consistently<record_words>(&records_[ref], &copy, [] {})) return false;
+    const bool live = (copy.key.spare & spare_live) != 0;
+    copy.key.spare &= spare_original_from_high;
+    return live;
+}
+
+template <class KeyT, class Payload>
+bool Table<KeyT, Payload>::read(Ref ref, Snapshot& copy) const {
+    if (ref >= capacity_) return false;
+    const auto read_beside = [&] {
+        copy.account = read_account(ref);
+        copy.start = read_start(ref);
+        copy.mark = read_mark(ref);
+    };
+    if (!read_consistently<record_words>(&records_[ref], &copy.record, read_beside)) return false;
+    const bool live = (copy.record.key.spare & spare_live) != 0;
+    copy.record.key.spare &= spare_original_from_high;
+    return live;
+}
+
+template <class KeyT, class Payload>
+Account Table<KeyT, Payload>::read_account(Ref ref) const {
+    Account copy{};
+    if (accounts_ == nullptr) return copy;
+    for (unsigned direction = 0; direction < 2; ++direction) {
+        copy.packets[direction] = seqlock::load_long_acquire(&accounts_[ref].packets[direction]);
+        copy.bytes[direction] = seqlock::load_long_acquire(&accounts_[ref].bytes[direction]);
+    }
+    return copy;
+}
+
+template <class KeyT, class Payload>
+std::uint64_t Table<KeyT, Payload>::read_start(Ref ref) const {
+    return starts_ == nullptr ? 0 : seqlock::load_long_acquire(&starts_[ref]);
+}
+
+template <class KeyT, class Payload>
+std::uint32_t Table<KeyT, Payload>::read_mark(Ref ref) const {
+    return seqlock::load_acquire(&cold_[ref].mark, 0);
+}
+
+template <class KeyT, class Payload>
+Tick Table<KeyT, Payload>::oldest_overdue(Tick now) const {
+    const std::uint64_t known = state_->earliest_due.read();
+    const auto due = static_cast<Tick>(known);
+    return known != 0 && reached(now, due) ? now - due : 0;
+}
+
+}  // namespace sluice::flow
