@@ -84,17 +84,18 @@ struct alignas(64) Headers {
     std::uint16_t network_offset = 0;    ///< IP header
     std::uint16_t transport_offset = 0;  ///< upper-layer header; of a fragment but the first, its first byte
                                          ///< behind the IP headers
-    std::uint8_t hop_limit = 0;  ///< TTL or hop limit
-    bool icmp_error = false;     ///< an ICMP error; the quoted packet is parsed by parse_quote()
-    bool icmp_query = false;     ///< a request or reply whose identifier is in the ports
-    std::uint8_t icmp_type = 0, icmp_code = 0;
-    std::uint32_t transport_length =
-        0;  ///< bytes of upper-layer header and payload in this packet, by the IP length
+    bool icmp_error = false;             ///< an ICMP error; the quoted packet is parsed by parse_quote()
+    bool icmp_query = false;             ///< a request or reply whose identifier is in the ports
+    std::uint32_t transport_length = 0;  ///< bytes of upper-layer header and payload in this packet, by the
+                                         ///< IP length
     /// Transport ports, host order; ICMP queries: both hold the identifier. 0 for other protocols and for
     /// fragments but the first. Destination first: the two are one byte-swapped word of the wire.
     std::uint16_t destination_port = 0, source_port = 0;
-    std::uint16_t udp_length =
-        0;  ///< UDP's own length field: at most transport_length, except in a first fragment
+    std::uint16_t udp_length = 0;  ///< UDP's own length field: at most transport_length, except in a first
+                                   ///< fragment
+    std::uint8_t icmp_type = 0, icmp_code = 0;
+    std::uint8_t hop_limit = 0;  ///< TTL or hop limit
+    std::uint8_t reserved[3] = {0, 0, 0};
     Address source{}, destination{};
     TcpFields tcp;
     FragmentFields fragment;
