@@ -50,6 +50,7 @@ enum class Outcome : std::uint8_t {
     X(fragment_too_long,  "fragment-too-long",  refused,   "the fragments make a datagram longer than 65535 bytes, or contradict its length") \
     X(fragment_too_many,  "fragment-too-many",  refused,   "more fragments than one datagram may have")                  \
     /* resources and orders */                                                                                         \
+    X(fragment_duplicate, "fragment-duplicate", dropped,   "a copy of a fragment already held, which stands for it")          \
     X(fragment_timeout,   "fragment-timeout",   dropped,   "the rest of the datagram did not arrive in time")            \
     X(fragment_table_full,"fragment-table-full",dropped,   "the fragment table was full and this datagram was the oldest") \
     X(table_full,         "table-full",         dropped,   "the flow table is full of assured flows")                    \
