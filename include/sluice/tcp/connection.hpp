@@ -12,10 +12,21 @@ namespace sluice::tcp {
 
 /// The states of RFC 9293 section 3.3.2.
 enum class EndpointState : std::uint8_t {
-    closed, listen, syn_sent, syn_rcvd, established, fin_wait_1, fin_wait_2, close_wait, closing, last_ack, time_wait,
+    closed,
+    listen,
+    syn_sent,
+    syn_rcvd,
+    established,
+    fin_wait_1,
+    fin_wait_2,
+    close_wait,
+    closing,
+    last_ack,
+    time_wait,
 };
 
-/// Where both endpoints stand once everything that passed is delivered: the pair, originator first. The 19 that occur.
+/// Where both endpoints stand once everything that passed is delivered: the pair, originator first. The 19
+/// that occur.
 // X(identifier, originator's state, responder's state, nf_conntrack's name, lifetime)
 // clang-format off
 #define SLUICE_PAIRS(X)                                                                \
@@ -60,17 +71,20 @@ inline constexpr std::array<PairText, pair_count> pair_texts{{
     SLUICE_PAIRS(SLUICE_PAIR_TEXT)
 #undef SLUICE_PAIR_TEXT
 }};
-[[nodiscard]] constexpr const PairText& text_of(Pair pair) { return pair_texts[static_cast<std::size_t>(pair)]; }
+[[nodiscard]] constexpr const PairText& text_of(Pair pair) {
+    return pair_texts[static_cast<std::size_t>(pair)];
+}
 
 /// The name as JSON and people spell it: "SYN_SENT", "FIN_WAIT_1" …
 [[nodiscard]] constexpr std::string_view name_of(EndpointState state) {
-    constexpr std::array<std::string_view, 11> names{"CLOSED",     "LISTEN",     "SYN_SENT",   "SYN_RCVD",
+    constexpr std::array<std::string_view, 11> names{"CLOSED",      "LISTEN",     "SYN_SENT",   "SYN_RCVD",
                                                      "ESTABLISHED", "FIN_WAIT_1", "FIN_WAIT_2", "CLOSE_WAIT",
                                                      "CLOSING",     "LAST_ACK",   "TIME_WAIT"};
     return names[static_cast<std::size_t>(state)];
 }
 
-/// One endpoint, as van Rooij keeps it ("Real Stateful TCP Packet Filtering in IP Filter", 2001), all modulo 2^32.
+/// One endpoint, as van Rooij keeps it ("Real Stateful TCP Packet Filtering in IP Filter", 2001), all modulo
+/// 2^32.
 struct Side {
     std::uint32_t end;         ///< highest sequence number it sent, plus one (SYN and FIN count)
     std::uint32_t max_end;     ///< highest sequence number its peer allows
@@ -80,39 +94,66 @@ struct Side {
 
 /// Everything the hot path needs of a connection. Trivially copyable: the flow table moves it as words.
 struct Connection {
-    std::array<Side, 2> side;          ///< by Direction
+    std::array<Side, 2> side;  ///< by Direction
 
     // Common to flows of every protocol: these eight bits lie first in the word for all of them.
-    std::uint32_t lifetime : 5;        ///< Lifetime in force (which of the timeouts; its age list)
-    std::uint32_t seen_reply : 1;      ///< a packet of the reply direction was accepted or tolerated
-    std::uint32_t assured : 1;         ///< nf_conntrack's ASSURED: never evicted
-    std::uint32_t fixed_timeout : 1;   ///< an operator set the timeout by hand: it is not refreshed by packets
+    std::uint32_t lifetime : 5;       ///< Lifetime in force (which of the timeouts; its age list)
+    std::uint32_t seen_reply : 1;     ///< a packet of the reply direction was accepted or tolerated
+    std::uint32_t assured : 1;        ///< nf_conntrack's ASSURED: never evicted
+    std::uint32_t fixed_timeout : 1;  ///< an operator set the timeout by hand: it is not refreshed by packets
 
     std::uint32_t pair : 5;            ///< Pair
     std::uint32_t scale_original : 4;  ///< window shift in force; 0 until both sides offered one
     std::uint32_t scale_reply : 4;
-    std::uint32_t scale_offered : 2;   ///< bit per Direction: its SYN carried the option
-    std::uint32_t sack_permitted : 2;  ///< bit per Direction
-    std::uint32_t seen : 2;            ///< bit per Direction: its Side has been initialised
-    std::uint32_t picked_up : 1;       ///< began in mid-stream (O14)
-    std::uint32_t retransmissions : 3; ///< in a row; saturates
-    std::uint32_t pending_syn : 1;     ///< a PendingSyn is kept for this flow in the side table
+    std::uint32_t scale_offered : 2;    ///< bit per Direction: its SYN carried the option
+    std::uint32_t sack_permitted : 2;   ///< bit per Direction
+    std::uint32_t seen : 2;             ///< bit per Direction: its Side has been initialised
+    std::uint32_t picked_up : 1;        ///< began in mid-stream (O14)
+    std::uint32_t retransmissions : 3;  ///< in a row; saturates
+    std::uint32_t pending_syn : 1;      ///< a PendingSyn is kept for this flow in the side table
 };
 static_assert(sizeof(Connection) == 36 && alignof(Connection) == 4);
 
-/// A SYN that passed but did not (yet) act: rows T4, O6, O8. Rare, so kept beside the table, found by the flow.
-/// Two are remembered: the highest by sequence and the last to pass (O6); equal when only one passed.
-struct PendingSyn {
-    struct One {
-        std::uint32_t sequence;        ///< ISN
-        std::uint32_t end;             ///< ISN + 1 + payload
-        std::uint16_t window;
-        std::uint8_t scale;
-        std::uint8_t bits;             ///< 1: scale offered, 2: SACK permitted, 4: from the reply direction, 8: valid
-    };
-    One highest{};
-    One last{};
+/// One remembered SYN: enough to start a side of the connection from it once the peer answers.
+struct RememberedSyn {
+    std::uint32_t sequence;  ///< ISN
+    std::uint16_t payload;   ///< bytes that rode on it (Fast Open)
+    std::uint16_t window;    ///< as offered; the window of a SYN is never scaled (RFC 7323 2.2)
+    [[nodiscard]] constexpr std::uint32_t end() const { return sequence + 1 + payload; }
+    /// Whether `acknowledgement` answers exactly this SYN: all, some or none of the data on it acknowledged
+    /// (O12).
+    [[nodiscard]] constexpr bool answered_by(std::uint32_t acknowledgement) const {
+        return acknowledgement - (sequence + 1) <= payload;
+    }
 };
-static_assert(sizeof(PendingSyn) == 24);
+static_assert(sizeof(RememberedSyn) == 8);
+
+/// What passed but did not (yet) act. Rare, so kept beside the table, found by the flow, and forgotten as
+/// soon as the connection moves on. Two SYNs (rows T4, O6, O8): the highest by sequence and the last to pass.
+/// And of tolerated segments the two numbers an honest endpoint may answer with: where their data ended (an
+/// acknowledgement of it is not of data never sent, R5) and what they acknowledged (a RST that answers them
+/// carries it as its sequence, T8).
+struct PendingSyn {
+    /// What is known of one remembered SYN; `reply_side` says that the responder sent it.
+    struct Kind {
+        std::uint8_t scale : 4;
+        std::uint8_t scale_offered : 1;
+        std::uint8_t sack_permitted : 1;
+        std::uint8_t reply_side : 1;
+        std::uint8_t valid : 1;
+    };
+    RememberedSyn highest;
+    RememberedSyn last;
+    std::array<std::uint32_t, 2>
+        tolerated_end;  ///< by Direction of the tolerated segment; valid with its bit below
+    std::uint32_t tolerated_acknowledgement;  ///< of the last tolerated segment that acknowledged the unknown
+    Kind highest_kind;
+    Kind last_kind;
+    std::uint8_t end_valid : 2;   ///< bit per Direction
+    std::uint8_t end_is_fin : 2;  ///< bit per Direction: that end is a FIN's
+    std::uint8_t acknowledgement_valid : 1;
+    std::uint8_t reserved;
+};
+static_assert(sizeof(PendingSyn) == 32 && alignof(PendingSyn) == 4);
 
 }  // namespace sluice::tcp

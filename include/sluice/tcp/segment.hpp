@@ -17,11 +17,11 @@ enum Flag : std::uint8_t { fin = 1, syn = 2, rst = 4, psh = 8, ack = 16, urg = 3
 struct Segment {
     std::uint32_t sequence = 0;
     std::uint32_t acknowledgement = 0;
-    std::uint32_t payload_length = 0;   ///< bytes, SYN and FIN not counted
-    std::uint32_t sack_highest = 0;     ///< highest right edge of its SACK blocks; valid with has_sack
-    std::uint16_t window = 0;           ///< unscaled
+    std::uint32_t payload_length = 0;  ///< bytes, SYN and FIN not counted
+    std::uint32_t sack_highest = 0;    ///< highest right edge of its SACK blocks; valid with has_sack
+    std::uint16_t window = 0;          ///< unscaled
     std::uint8_t flags = 0;
-    std::uint8_t window_scale = 0;      ///< 0 to 14, valid with has_window_scale
+    std::uint8_t window_scale = 0;  ///< 0 to 14, valid with has_window_scale
     bool has_window_scale = false;
     bool sack_permitted = false;
     bool has_sack = false;
@@ -33,7 +33,11 @@ struct Settings {
     bool be_liberal = false;          ///< out-of-window segments are tolerated, except RST
     bool ignore_invalid_rst = false;  ///< a RST out of the window is tolerated instead of refused
     bool strict = false;              ///< refuse T3 to T5 instead of tolerating them
-    std::uint8_t max_retrans = 3;     ///< 0 to 7: retransmissions in a row until the flow's lifetime is cut
+    /// For paths that show us one direction only: what the unseen side would have to confirm is not enforced,
+    /// any segment but RST and FIN may open a flow, and a SYN followed by its sender's own ACK is an open
+    /// connection.
+    bool asymmetric = false;
+    std::uint8_t max_retrans = 3;  ///< 0 to 7: retransmissions in a row until the flow's lifetime is cut
 };
 
 }  // namespace sluice::tcp

@@ -1,0 +1,127 @@
+#include "pending.hpp"
+
+#include <algorithm>
+
+#include "sluice/base/sequence.hpp"
+
+namespace sluice::tcp::detail {
+namespace {
+
+unsigned bit_of(Direction side) {
+    return 1U << static_cast<unsigned>(side);
+}
+Side& side_in(Connection& connection, Direction side) {
+    return connection.side[static_cast<std::size_t>(side)];
+}
+
+void set_scale(Connection& connection, Direction side, unsigned scale) {
+    if (side == Direction::original)
+        connection.scale_original = scale & 15U;
+    else
+        connection.scale_reply = scale & 15U;
+}
+
+}  // namespace
+
+PendingSyn::Kind kind_of(const Segment& segment, Direction side) {
+    PendingSyn::Kind kind{};
+    kind.scale = (segment.has_window_scale ? segment.window_scale : 0U) & 15U;
+    kind.scale_offered = segment.has_window_scale ? 1 : 0;
+    kind.sack_permitted = segment.sack_permitted ? 1 : 0;
+    kind.reply_side = side == Direction::reply ? 1 : 0;
+    kind.valid = 1;
+    return kind;
+}
+
+void start_side(Connection& connection, Direction side, RememberedSyn syn, PendingSyn::Kind kind) {
+    side_in(connection, side) = {.end = syn.end(),
+                                 .max_end = syn.end(),
+                                 .max_window = syn.window,
+                                 .max_ack = side_in(connection, side).max_ack};
+    set_scale(connection, side, kind.scale);
+    connection.scale_offered =
+        ((connection.scale_offered & ~bit_of(side)) | (kind.scale_offered != 0 ? bit_of(side) : 0U)) & 3U;
+    connection.sack_permitted =
+        ((connection.sack_permitted & ~bit_of(side)) | (kind.sack_permitted != 0 ? bit_of(side) : 0U)) & 3U;
+}
+
+void add_to_side(Connection& connection, Direction side, RememberedSyn syn, PendingSyn::Kind kind) {
+    Side& own = side_in(connection, side);
+    own.end = later(own.end, syn.end());
+    own.max_window = std::max<std::uint32_t>(own.max_window, syn.window);
+    // An option counts if any copy of the SYN carried it: the answer tells whether that copy was received.
+    if (kind.scale_offered != 0 && (connection.scale_offered & bit_of(side)) == 0) {
+        set_scale(connection, side, kind.scale);
+        connection.scale_offered = (connection.scale_offered | bit_of(side)) & 3U;
+    }
+    if (kind.sack_permitted != 0) connection.sack_permitted = (connection.sack_permitted | bit_of(side)) & 3U;
+}
+
+void negotiate(Connection& connection) {
+    if (connection.seen != 3U || connection.scale_offered == 3U) return;
+    connection.scale_original = 0;
+    connection.scale_reply = 0;
+}
+
+void remember_syn(PendingSyn& pending, RememberedSyn syn, PendingSyn::Kind kind, bool older) {
+    const bool same_side =
+        pending.highest_kind.valid != 0 && pending.highest_kind.reply_side == kind.reply_side;
+    const bool keeps =
+        pending.highest_kind.valid != 0 && (!same_side || after(pending.highest.sequence, syn.sequence));
+    if (!older && !keeps) {
+        pending.highest = syn;
+        pending.highest_kind = kind;
+    }
+    pending.last = syn;
+    pending.last_kind = kind;
+}
+
+void remember_replaced(PendingSyn& pending, const Connection& connection, Direction side) {
+    const Side& own = connection.side[static_cast<std::size_t>(side)];
+    const std::uint32_t isn = connection.side[static_cast<std::size_t>(opposite(side))].max_ack - 1;
+    pending.highest = {.sequence = isn,
+                       .payload = static_cast<std::uint16_t>(own.end - isn - 1),
+                       .window = static_cast<std::uint16_t>(std::min<std::uint32_t>(own.max_window, 0xFFFF))};
+    pending.highest_kind = {};
+    pending.highest_kind.scale =
+        (side == Direction::original ? connection.scale_original : connection.scale_reply) & 15U;
+    pending.highest_kind.scale_offered = (connection.scale_offered & bit_of(side)) != 0 ? 1 : 0;
+    pending.highest_kind.sack_permitted = (connection.sack_permitted & bit_of(side)) != 0 ? 1 : 0;
+    pending.highest_kind.reply_side = side == Direction::reply ? 1 : 0;
+    pending.highest_kind.valid = 1;
+}
+
+void note_end(PendingSyn& pending, Direction side, std::uint32_t end, bool is_fin) {
+    std::uint32_t& known = pending.tolerated_end[static_cast<std::size_t>(side)];
+    // Ends far apart belong to different connections: the later one replaces the other.
+    constexpr std::int32_t one_connection = 1 << 30;
+    const std::int32_t ahead = sequence_distance(end, known);
+    if ((pending.end_valid & bit_of(side)) != 0 && ahead < 0 && ahead > -one_connection) return;
+    known = end;
+    pending.end_valid = (pending.end_valid | bit_of(side)) & 3U;
+    pending.end_is_fin = ((pending.end_is_fin & ~bit_of(side)) | (is_fin ? bit_of(side) : 0U)) & 3U;
+}
+
+void forget(PendingSyn& pending, const Connection& connection, Direction side, bool advances) {
+    const unsigned bit = bit_of(side);
+    const Side& own = connection.side[static_cast<std::size_t>(side)];
+    const Side& peer = connection.side[static_cast<std::size_t>(opposite(side))];
+    const std::int32_t ahead =
+        sequence_distance(pending.tolerated_end[static_cast<std::size_t>(side)], own.end);
+    // Overtaken, or of another connection: further ahead than its peer could have allowed.
+    const bool useless =
+        ahead <= 0 || static_cast<std::uint32_t>(ahead) > 2 * std::max(peer.max_window, 65536U);
+    if ((pending.end_valid & bit) != 0 && useless) pending.end_valid = pending.end_valid & ~bit & 3U;
+    if (!advances) return;
+    if (pending.highest_kind.valid != 0 && side_of(pending.highest_kind) == side)
+        pending.highest_kind.valid = 0;
+    if (pending.last_kind.valid != 0 && side_of(pending.last_kind) == side) pending.last_kind.valid = 0;
+    if (pending.highest_kind.valid == 0 && pending.last_kind.valid == 0) pending.acknowledgement_valid = 0;
+}
+
+bool anything(const PendingSyn& pending) {
+    return pending.highest_kind.valid != 0 || pending.last_kind.valid != 0 || pending.end_valid != 0 ||
+           pending.acknowledgement_valid != 0;
+}
+
+}  // namespace sluice::tcp::detail

@@ -1,0 +1,41 @@
+// What is remembered beside the connection, and how a side begins from a SYN: private to the engine.
+#pragma once
+
+#include "sluice/tcp/connection.hpp"
+#include "sluice/tcp/segment.hpp"
+
+namespace sluice::tcp::detail {
+
+[[nodiscard]] inline Direction side_of(PendingSyn::Kind kind) {
+    return kind.reply_side != 0 ? Direction::reply : Direction::original;
+}
+
+/// What there is to remember of a SYN or SYN,ACK beside its numbers.
+[[nodiscard]] PendingSyn::Kind kind_of(const Segment& segment, Direction side);
+
+/// Begins one side from its SYN. What it may send and what it has acknowledged is the caller's to set.
+void start_side(Connection& connection, Direction side, RememberedSyn syn, PendingSyn::Kind kind);
+
+/// A repetition of the SYN a side began with: never takes anything back (O12).
+void add_to_side(Connection& connection, Direction side, RememberedSyn syn, PendingSyn::Kind kind);
+
+/// Window scaling counts when both sides offered it (RFC 7323 2.2); called when both SYNs are known.
+void negotiate(Connection& connection);
+
+/// Remembers a SYN as the last one, and as the highest unless it is `older` than one the connection stands
+/// for.
+void remember_syn(PendingSyn& pending, RememberedSyn syn, PendingSyn::Kind kind, bool older);
+
+/// The SYN,ACK a side began with is about to give way to another one: kept, in case it is the one believed.
+void remember_replaced(PendingSyn& pending, const Connection& connection, Direction side);
+
+/// Data or a FIN was tolerated: it ends here.
+void note_end(PendingSyn& pending, Direction side, std::uint32_t end, bool is_fin);
+
+/// Drops what an accepted segment from `side` has overtaken. `advances`: it brought new data, so that its
+/// sender lives in this connection and not in one it dialled since.
+void forget(PendingSyn& pending, const Connection& connection, Direction side, bool advances);
+
+[[nodiscard]] bool anything(const PendingSyn& pending);
+
+}  // namespace sluice::tcp::detail

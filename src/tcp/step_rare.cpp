@@ -1,0 +1,423 @@
+// The rare part of step(): SYN, RST, SYN,ACK; whatever is tolerated or refused; flows of which one side is
+// unseen, and flows with something pending. It works on a copy of the connection and keeps the copy only when
+// the segment is accepted, so that a refusal cannot leave a trace.
+#include <algorithm>
+
+#include "pending.hpp"
+#include "sluice/tcp/step.hpp"
+
+namespace sluice::tcp {
+namespace {
+
+constexpr unsigned bit_of(Direction side) {
+    return 1U << static_cast<unsigned>(side);
+}
+constexpr unsigned index_of(Direction side) {
+    return static_cast<unsigned>(side);
+}
+
+bool is_plain(FlagClass cls) {
+    return cls == FlagClass::ack || cls == FlagClass::fin;
+}
+bool is_reset(FlagClass cls) {
+    return cls == FlagClass::rst || cls == FlagClass::rst_ack;
+}
+
+/// One segment on its way to a verdict. `trial` is the connection as it would be.
+struct Case {
+    Connection trial;
+    const PendingSyn& pending;
+    const Segment& segment;
+    const Settings& settings;
+    Direction direction;
+    FlagClass cls;
+    Span span{};
+    unsigned forced = 0;  ///< predicates taken for granted because the side that could tell is unseen
+
+    [[nodiscard]] Side& sender() { return trial.side[index_of(direction)]; }
+    [[nodiscard]] Side& receiver() { return trial.side[index_of(opposite(direction))]; }
+    [[nodiscard]] Pair pair() const { return static_cast<Pair>(trial.pair); }
+    void set_pair(Pair pair) { trial.pair = static_cast<unsigned>(pair) & 31U; }
+    [[nodiscard]] bool sender_seen() const { return (trial.seen & bit_of(direction)) != 0; }
+    [[nodiscard]] bool receiver_seen() const { return (trial.seen & bit_of(opposite(direction))) != 0; }
+    void mark_seen() { trial.seen = (trial.seen | bit_of(direction)) & 3U; }
+    [[nodiscard]] bool dialling() const { return pair() == Pair::syn_sent__syn_rcvd; }
+    [[nodiscard]] bool opening() const { return spec::opening.has(pair()); }
+    [[nodiscard]] bool closed() const { return spec::closed.has(pair()); }
+    [[nodiscard]] RememberedSyn as_syn() const {
+        return {.sequence = segment.sequence,
+                .payload = static_cast<std::uint16_t>(segment.payload_length),
+                .window = segment.window};
+    }
+};
+
+Span span_of_any(const Case& c) {
+    Span span = detail::span_of(c.trial, c.direction, c.segment);
+    if ((c.segment.flags & Flag::syn) != 0) {
+        span.end += 1;
+        span.window = c.segment.window;  // never scaled (RFC 7323 2.2)
+    }
+    return span;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Flows of which one side is unseen: picked up in mid-stream (O14), or on a one-way path
+// ---------------------------------------------------------------------------------------------------------------
+
+/// On a one-way path a SYN followed by its sender's own ACK is as much of a handshake as will ever be seen.
+void open_one_way(Case& c) {
+    const bool follows =
+        c.dialling() && c.direction == Direction::original && !before(c.span.sequence, c.sender().end);
+    const bool exact_reset = is_reset(c.cls) && c.span.sequence == c.sender().end;
+    if (!c.settings.asymmetric || !follows || (!is_plain(c.cls) && !exact_reset)) return;
+    c.set_pair(Pair::established__established);
+    c.trial.picked_up = 1;
+    c.trial.scale_original = 14;
+    c.trial.scale_reply = 14;
+    c.span = span_of_any(c);
+}
+
+/// What an unseen side would have to confirm is granted; what is seen of it for the first time is believed.
+void take_for_granted(Case& c) {
+    if (c.trial.seen == 3U || c.dialling() || c.closed()) return;
+    constexpr unsigned granted = spec::in_order | ack_not_back;
+    if (!c.receiver_seen()) {
+        c.forced = is_plain(c.cls) ? granted : static_cast<unsigned>(sender_seen | not_after);
+        if (is_plain(c.cls)) {
+            c.receiver().end = later(c.receiver().end, c.span.sack);
+            c.sender().max_end = later(c.sender().max_end, c.span.end);
+        }
+        return;
+    }
+    c.forced = sender_seen;
+    if (!is_plain(c.cls)) return;
+    // Data may be acknowledged that passed before we looked.
+    c.forced = granted;
+    c.sender().end = later(c.sender().end, c.span.end);
+    c.sender().max_ack = c.span.acknowledgement;
+    c.receiver().end = later(c.receiver().end, c.span.sack);
+    c.receiver().max_end = later(c.receiver().end, c.span.acknowledgement + c.span.window);
+    c.mark_seen();
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// What tolerated segments left behind
+// ---------------------------------------------------------------------------------------------------------------
+
+/// An acknowledgement beyond what was accepted, of data that was tolerated: then the data was real (R5). In a
+/// picked-up flow the same goes for data that may have passed before we looked, as far as its receiver
+/// allowed it.
+void believe_what_is_acknowledged(Case& c) {
+    if (!is_plain(c.cls) || !c.receiver_seen() || !after(c.span.sack, c.receiver().end)) return;
+    const Direction other = opposite(c.direction);
+    const bool tolerated = (c.pending.end_valid & bit_of(other)) != 0 &&
+                           !after(c.span.sack, c.pending.tolerated_end[index_of(other)]);
+    const bool before_our_time = c.trial.picked_up != 0 && !after(c.span.sack, c.receiver().max_end);
+    if ((!tolerated && !before_our_time) || fin_has_passed(c.pair(), other)) return;
+    c.receiver().end = c.span.sack;
+    const bool fin = tolerated && (c.pending.end_is_fin & bit_of(other)) != 0 &&
+                     c.span.acknowledgement == c.pending.tolerated_end[index_of(other)];
+    if (!fin) return;
+    const Event event = c.receiver().max_ack == c.sender().end ? Event::fin_all : Event::fin_part;
+    const Cell cell = transition(c.pair(), other, event);
+    if (cell.reason == 0) c.set_pair(static_cast<Pair>(cell.next));
+}
+
+/// The originator's ACK may decide between two SYN,ACKs of which we believed the other: one that answered a
+/// SYN dialled later but with a lower ISN (O6), or one sent twice with different ISNs (a server with SYN
+/// cookies, or restarted).
+void believe_the_other_synack(Case& c) {
+    const Direction other = opposite(c.direction);
+    if (!is_plain(c.cls) || !c.pending.highest_kind.valid || detail::side_of(c.pending.highest_kind) != other)
+        return;
+    if (!c.pending.highest.answered_by(c.span.acknowledgement)) return;
+    if (c.dialling() && c.direction == Direction::original) {
+        const bool ours = c.pending.last_kind.valid && detail::side_of(c.pending.last_kind) == c.direction &&
+                          c.pending.last.answered_by(c.span.sequence);
+        if (!ours) return;
+        detail::start_side(c.trial, c.direction, c.pending.last, c.pending.last_kind);
+        c.sender().max_end = c.pending.last.end() + c.pending.highest.window;
+        c.receiver().max_ack = c.pending.last.end();
+    } else if (c.pair() != Pair::established__syn_rcvd || c.direction != Direction::original ||
+               c.span.acknowledgement == c.sender().max_ack) {
+        return;
+    }
+    detail::start_side(c.trial, other, c.pending.highest, c.pending.highest_kind);
+    c.receiver().max_end = c.pending.highest.sequence + 1 + c.sender().max_window;
+    c.sender().max_ack = c.pending.highest.sequence + 1;
+    c.trial.seen = 3;
+    detail::negotiate(c.trial);
+    c.set_pair(Pair::established__syn_rcvd);
+    c.span = span_of_any(c);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Predicates of each class
+// ---------------------------------------------------------------------------------------------------------------
+
+/// The newest SYN of the originator while it dials: the one in the connection, or a higher one after it
+/// (O6c).
+std::uint32_t newest_syn(Case& c, Direction side) {
+    const std::uint32_t own = c.trial.side[index_of(opposite(side))].max_ack - 1;
+    const bool higher = c.pending.highest_kind.valid && detail::side_of(c.pending.highest_kind) == side &&
+                        after(c.pending.highest.sequence, own);
+    return higher ? c.pending.highest.sequence : own;
+}
+
+unsigned seen_bit(const Case& c) {
+    return c.sender_seen() ? static_cast<unsigned>(sender_seen) : 0U;
+}
+
+unsigned predicates_of_syn(Case& c) {
+    unsigned out = seen_bit(c);
+    const std::uint32_t sequence = c.span.sequence;
+    if (c.dialling()) {
+        const std::uint32_t newest = newest_syn(c, c.direction);
+        if (sequence == newest) out |= match;
+        if (!before(sequence, newest)) out |= ack_not_back;
+        return out;
+    }
+    // Once it is acknowledged the ISN itself is forgotten, but a SYN that ends where its side ends repeats
+    // it.
+    const bool repeats =
+        c.span.end == c.sender().end || (c.opening() && sequence + 1 == c.receiver().max_ack);
+    if (repeats) out |= match;
+    if (!before(sequence + 1, c.opening() ? c.receiver().max_ack : c.sender().end)) out |= ack_not_back;
+    return out;
+}
+
+/// Whether `acknowledgement` answers a SYN remembered of the receiver. While it dials only one newer than the
+/// SYN in the connection counts (O6b); the connection itself stands for the other.
+bool answers_remembered(const Case& c) {
+    const Direction other = opposite(c.direction);
+    const std::uint32_t acknowledgement = c.segment.acknowledgement;
+    const PendingSyn& pending = c.pending;
+    const bool highest = pending.highest_kind.valid && detail::side_of(pending.highest_kind) == other &&
+                         pending.highest.answered_by(acknowledgement);
+    const bool last = pending.last_kind.valid && detail::side_of(pending.last_kind) == other &&
+                      pending.last.answered_by(acknowledgement);
+    return highest || (last && !c.dialling());
+}
+
+bool remembers_syn_of(const PendingSyn& pending, Direction side) {
+    return (pending.highest_kind.valid && detail::side_of(pending.highest_kind) == side) ||
+           (pending.last_kind.valid && detail::side_of(pending.last_kind) == side);
+}
+
+unsigned predicates_of_syn_ack(Case& c) {
+    unsigned out =
+        window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction), false);
+    out |= seen_bit(c);
+    if (answers_remembered(c)) out |= answers_pending;
+    // After a RST only the last SYN is waiting for an answer (T9).
+    if (c.closed() && remembers_syn_of(c.pending, opposite(c.direction)))
+        out &= ~static_cast<unsigned>(ack_not_back);
+    return out;
+}
+
+unsigned predicates_of_rst(Case& c) {
+    const Side& sender = c.sender();
+    const Side& receiver = c.receiver();
+    const std::uint32_t sequence = c.span.sequence;
+    unsigned out = seen_bit(c);
+    if (!after(sequence, later(sender.max_end, sender.end))) out |= not_after;
+    if (!before(sequence, receiver.max_ack)) out |= not_before;
+    if (sequence == receiver.max_ack || sequence == sender.end) out |= match;
+    if (c.cls == FlagClass::rst_ack) {
+        const std::uint32_t acknowledgement = c.segment.acknowledgement;
+        if (!after(acknowledgement, receiver.end)) out |= ack_sent;
+        if (!before(acknowledgement, sender.max_ack)) out |= ack_not_back;
+        if (answers_remembered(c)) out |= answers_pending;
+        // Dialled again since: a refusal of the SYN in the connection is old news (T8), as is one of any SYN
+        // known.
+        if (c.dialling() && newest_syn(c, opposite(c.direction)) + 1 != sender.max_ack)
+            out &= ~static_cast<unsigned>(ack_not_back);
+        if (c.pending.last_kind.valid && c.pending.last.answered_by(acknowledgement)) out |= ack_sent;
+    }
+    const bool answers_tolerated =
+        c.pending.acknowledgement_valid && sequence == c.pending.tolerated_acknowledgement;
+    if (answers_tolerated) out &= ~static_cast<unsigned>(not_before);
+    return out;
+}
+
+unsigned predicates_of(Case& c) {
+    switch (c.cls) {
+        case FlagClass::syn:
+            return predicates_of_syn(c);
+        case FlagClass::syn_ack:
+            return predicates_of_syn_ack(c);
+        case FlagClass::rst:
+        case FlagClass::rst_ack:
+            return predicates_of_rst(c);
+        case FlagClass::ack:
+        case FlagClass::fin:
+            return window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction),
+                                     c.cls == FlagClass::fin) |
+                   seen_bit(c);
+        case FlagClass::bad:
+        case FlagClass::count_:
+            break;
+    }
+    return 0;
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// What an accepted segment does
+// ---------------------------------------------------------------------------------------------------------------
+
+/// A SYN or SYN,ACK begins its sender's side, or repeats and adds to what is known of it.
+void start(Case& c, PendingSyn& pending) {
+    const bool is_synack = c.cls == FlagClass::syn_ack;
+    const bool repeats = c.sender_seen() && c.span.sequence + 1 == c.receiver().max_ack;
+    if (!is_synack && c.sender_seen() && !repeats && c.dialling()) {
+        pending.last = c.as_syn();  // the newest SYN again, and it is not the one in the connection
+        pending.last_kind = detail::kind_of(c.segment, c.direction);
+        return;
+    }
+    const PendingSyn::Kind kind = detail::kind_of(c.segment, c.direction);
+    if (repeats || (!is_synack && c.sender_seen())) {
+        detail::add_to_side(c.trial, c.direction, c.as_syn(), kind);
+    } else {
+        if (c.sender_seen() && is_synack && c.opening())
+            detail::remember_replaced(pending, c.trial, c.direction);
+        detail::start_side(c.trial, c.direction, c.as_syn(), kind);
+        c.receiver().max_ack = c.span.sequence + 1;
+        c.trial.retransmissions = 0;
+        if (c.receiver_seen()) {
+            c.sender().max_end = c.span.sequence + 1 + std::max(c.receiver().max_window, 1U);
+            c.receiver().max_end = later(c.receiver().max_end, c.sender().max_ack + c.span.window);
+        }
+    }
+    c.mark_seen();
+    if (is_synack) {
+        const std::uint32_t allowed = c.span.acknowledgement + c.span.window + (c.span.window == 0 ? 1U : 0U);
+        c.receiver().max_end = repeats ? later(c.receiver().max_end, allowed) : allowed;
+        c.sender().max_ack = later(c.sender().max_ack, c.span.acknowledgement);
+    }
+    detail::negotiate(c.trial);
+}
+
+/// A SYN,ACK that answers a remembered SYN: the endpoints know better, the connection begins anew from the
+/// two.
+void adopt(Case& c, PendingSyn& pending) {
+    const Direction other = opposite(c.direction);
+    const bool highest = pending.highest_kind.valid && detail::side_of(pending.highest_kind) == other &&
+                         pending.highest.answered_by(c.span.acknowledgement);
+    const RememberedSyn syn = highest ? pending.highest : pending.last;
+    detail::start_side(c.trial, other, syn, highest ? pending.highest_kind : pending.last_kind);
+    detail::start_side(c.trial, c.direction, c.as_syn(), detail::kind_of(c.segment, c.direction));
+    c.trial.seen = 3;
+    c.trial.picked_up = 0;
+    c.trial.retransmissions = 0;
+    c.sender().max_ack = c.span.acknowledgement;
+    c.sender().max_end = c.span.sequence + 1 + std::max<std::uint32_t>(syn.window, 1);
+    c.receiver().max_ack = c.span.sequence + 1;
+    c.receiver().max_end = c.span.acknowledgement + std::max<std::uint32_t>(c.span.window, 1);
+    detail::negotiate(c.trial);
+    pending = PendingSyn{};
+}
+
+void act(Case& c, Cell cell, PendingSyn& pending) {
+    switch (static_cast<spec::Action>(cell.action)) {
+        case spec::Action::learn:
+            learn(c.trial, c.sender(), c.receiver(), c.span);
+            break;
+        case spec::Action::start:
+            start(c, pending);
+            break;
+        case spec::Action::adopt:
+            adopt(c, pending);
+            break;
+        case spec::Action::remember:
+            detail::remember_syn(pending, c.as_syn(), detail::kind_of(c.segment, c.direction),
+                                 c.dialling() && before(c.span.sequence, newest_syn(c, c.direction)));
+            break;
+        case spec::Action::nothing:
+        case spec::Action::reopen:
+            break;
+    }
+}
+
+/// The numbers of a tolerated segment that an honest answer may show.
+void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending) {
+    if (static_cast<spec::Action>(cell.action) == spec::Action::remember) {
+        act(c, cell, pending);
+        return;
+    }
+    if (c.closed() || (!is_plain(c.cls) && c.cls != FlagClass::syn_ack)) return;
+    if ((predicates & (ack_sent | sender_seen)) != (ack_sent | sender_seen)) {
+        pending.tolerated_acknowledgement = c.span.acknowledgement;
+        pending.acknowledgement_valid = 1;
+    }
+    if (c.cls == FlagClass::syn_ack) {
+        const bool answers_last = c.dialling() && pending.last_kind.valid &&
+                                  detail::side_of(pending.last_kind) == opposite(c.direction) &&
+                                  pending.last.answered_by(c.span.acknowledgement);
+        if (!answers_last) return;
+        pending.highest = c.as_syn();
+        pending.highest_kind = detail::kind_of(c.segment, c.direction);
+    } else if (!c.sender_seen() || after(c.span.end, c.sender().end)) {
+        detail::note_end(pending, c.direction, c.span.end, c.cls == FlagClass::fin);
+    }
+}
+
+Outcome outcome_of(Reason reason, const Settings& settings) {
+    if (reason == Reason::none) return Outcome::accepted;
+    const bool strictly = reason == Reason::window_overshoot || reason == Reason::syn_in_connection ||
+                          reason == Reason::rst_inexact;
+    if (settings.strict && strictly) return Outcome::refused;
+    const bool outside = reason == Reason::seq_after_window || reason == Reason::ack_unsent;
+    if (settings.be_liberal && outside) return Outcome::tolerated;
+    if (settings.ignore_invalid_rst && reason == Reason::rst_out_of_window) return Outcome::tolerated;
+    return text_of(reason).outcome;
+}
+
+}  // namespace
+
+Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction direction,
+                          const Segment& segment, const Settings& settings) {
+    PendingSyn kept = connection.pending_syn != 0 ? pending : PendingSyn{};
+    Case c{.trial = connection,
+           .pending = kept,
+           .segment = segment,
+           .settings = settings,
+           .direction = direction,
+           .cls = classify_flags(segment.flags)};
+    c.span = span_of_any(c);
+    open_one_way(c);
+    take_for_granted(c);
+    believe_what_is_acknowledged(c);
+    believe_the_other_synack(c);
+
+    const unsigned predicates = predicates_of(c) | c.forced;
+    const Cell cell = transition(c.pair(), direction, classify(c.cls, predicates));
+    const Reason reason = static_cast<Reason>(cell.reason);
+    Verdict verdict{.outcome = outcome_of(reason, settings), .reason = reason};
+    if (verdict.outcome == Outcome::refused) return verdict;
+
+    if (verdict.outcome == Outcome::tolerated) {
+        note_tolerated(c, cell, predicates, kept);
+    } else if (static_cast<spec::Action>(cell.action) == spec::Action::reopen) {
+        return {.outcome = Outcome::accepted,
+                .reason = Reason::none,
+                .refresh = Refresh::set,
+                .lifetime = Lifetime::syn_sent,
+                .reopens = true};
+    } else {
+        const bool advances = after(c.span.end, c.sender().end);
+        act(c, cell, kept);
+        c.set_pair(static_cast<Pair>(cell.next));
+        c.trial.assured = (c.trial.assured | (cell.assures & c.trial.seen_reply)) & 1U;
+        if (is_plain(c.cls) || c.cls == FlagClass::syn_ack)
+            detail::forget(kept, c.trial, direction, advances && is_plain(c.cls));
+        connection = c.trial;
+        verdict.refresh = static_cast<Refresh>(cell.refresh);
+        verdict.lifetime = lifetime_in_force(connection, segment.window, settings);
+    }
+    connection.seen_reply = (connection.seen_reply | static_cast<unsigned>(direction)) & 1U;
+    connection.pending_syn = detail::anything(kept) ? 1U : 0U;
+    if (connection.pending_syn != 0) pending = kept;
+    return verdict;
+}
+
+}  // namespace sluice::tcp
