@@ -27,7 +27,7 @@ void AgeLists::head_changed(List& list) {
     }
 }
 
-void AgeLists::push(Ref ref, unsigned list, Tick age) {
+void AgeLists::link(Ref ref, unsigned list, Tick age) {
     List& into = lists_[list];
     ColdNode& node = nodes_[ref];
     node.next = no_ref;
@@ -42,7 +42,6 @@ void AgeLists::push(Ref ref, unsigned list, Tick age) {
         occupied_ |= std::uint64_t{1} << list;
     }
     into.tail = ref;
-    class_size_[into.eviction_class].add(1);
 }
 
 void AgeLists::unlink(Ref ref, unsigned list) {
@@ -64,7 +63,6 @@ void AgeLists::unlink(Ref ref, unsigned list) {
         }
         head_changed(from);
     }
-    class_size_[from.eviction_class].set(class_size_[from.eviction_class].read() - 1);
 }
 
 unsigned AgeLists::next_due_list(Tick age) {

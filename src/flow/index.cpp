@@ -4,10 +4,16 @@
 
 namespace sluice::flow {
 
+void Index::move_home(std::uint32_t primary, std::uint32_t alternate, std::uint16_t tag, Ref ref) {
+    if (!erase_in(alternate, as_guest(tag), ref)) return;
+    put(primary, tag, ref);
+    --buckets_[primary].overflow;
+}
+
 bool Index::insert_elsewhere(std::uint32_t primary, std::uint16_t tag, Ref ref) {
     const std::uint32_t alternate = alternate_of(primary, tag);
     Bucket& home = buckets_[primary];
-    if ((!has_room(alternate) && move_one_out(primary))) {
+    if (!has_room(alternate) && move_one_out(primary)) {
         put(primary, tag, ref);
         return true;
     }

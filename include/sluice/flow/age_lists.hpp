@@ -78,7 +78,7 @@ class AgeLists {
         const auto ahead = sequence_distance(now + skew_, age_);
         if (ahead >= 0) {
             age_ = now + skew_;
-        } else if (ahead < -static_cast<std::int32_t>(ticks_per_second)) {
+        } else if (empty() || ahead < -static_cast<std::int32_t>(ticks_per_second)) {
             skew_ = age_ - now;
         }
         return age_;
@@ -112,9 +112,23 @@ class AgeLists {
     }
 
     /// Queues a record behind all others of the list.
-    void push(Ref ref, unsigned list, Tick age);
+    void push(Ref ref, unsigned list, Tick age) {
+        link(ref, list, age);
+        count(list, 1);
+    }
     /// Takes a record out of the list it lies in.
-    void unlink(Ref ref, unsigned list);
+    void remove(Ref ref, unsigned list) {
+        unlink(ref, list);
+        count(list, -1);
+    }
+    /// Both; who reads the counts sees no flow missing in between.
+    void move(Ref ref, unsigned from, unsigned to, Tick age) {
+        unlink(ref, from);
+        link(ref, to, age);
+        if (lists_[from].eviction_class == lists_[to].eviction_class) return;
+        count(to, 1);
+        count(from, -1);
+    }
 
     /// No list's head is due before the time this compares with; says so without looking at any.
     [[nodiscard]] bool something_may_be_due(Tick age) const {
@@ -171,7 +185,13 @@ class AgeLists {
     };
 
     [[nodiscard]] static Tick due(const List& list) { return list.head_queued_at + list.period; }
+    void link(Ref ref, unsigned list, Tick age);
+    void unlink(Ref ref, unsigned list);
     void head_changed(List& list);
+    void count(unsigned list, int change) {
+        Counter& size = class_size_[lists_[list].eviction_class];
+        size.set(size.read() + static_cast<std::uint64_t>(change));
+    }
 
     ColdNode* nodes_;
     Tick age_ = 0;

@@ -1,4 +1,5 @@
-// The key of a flow: canonical, so that both directions share it; which direction a packet goes is one bit beside it.
+// The key of a flow: canonical, so that both directions share it; which direction a packet goes is one bit
+// beside it.
 #pragma once
 
 #include <array>
@@ -9,21 +10,25 @@ namespace sluice::flow {
 
 /// Where a packet was seen, beside its addresses: two flows that differ here are different flows.
 struct Domain {
-    std::uint32_t vlans_and_pair = 0;  ///< outer VLAN id, inner VLAN id (12 bits each, 0xFFF: no tag), port pair (8 bits)
-    std::uint16_t zone = 0;            ///< conntrack zone
+    /// Outer VLAN id, inner VLAN id (12 bits each, no_tag: none), port pair (8 bits).
+    std::uint32_t vlans_and_pair = 0;
+    std::uint16_t zone = 0;  ///< conntrack zone
 
     static constexpr std::uint16_t no_tag = 0xFFF;
-    static constexpr Domain make(std::uint16_t outer, std::uint16_t inner, std::uint8_t pair, std::uint16_t zone) {
+    static constexpr Domain make(std::uint16_t outer, std::uint16_t inner, std::uint8_t pair,
+                                 std::uint16_t zone) {
         return {(outer & 0xFFFU) | ((inner & 0xFFFU) << 12) | (std::uint32_t{pair} << 24), zone};
     }
     [[nodiscard]] constexpr std::uint16_t outer_vlan() const { return vlans_and_pair & 0xFFF; }
     [[nodiscard]] constexpr std::uint16_t inner_vlan() const { return (vlans_and_pair >> 12) & 0xFFF; }
-    [[nodiscard]] constexpr std::uint8_t pair() const { return static_cast<std::uint8_t>(vlans_and_pair >> 24); }
+    [[nodiscard]] constexpr std::uint8_t pair() const {
+        return static_cast<std::uint8_t>(vlans_and_pair >> 24);
+    }
 };
 
-/// `AddressBytes` is 4 or 16. Addresses are wire bytes; endpoint 0 is the lower by (address, port). Ports are host
-/// order. ICMP queries: port[0] is the identifier, port[1] the request's type; others: 0.
-/// `spare` belongs to the record (the table's own bits) and is no part of the key: equality and hash leave it out.
+/// `AddressBytes` is 4 or 16. Addresses are wire bytes; endpoint 0 is the lower by (address, port). Ports are
+/// host order. ICMP queries: port[0] is the identifier, port[1] the request's type; others: 0. `spare`
+/// belongs to the record (the table's own bits) and is no part of the key: equality and hash leave it out.
 template <unsigned AddressBytes>
 struct Key {
     std::array<std::array<std::uint8_t, AddressBytes>, 2> address;
@@ -53,9 +58,11 @@ struct DirectedKey {
 /// Builds the canonical key. `source` and `destination` point at AddressBytes wire bytes each.
 /// Endpoints compare as (address bytes, port), so a flow between two ports of one host has a direction too.
 template <unsigned AddressBytes>
-[[nodiscard]] inline DirectedKey<AddressBytes> make_key(const std::uint8_t* source, const std::uint8_t* destination,
-                                                        std::uint16_t source_port, std::uint16_t destination_port,
-                                                        std::uint8_t protocol, Domain domain) {
+[[nodiscard]] inline DirectedKey<AddressBytes> make_key(const std::uint8_t* source,
+                                                        const std::uint8_t* destination,
+                                                        std::uint16_t source_port,
+                                                        std::uint16_t destination_port, std::uint8_t protocol,
+                                                        Domain domain) {
     const int order = std::memcmp(source, destination, AddressBytes);
     const bool high = order > 0 || (order == 0 && source_port > destination_port);
     DirectedKey<AddressBytes> out{};
@@ -70,10 +77,13 @@ template <unsigned AddressBytes>
     return out;
 }
 
-/// The key of an ICMP or ICMPv6 query: ordered by address alone; the ports hold the identifier and the request's type.
+/// The key of an ICMP or ICMPv6 query: ordered by address alone; the ports hold the identifier and the
+/// request's type.
 template <unsigned AddressBytes>
-[[nodiscard]] inline DirectedKey<AddressBytes> make_query_key(const std::uint8_t* source, const std::uint8_t* destination,
-                                                              std::uint16_t identifier, std::uint8_t request_type,
+[[nodiscard]] inline DirectedKey<AddressBytes> make_query_key(const std::uint8_t* source,
+                                                              const std::uint8_t* destination,
+                                                              std::uint16_t identifier,
+                                                              std::uint8_t request_type,
                                                               std::uint8_t protocol, Domain domain) {
     auto out = make_key<AddressBytes>(source, destination, 0, 0, protocol, domain);
     out.key.port = {identifier, request_type};

@@ -111,7 +111,7 @@ class Table {
     void prefetch_record(Ref ref) const;
     /// The live record with this key, or no_ref. `candidate` is tried first; then the rest, bounded. A record
     /// whose expiry is reached is not found.
-    [[nodiscard]] Ref find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now) const;
+    [[nodiscard]] Ref find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now);
 
     /// Adds a flow (the caller has just not found it). A record with the same key is removed first: expired,
     /// or replaced should it be live. A full pool evicts as told above; no_ref when nothing could go.

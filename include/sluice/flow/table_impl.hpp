@@ -57,7 +57,7 @@ void Table<KeyT, Payload>::prefetch_record(Ref ref) const {
 }
 
 template <class KeyT, class Payload>
-Ref Table<KeyT, Payload>::find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now) const {
+Ref Table<KeyT, Payload>::find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now) {
     // A candidate is a hint from before: its flow may have been removed since, its number even given to
     // another.
     const auto is_of_key = [&](Ref ref) {
@@ -152,7 +152,7 @@ void Table<KeyT, Payload>::remove_hashed(Ref ref, std::uint64_t hash, Removal wh
     on_removed(ref, static_cast<const Record&>(record), why);
     if (why == Removal::evicted) state_->evictions.add(1);
     index_.erase(hash, ref);
-    state_->ages.unlink(ref, list_of(record));
+    state_->ages.remove(ref, list_of(record));
     {
         KeyT dead = record.key;
         dead.spare = 0;
@@ -281,8 +281,7 @@ template <class KeyT, class Payload>
 void Table<KeyT, Payload>::requeue(Ref ref, std::uint32_t lifetime, Tick remaining, Tick age) {
     Record& record = records_[ref];
     const unsigned list = state_->ages.list_for(lifetime, remaining);
-    state_->ages.unlink(ref, list_of(record));
-    state_->ages.push(ref, list, age);
+    state_->ages.move(ref, list_of(record), list, age);
     set_list(record, list);
 }
 
