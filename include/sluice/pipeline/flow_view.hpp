@@ -39,8 +39,4 @@ struct FlowView {
 [[nodiscard]] bool view(const Table4& table, flow::Ref ref, Tick now, unsigned worker, FlowView& out);
 [[nodiscard]] bool view(const Table6& table, flow::Ref ref, Tick now, unsigned worker, FlowView& out);
 
-/// The type that answers an ICMP query (8 -> 0, 13 -> 14 …; ICMPv6 128 -> 129), or 255 when `type` is no
-/// query.
-[[nodiscard]] std::uint8_t icmp_reply_type(packet::Family family, std::uint8_t type);
-
 }  // namespace sluice::pipeline

@@ -16,6 +16,7 @@ namespace sluice::pipeline {
 struct MemoryPacket {
     std::span<const std::uint8_t> first;
     std::span<const std::uint8_t> rest{};
+    std::uint32_t missing = 0;
     std::uint8_t port_pair = 0;
     ChecksumState checksum = ChecksumState::unknown;
     MemoryPacket* next_fragment = nullptr;
@@ -28,7 +29,7 @@ struct MemoryIo {
     static const std::uint8_t* data(const Packet* p) { return p->first.data(); }
     static std::uint32_t first_length(const Packet* p) { return static_cast<std::uint32_t>(p->first.size()); }
     static std::uint32_t length(const Packet* p) {
-        return static_cast<std::uint32_t>(p->first.size() + p->rest.size());
+        return static_cast<std::uint32_t>(p->first.size() + p->rest.size() + p->missing);
     }
     static void copy(const Packet* p, std::uint32_t offset, std::uint32_t count, std::uint8_t* to) {
         for (const auto piece : {p->first, p->rest}) {

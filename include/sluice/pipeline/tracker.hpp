@@ -1,21 +1,41 @@
-// The library's front door: hand the tracker a burst of packets, get a decision for each. Contract first; the
-// stages follow. One tracker belongs to one worker: no lock, no shared write, no allocation after create().
+// The library's front door: hand the tracker a burst of packets, get a decision for each.
+//
+// A burst goes through three stages, each a short loop over all of it, so that the memory one stage will need
+// has been asked for by the stage before:
+//
+//   classify   parse the headers, check checksums, build the key, hash it          -> prefetch the index
+//   bucket locate     first record in the bucket whose fingerprint fits                   -> prefetch the
+//   record's line judge      in order of arrival: find for certain, step, publish, decide
+//
+// The last stage is sequential on purpose: a SYN and its SYN,ACK may lie in one burst, and the second must
+// find what the first created. By then every line it touches has arrived.
+//
+// One tracker belongs to one worker: no lock, no shared write, no allocation after create().
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "sluice/base/result.hpp"
+#include "sluice/flow/side_table.hpp"
+#include "sluice/packet/checksum.hpp"
+#include "sluice/packet/fragments.hpp"
+#include "sluice/packet/icmp.hpp"
+#include "sluice/packet/parse.hpp"
 #include "sluice/pipeline/counters.hpp"
+#include "sluice/pipeline/datagram_flow.hpp"
 #include "sluice/pipeline/flow_state.hpp"
 #include "sluice/pipeline/mailbox.hpp"
 #include "sluice/pipeline/packet_io.hpp"
 #include "sluice/pipeline/settings.hpp"
 #include "sluice/pipeline/steering.hpp"
 #include "sluice/pipeline/verdict.hpp"
+#include "sluice/tcp/step.hpp"
 
 namespace sluice::pipeline {
 
@@ -36,6 +56,8 @@ struct Output {
         typename Io::Packet* packet;
         Decision decision;
     };
+    /// A packet may come out itself, complete a datagram and push the oldest datagram out of the fragment
+    /// table.
     std::array<Judged, 4 * max_burst> judged;
     std::size_t size = 0;
 
@@ -43,7 +65,9 @@ struct Output {
     [[nodiscard]] std::span<const Judged> view() const { return {judged.data(), size}; }
 };
 
-/// Sees each TCP segment judged, for replay and tests; costs nothing when it is NoObserver.
+/// Sees each TCP segment judged, for replay and tests; costs nothing when it is NoObserver. Another observer
+/// has `void segment(const tcp::Connection& before, const tcp::PendingSyn&, tcp::Direction, const
+/// tcp::Segment&, const tcp::Verdict&)`.
 struct NoObserver {
     static constexpr bool watches = false;
 };
@@ -70,13 +94,165 @@ class Tracker {
     void process_datagram(Packet* first, Now now, Output<Io>& out);
 
     /// Work that is not a packet's: requests from the mailbox, expiry, fragments that waited too long (these
-    /// come out as dropped). Bounded; call it once a poll.
+    /// come out as dropped). Bounded; call it once a poll. `out` is emptied first.
     void poll(Now now, Output<Io>& out);
 
-    [[nodiscard]] Mailbox& mailbox();
-    [[nodiscard]] const Counters& counters() const;
-    [[nodiscard]] const Table4& table4() const;
-    [[nodiscard]] const Table6& table6() const;
+    /// Gives up all fragments held, as dropped under fragment-timeout: at the end of a run.
+    void drop_held(Output<Io>& out);
+
+    [[nodiscard]] Mailbox& mailbox() { return *mailbox_; }
+    [[nodiscard]] const Counters& counters() const { return counters_; }
+    [[nodiscard]] const Table4& table4() const { return table4_; }
+    [[nodiscard]] const Table6& table6() const { return table6_; }
+    /// How the first bytes of a frame are read; replay changes it between captures.
+    void set_link_layer(packet::LinkLayer link) { link_ = link; }
+
+  private:
+    using Pending = flow::SideTable<tcp::PendingSyn>;
+    using Fragments = packet::FragmentTable<Packet*>;
+
+    enum class Kind : std::uint8_t { refused, not_ip, untracked, fragment, icmp_error, flow };
+
+    /// One packet on its way through the stages.
+    struct Item {
+        Packet* packet;
+        packet::Headers headers;
+        Kind kind;
+        Reason refusal;
+        bool from_high;         ///< direction of the packet (icmp_error: of the packet quoted)
+        std::uint32_t packets;  ///< 1, or the fragments of a datagram
+        std::uint32_t bytes;    ///< frame lengths
+        flow::Ref candidate;
+        std::uint64_t hash;
+        flow::Key4 key4;  ///< by headers.family
+        flow::Key6 key6;
+        packet::Quote quote;  ///< icmp_error only
+    };
+
+    /// One fragment of a complete datagram.
+    struct Piece {
+        const Packet* packet;
+        std::uint16_t offset;            ///< in the datagram
+        std::uint16_t transport_offset;  ///< in its frame
+        std::uint32_t transport_length;
+    };
+    using HeaderBytes = std::array<std::uint8_t, packet::max_header_bytes>;
+
+    /// What of a tracker differs between the families; everything else is written once.
+    template <unsigned AddressBytes>
+    auto& table() {
+        if constexpr (AddressBytes == 4)
+            return table4_;
+        else
+            return table6_;
+    }
+    template <unsigned AddressBytes>
+    Pending& pending() {
+        if constexpr (AddressBytes == 4)
+            return pending4_;
+        else
+            return pending6_;
+    }
+    template <unsigned AddressBytes>
+    static auto& key(Item& item) {
+        if constexpr (AddressBytes == 4)
+            return item.key4;
+        else
+            return item.key6;
+    }
+    /// Calls `f` with the address size of `family` as a constant.
+    template <class F>
+    static decltype(auto) by_family(packet::Family family, F&& f) {
+        return family == packet::Family::ipv4 ? f.template operator()<4>() : f.template operator()<16>();
+    }
+
+    Tracker(const Settings& settings, const Steering& steering, packet::LinkLayer link, Observer* observer,
+            Table4&& table4, Table6&& table6, Pending&& pending4, Pending&& pending6, Fragments&& fragments)
+        : settings_(&settings),
+          steering_(steering),
+          link_(link),
+          observer_(observer),
+          table4_(std::move(table4)),
+          table6_(std::move(table6)),
+          pending4_(std::move(pending4)),
+          pending6_(std::move(pending6)),
+          fragments_(std::move(fragments)),
+          mailbox_(std::make_unique<Mailbox>()) {}
+
+    // classify (tracker_classify.hpp)
+    void classify(Item& item);
+    void classify_parsed(Item& item, const packet::ParseInput& input);
+    void classify_quote(Item& item, const packet::ParseInput& input);
+    [[nodiscard]] bool checksums_hold(const Item& item, const packet::ParseInput& input) const;
+    [[nodiscard]] flow::Domain domain_of(const Item& item) const;
+    template <unsigned AddressBytes>
+    void hash_key(Item& item, const flow::DirectedKey<AddressBytes>& directed);
+    void locate(Item& item);
+
+    // judge (tracker_judge.hpp)
+    void judge(Item& item, Now now, Output<Io>& out);
+    void judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out);
+    template <unsigned AddressBytes>
+    Decision judge_flow(Item& item, Now now);
+    template <unsigned AddressBytes>
+    Decision judge_tcp(Item& item, flow::Ref ref, Now now);
+    template <unsigned AddressBytes>
+    Decision open_tcp(Item& item, const tcp::Segment& segment, Now now);
+    template <unsigned AddressBytes>
+    Decision judge_datagram_flow(Item& item, flow::Ref ref, Now now);
+    template <unsigned AddressBytes>
+    Decision judge_icmp_error(Item& item, Now now);
+    template <unsigned AddressBytes>
+    flow::Ref insert(Item& item, const FlowState& state, Lifetime lifetime, Now now);
+    template <unsigned AddressBytes>
+    void keep_half_open_budget(Now now);
+    Decision refuse(const Item& item, Reason reason) const;
+    Decision no_room(const Item& item);
+    void finish(const Item& item, Packet* packet, const Decision& decision, Output<Io>& out);
+
+    // fragments (tracker_fragments.hpp)
+    void collect_fragment(Item& item, Now now, Output<Io>& out);
+    void judge_datagram(std::span<Packet* const> fragments, Now now, Output<Io>& out);
+    void adopt_datagram_length(Item& item, std::uint32_t total) const;
+    [[nodiscard]] bool datagram_checksum_holds(const Item& item, std::span<Piece> pieces) const;
+    packet::ParseInput parse_fragment(const Packet* fragment, HeaderBytes& bytes,
+                                      packet::Headers& headers) const;
+    class DroppedFragments;
+    void expire_fragments(Now now, Output<Io>& out);
+
+    // control (tracker_control.hpp)
+    void answer_requests(Now now);
+    bool answer(Request& request, Now now);
+    template <unsigned AddressBytes>
+    void answer_for(Request& request, const flow::Key<AddressBytes>& key, Now now);
+    bool flush_slice(Request& request);
+    void adopt_settings(const Settings& settings, Tick now);
+    template <unsigned AddressBytes>
+    auto on_removed();
+    [[nodiscard]] Tick ticks_of(Lifetime lifetime) const {
+        return settings_->timeouts[static_cast<std::size_t>(lifetime)] * ticks_per_second;
+    }
+
+    const Settings* settings_;
+    Steering steering_;
+    packet::LinkLayer link_;
+    [[no_unique_address]] Observer* observer_;
+    Table4 table4_;
+    Table6 table6_;
+    Pending pending4_, pending6_;
+    Fragments fragments_;
+    std::unique_ptr<Mailbox> mailbox_;
+    struct {
+        flow::Ref next4 = 0, next6 = 0;  ///< how far the flush in progress has come
+        std::uint64_t removed = 0;
+    } flush_;
+    Counters counters_;
+    std::array<Item, max_burst> items_;
 };
 
 }  // namespace sluice::pipeline
+
+#include "sluice/pipeline/tracker_classify.hpp"
+#include "sluice/pipeline/tracker_control.hpp"
+#include "sluice/pipeline/tracker_fragments.hpp"
+#include "sluice/pipeline/tracker_judge.hpp"

@@ -1,0 +1,225 @@
+// What a tracker does beside packets: building, the mailbox, expiry. Part of tracker.hpp.
+#pragma once
+
+#include "sluice/pipeline/tracker.hpp"
+
+namespace sluice::pipeline {
+
+[[nodiscard]] inline std::array<Tick, flow::max_lifetimes> intervals_of(const Settings& settings) {
+    std::array<Tick, flow::max_lifetimes> out{};
+    for (std::size_t i = 0; i < lifetime_count; ++i) out[i] = settings.timeouts[i] * ticks_per_second;
+    return out;
+}
+
+[[nodiscard]] inline flow::TableConfig table_config(std::uint32_t capacity, const Limits& limits,
+                                                    const Settings& settings, const flow::Secret& secret) {
+    flow::TableConfig config;
+    config.capacity = capacity;
+    config.lifetimes = lifetime_count;
+    for (std::size_t i = 0; i < lifetime_count; ++i)
+        config.eviction_class[i] = static_cast<std::uint8_t>(lifetime_texts[i].eviction_class);
+    config.interval = intervals_of(settings);
+    config.accounting = limits.accounting;
+    config.timestamps = limits.timestamps;
+    config.secret = secret;
+    return config;
+}
+
+/// Packets and bytes that may be held follow from the number of datagrams: eight full frames each.
+[[nodiscard]] inline packet::FragmentLimits fragment_limits(const Limits& limits, const Settings& settings,
+                                                            const flow::Secret& secret) {
+    constexpr std::uint32_t packets_per_datagram = 8;
+    constexpr std::uint64_t frame_bytes = 2048;
+    packet::FragmentLimits out;
+    out.datagrams = limits.fragment_datagrams;
+    out.packets = std::max(packet::max_fragments, limits.fragment_datagrams * packets_per_datagram);
+    out.bytes = std::max<std::uint64_t>(65'536, out.packets * frame_bytes);
+    out.timeout_ipv4 = settings.fragment_timeout_ipv4 * ticks_per_second;
+    out.timeout_ipv6 = settings.fragment_timeout_ipv6 * ticks_per_second;
+    out.key = {secret.words[2], secret.words[3]};
+    return out;
+}
+
+/// Cuts the next `bytes` off an arena, aligned to a cache line.
+[[nodiscard]] inline std::span<std::byte> carve(std::span<std::byte>& arena, std::size_t bytes) {
+    const std::size_t whole = (bytes + 63) / 64 * 64;
+    const auto piece = arena.first(bytes);
+    arena = arena.subspan(whole);
+    return piece;
+}
+
+template <PacketIo Io, class Observer>
+std::size_t Tracker<Io, Observer>::bytes_needed(const Limits& limits) {
+    const Settings settings;
+    const flow::Secret secret;
+    const auto round = [](std::size_t bytes) { return (bytes + 63) / 64 * 64; };
+    return round(Table4::bytes_needed(table_config(limits.ipv4_flows, limits, settings, secret))) +
+           round(Table6::bytes_needed(table_config(limits.ipv6_flows, limits, settings, secret))) +
+           round(Pending::bytes_needed(limits.ipv4_flows)) + round(Pending::bytes_needed(limits.ipv6_flows)) +
+           round(Fragments::bytes_needed(fragment_limits(limits, settings, secret)));
+}
+
+template <PacketIo Io, class Observer>
+Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
+    const Limits& limits, const Settings& settings, const flow::Secret& secret, const Steering& steering,
+    std::span<std::byte> arena, packet::LinkLayer link, Observer* observer) {
+    if (arena.size() < bytes_needed(limits)) return Error{"the arena is smaller than the flow tables need"};
+    const auto config4 = table_config(limits.ipv4_flows, limits, settings, secret);
+    const auto config6 = table_config(limits.ipv6_flows, limits, settings, secret);
+    auto table4 = Table4::create(config4, carve(arena, Table4::bytes_needed(config4)));
+    if (!table4) return Error{table4.error()};
+    auto table6 = Table6::create(config6, carve(arena, Table6::bytes_needed(config6)));
+    if (!table6) return Error{table6.error()};
+    Pending pending4 =
+        Pending::create(limits.ipv4_flows, carve(arena, Pending::bytes_needed(limits.ipv4_flows)));
+    Pending pending6 =
+        Pending::create(limits.ipv6_flows, carve(arena, Pending::bytes_needed(limits.ipv6_flows)));
+    const auto fragment_config = fragment_limits(limits, settings, secret);
+    auto fragments =
+        Fragments::create(fragment_config, carve(arena, Fragments::bytes_needed(fragment_config)));
+    if (!fragments) return Error{fragments.error()};
+    return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
+                                                std::move(*table6), std::move(pending4), std::move(pending6),
+                                                std::move(*fragments)));
+}
+
+/// What a flow leaves behind when it goes: counted, its remembered SYN forgotten.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+auto Tracker<Io, Observer>::on_removed() {
+    return [this](flow::Ref ref, const auto& record, flow::Removal why) {
+        if (record.key.protocol == packet::tcp && record.payload.tcp.pending_syn)
+            pending<AddressBytes>().erase(ref);
+        switch (why) {
+            case flow::Removal::expired:
+                counters_.expired.add();
+                break;
+            case flow::Removal::evicted:
+                counters_.early_drop.add();
+                break;
+            case flow::Removal::deleted:
+            case flow::Removal::replaced:
+                counters_.deleted.add();
+                break;
+        }
+    };
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::poll(Now now, Output<Io>& out) {
+    // 64 records cost about 5 µs from memory, below the 20 µs a poll may spend on expiry.
+    constexpr unsigned expiry_budget = 64;
+
+    out.size = 0;
+    answer_requests(now);
+    table4_.expire(now.tick, expiry_budget, on_removed<4>());
+    table6_.expire(now.tick, expiry_budget, on_removed<16>());
+    expire_fragments(now, out);
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::answer_requests(Now now) {
+    constexpr unsigned request_budget = 16;
+    for (unsigned i = 0; i < request_budget; ++i) {
+        Request* request = mailbox_->next();
+        if (request == nullptr || !answer(*request, now)) return;
+        mailbox_->answered();
+    }
+}
+
+/// False when the request needs another poll.
+template <PacketIo Io, class Observer>
+bool Tracker<Io, Observer>::answer(Request& request, Now now) {
+    switch (request.kind) {
+        case Request::Kind::flush:
+            return flush_slice(request);
+        case Request::Kind::settings:
+            adopt_settings(*request.settings, now.tick);
+            request.answer = Request::Answer::done;
+            return true;
+        case Request::Kind::find:
+        case Request::Kind::remove:
+        case Request::Kind::update:
+        case Request::Kind::insert:
+            break;
+    }
+    if (request.family == packet::Family::ipv4)
+        answer_for<4>(request, request.key4, now);
+    else
+        answer_for<16>(request, request.key6, now);
+    return true;
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::answer_for(Request& request, const flow::Key<AddressBytes>& key, Now now) {
+    auto& flows = table<AddressBytes>();
+    const std::uint64_t hash = flows.hash_of(key);
+    const flow::Ref ref = flows.find(key, hash, flow::no_ref, now.tick);
+    if (request.kind == Request::Kind::insert) {
+        if (ref != flow::no_ref) {
+            request.answer = Request::Answer::exists;
+            return;
+        }
+        request.flow = flows.insert(key, hash, request.original_from_high, request.state,
+                                    now.tick + request.timeout_seconds * ticks_per_second, now.tick,
+                                    on_removed<AddressBytes>());
+        request.answer = request.flow == flow::no_ref ? Request::Answer::no_room : Request::Answer::done;
+        if (request.flow == flow::no_ref) return;
+        counters_.insert.add();
+        flows.set_start(request.flow, now.wall_nanoseconds);
+        flows.set_mark(request.flow, request.mark);
+        return;
+    }
+    // remove and update name a record they have seen: it must still be the same flow's.
+    if (ref == flow::no_ref || (request.kind != Request::Kind::find && request.flow != ref)) {
+        request.answer = Request::Answer::not_found;
+        return;
+    }
+    request.answer = Request::Answer::done;
+    request.flow = ref;
+    request.original_from_high = flows.original_from_high(flows.record(ref));
+    if (request.kind == Request::Kind::remove) {
+        flows.remove(ref, flow::Removal::deleted, on_removed<AddressBytes>());
+    } else if (request.kind == Request::Kind::update) {
+        if (request.set_mark) flows.set_mark(ref, request.mark);
+        if (request.set_timeout)
+            flows.update(ref, flows.record(ref).payload,
+                         now.tick + request.timeout_seconds * ticks_per_second, now.tick);
+    }
+}
+
+/// Empties both tables, a slice of the slots a poll.
+template <PacketIo Io, class Observer>
+bool Tracker<Io, Observer>::flush_slice(Request& request) {
+    constexpr std::uint32_t slice = 256;
+    std::uint32_t budget = slice;
+    const auto sweep = [&]<unsigned AddressBytes>(flow::Ref& next) {
+        auto& flows = table<AddressBytes>();
+        typename std::remove_reference_t<decltype(flows)>::Record record;
+        for (; budget > 0 && next < flows.high_water(); ++next, --budget) {
+            if (!flows.read(next, record)) continue;
+            flows.remove(next, flow::Removal::deleted, on_removed<AddressBytes>());
+            ++flush_.removed;
+        }
+    };
+    sweep.template operator()<4>(flush_.next4);
+    sweep.template operator()<16>(flush_.next6);
+    if (budget == 0) return false;
+    request.answer = Request::Answer::done;
+    request.changed = flush_.removed;
+    flush_ = {};
+    return true;
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::adopt_settings(const Settings& settings, Tick now) {
+    settings_ = &settings;
+    const auto intervals = intervals_of(settings);
+    table4_.set_intervals(intervals, now);
+    table6_.set_intervals(intervals, now);
+    fragments_.set_timeouts(settings.fragment_timeout_ipv4 * ticks_per_second,
+                            settings.fragment_timeout_ipv6 * ticks_per_second);
+}
+
+}  // namespace sluice::pipeline

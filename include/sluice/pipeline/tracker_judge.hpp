@@ -1,0 +1,337 @@
+// The last stage of the burst: find the flow for certain, step it, publish it, decide. Part of tracker.hpp.
+#pragma once
+
+#include "sluice/pipeline/tracker.hpp"
+
+namespace sluice::pipeline {
+
+[[nodiscard]] inline tcp::Segment segment_of(const packet::Headers& headers) {
+    const packet::TcpFields& fields = headers.tcp;
+    return {.sequence = fields.sequence,
+            .acknowledgement = fields.acknowledgement,
+            .payload_length = fields.payload_length,
+            .sack_highest = fields.options.sack_highest,
+            .window = fields.window,
+            .flags = fields.flags,
+            .window_scale = fields.options.window_scale,
+            .has_window_scale = fields.options.has_window_scale,
+            .sack_permitted = fields.options.sack_permitted,
+            .has_sack = fields.options.has_sack};
+}
+
+/// Direction of a packet that goes from endpoint `from_high` of a record whose originator is
+/// `original_from_high`.
+[[nodiscard]] constexpr tcp::Direction direction_of(bool from_high, bool original_from_high) {
+    return from_high == original_from_high ? tcp::Direction::original : tcp::Direction::reply;
+}
+
+/// nf_conntrack's word for a packet that belongs to a flow: new until the other side has been heard.
+[[nodiscard]] constexpr CtState ct_state_of(tcp::Direction direction, bool seen_reply) {
+    return direction == tcp::Direction::reply || seen_reply ? CtState::established : CtState::new_flow;
+}
+
+/// Bytes from the IP header on, link padding left out: what nf_conntrack accounts.
+[[nodiscard]] inline std::uint32_t network_length(const packet::Headers& headers) {
+    return headers.transport_offset - headers.network_offset + headers.transport_length;
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Output<Io>& out) {
+    // Far enough ahead that a frame's first lines have come from memory, near enough that they are still in
+    // L1.
+    constexpr std::size_t header_prefetch_distance = 4;
+
+    out.size = 0;
+    const std::size_t count = burst.size();
+    for (std::size_t i = 0; i < std::min(header_prefetch_distance, count); ++i) Io::prefetch_header(burst[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (i + header_prefetch_distance < count) Io::prefetch_header(burst[i + header_prefetch_distance]);
+        items_[i].packet = burst[i];
+        classify(items_[i]);
+    }
+    for (std::size_t i = 0; i < count; ++i) locate(items_[i]);
+    for (std::size_t i = 0; i < count; ++i) judge(items_[i], now, out);
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
+    switch (item.kind) {
+        case Kind::flow:
+            [[likely]] case Kind::icmp_error : judge_flow_or_hand_over(item, now, out);
+            return;
+        case Kind::fragment:
+            collect_fragment(item, now, out);
+            return;
+        case Kind::refused:
+            finish(item, item.packet, refuse(item, item.refusal), out);
+            return;
+        case Kind::untracked:
+            finish(item, item.packet,
+                   {.action = Action::pass, .state = CtState::untracked, .family = item.headers.family}, out);
+            return;
+        case Kind::not_ip:
+            break;
+    }
+    bool pass = settings_->pass_other_ether_types;
+    const std::uint16_t ether_type =
+        item.headers.ether_type < 0x600 ? std::uint16_t{0} : item.headers.ether_type;
+    for (std::size_t i = 0; i < settings_->ether_type_count; ++i)
+        if (settings_->ether_types[i].ether_type == ether_type) pass = settings_->ether_types[i].pass;
+    finish(item, item.packet,
+           {.action = pass ? Action::pass : Action::drop,
+            .state = CtState::untracked,
+            .reason = pass ? Reason::none : Reason::ethertype},
+           out);
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out) {
+    const Decision decision = by_family(item.headers.family, [&]<unsigned AddressBytes>() {
+        if (steering_.workers > 1) {
+            const unsigned owner = steering_.owner(key<AddressBytes>(item), item.hash);
+            if (owner != steering_.self)
+                return Decision{.action = Action::handover,
+                                .family = item.headers.family,
+                                .owner = static_cast<std::uint8_t>(owner)};
+        }
+        return item.kind == Kind::flow ? judge_flow<AddressBytes>(item, now)
+                                       : judge_icmp_error<AddressBytes>(item, now);
+    });
+    finish(item, item.packet, decision, out);
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+Decision Tracker<Io, Observer>::judge_flow(Item& item, Now now) {
+    const flow::Ref ref =
+        table<AddressBytes>().find(key<AddressBytes>(item), item.hash, item.candidate, now.tick);
+    return item.headers.protocol == packet::tcp ? judge_tcp<AddressBytes>(item, ref, now)
+                                                : judge_datagram_flow<AddressBytes>(item, ref, now);
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
+    const tcp::Segment segment = segment_of(item.headers);
+    if (ref == flow::no_ref) return open_tcp<AddressBytes>(item, segment, now);
+
+    auto& flows = table<AddressBytes>();
+    const auto& record = flows.record(ref);
+    const tcp::Direction direction = direction_of(item.from_high, flows.original_from_high(record));
+    FlowState state = record.payload;
+    const bool was_pending = state.tcp.pending_syn;
+    tcp::PendingSyn syn{};
+    if (was_pending) [[unlikely]] {
+        if (const tcp::PendingSyn* kept = pending<AddressBytes>().find(ref))
+            syn = *kept;
+        else
+            state.tcp.pending_syn = 0;  // pushed out by others: forgotten
+    }
+    const tcp::Verdict verdict = tcp::step(state.tcp, syn, direction, segment, settings_->tcp);
+    if constexpr (Observer::watches) observer_->segment(record.payload.tcp, syn, direction, segment, verdict);
+
+    if (verdict.outcome == Outcome::refused) [[unlikely]] {
+        Decision decision = refuse(item, verdict.reason);
+        decision.direction = direction;
+        decision.flow = ref;
+        return decision;
+    }
+    if (verdict.reopens) [[unlikely]] {
+        flows.remove(ref, flow::Removal::replaced, on_removed<AddressBytes>());
+        return open_tcp<AddressBytes>(item, segment, now);
+    }
+    if (state.tcp.pending_syn) [[unlikely]]
+        pending<AddressBytes>().put(ref, syn);
+    else if (was_pending) [[unlikely]]
+        pending<AddressBytes>().erase(ref);
+
+    Tick expiry = record.expiry;
+    if (verdict.refresh != tcp::Refresh::keep) [[likely]] {
+        state.tcp.lifetime = static_cast<std::uint32_t>(verdict.lifetime) & 31U;
+        const Tick wanted = now.tick + ticks_of(verdict.lifetime);
+        const bool later = verdict.refresh == tcp::Refresh::set || !reached(expiry, wanted);
+        if (later && !state.tcp.fixed_timeout) expiry = wanted;
+    }
+    // A tolerated segment may have marked the flow as answered, or as having a remembered SYN.
+    if (verdict.outcome == Outcome::accepted || state.tcp.pending_syn != record.payload.tcp.pending_syn ||
+        state.tcp.seen_reply != record.payload.tcp.seen_reply)
+        flows.update(ref, state, expiry, now.tick);
+    flows.account(ref, static_cast<unsigned>(direction), network_length(item.headers));
+    return {.action = Action::pass,
+            .state = ct_state_of(direction, state.tcp.seen_reply),
+            .reason = verdict.reason,
+            .family = item.headers.family,
+            .direction = direction,
+            .flow = ref};
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+Decision Tracker<Io, Observer>::open_tcp(Item& item, const tcp::Segment& segment, Now now) {
+    FlowState state{};
+    const tcp::Verdict verdict = tcp::open(state.tcp, segment, settings_->tcp);
+    if constexpr (Observer::watches)
+        observer_->segment(tcp::Connection{}, tcp::PendingSyn{}, tcp::Direction::original, segment, verdict);
+    if (verdict.outcome == Outcome::refused) return refuse(item, verdict.reason);
+
+    const flow::Ref ref = insert<AddressBytes>(item, state, verdict.lifetime, now);
+    if (ref == flow::no_ref) return no_room(item);
+    keep_half_open_budget<AddressBytes>(now);
+    return {.action = Action::pass,
+            .state = CtState::new_flow,
+            .reason = verdict.reason,
+            .family = item.headers.family,
+            .flow = ref};
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+Decision Tracker<Io, Observer>::judge_datagram_flow(Item& item, flow::Ref ref, Now now) {
+    auto& flows = table<AddressBytes>();
+    const std::uint8_t protocol = item.headers.protocol;
+    const bool answer = item.headers.icmp_query &&
+                        packet::icmp_kind(protocol, item.headers.icmp_type) == packet::IcmpKind::reply;
+    if (ref == flow::no_ref) {
+        if (answer) return refuse(item, Reason::no_connection);  // an answer to a query that nobody sent
+        const FlowState state = open_datagram_flow(protocol, now.tick);
+        ref = insert<AddressBytes>(item, state, first_lifetime(protocol), now);
+        if (ref == flow::no_ref) return no_room(item);
+        return {
+            .action = Action::pass, .state = CtState::new_flow, .family = item.headers.family, .flow = ref};
+    }
+
+    const auto& record = flows.record(ref);
+    const tcp::Direction direction = direction_of(item.from_high, flows.original_from_high(record));
+    // Both ends may ask with one identifier; an answer only ever goes against its query.
+    if (item.headers.icmp_query && answer != (direction == tcp::Direction::reply)) {
+        Decision decision = refuse(item, Reason::no_connection);
+        decision.flow = ref;
+        decision.direction = direction;
+        return decision;
+    }
+    FlowState state = record.payload;
+    step_datagram_flow(state.datagram, protocol, direction, now.tick);
+    const auto lifetime = static_cast<Lifetime>(state.datagram.lifetime);
+    const Tick expiry = state.datagram.fixed_timeout ? record.expiry : now.tick + ticks_of(lifetime);
+    flows.update(ref, state, expiry, now.tick);
+    flows.account(ref, static_cast<unsigned>(direction), network_length(item.headers));
+    return {.action = Action::pass,
+            .state = ct_state_of(direction, state.datagram.seen_reply),
+            .family = item.headers.family,
+            .direction = direction,
+            .flow = ref};
+}
+
+/// Whether a quoted TCP sequence number is one that its sender may have sent lately (RFC 5927 4.1): between
+/// one window behind and the end of what its receiver allows.
+[[nodiscard]] inline bool quote_fits(const tcp::Connection& connection, tcp::Direction sender,
+                                     std::uint32_t sequence) {
+    constexpr std::uint32_t least_window =
+        66'000;  // as in the window check: an unscaled window and a segment
+    if (!(connection.seen & (1U << static_cast<unsigned>(sender)))) return false;
+    const tcp::Side& from = connection.side[static_cast<unsigned>(sender)];
+    const tcp::Side& to = connection.side[static_cast<unsigned>(tcp::opposite(sender))];
+    const std::uint32_t oldest = from.end - std::max(least_window, to.max_window);
+    return !before(sequence, oldest) && !after(sequence, later(from.end, from.max_end));
+}
+
+/// An ICMP error is related to the flow it quotes; it never changes the flow.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+Decision Tracker<Io, Observer>::judge_icmp_error(Item& item, Now now) {
+    auto& flows = table<AddressBytes>();
+    const flow::Ref ref = flows.find(key<AddressBytes>(item), item.hash, item.candidate, now.tick);
+    if (ref == flow::no_ref) return refuse(item, Reason::icmp_unmatched);
+
+    const auto& record = flows.record(ref);
+    const tcp::Direction quoted = direction_of(item.from_high, flows.original_from_high(record));
+    const bool fits =
+        item.quote.protocol != packet::tcp ||
+        (item.quote.tcp_sequence_known && quote_fits(record.payload.tcp, quoted, item.quote.tcp_sequence));
+    Decision decision =
+        fits ? Decision{.action = Action::pass, .state = CtState::related, .family = item.headers.family}
+             : refuse(item, Reason::icmp_mismatch);
+    decision.direction = tcp::opposite(quoted);
+    decision.flow = ref;
+    return decision;
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+flow::Ref Tracker<Io, Observer>::insert(Item& item, const FlowState& state, Lifetime lifetime, Now now) {
+    auto& flows = table<AddressBytes>();
+    const flow::Ref ref = flows.insert(key<AddressBytes>(item), item.hash, item.from_high, state,
+                                       now.tick + ticks_of(lifetime), now.tick, on_removed<AddressBytes>());
+    if (ref == flow::no_ref) {
+        counters_.insert_failed.add();
+        return ref;
+    }
+    counters_.insert.add();
+    flows.set_start(ref, now.wall_nanoseconds);
+    flows.account(ref, 0, network_length(item.headers));
+    return ref;
+}
+
+/// Half-open flows have a budget of their own: beyond it the oldest of them goes, however much room there is.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::keep_half_open_budget(Now now) {
+    constexpr auto half_open = static_cast<std::uint8_t>(EvictionClass::half_open);
+    auto& flows = table<AddressBytes>();
+    if (settings_->half_open_limit == 0 || flows.size_of_class(half_open) <= settings_->half_open_limit)
+        return;
+    flows.evict_oldest(half_open, now.tick, on_removed<AddressBytes>());
+}
+
+template <PacketIo Io, class Observer>
+Decision Tracker<Io, Observer>::refuse(const Item& item, Reason reason) const {
+    return {.action = settings_->drop_invalid ? Action::drop : Action::pass,
+            .state = CtState::invalid,
+            .reason = reason,
+            .family = item.headers.family};
+}
+
+template <PacketIo Io, class Observer>
+Decision Tracker<Io, Observer>::no_room(const Item& item) {
+    return {.action = settings_->drop_when_full ? Action::drop : Action::pass,
+            .state = CtState::untracked,
+            .reason = Reason::table_full,
+            .family = item.headers.family};
+}
+
+/// Counts a decision, once, and hands it out.
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::finish(const Item& item, Packet* packet, const Decision& decision,
+                                   Output<Io>& out) {
+    if (decision.action == Action::handover) {
+        counters_.handed_over.add(item.packets);
+        out.add(packet, decision);
+        return;
+    }
+    counters_.packets.add(item.packets);
+    counters_.bytes.add(item.bytes);
+    if (decision.action == Action::pass)
+        counters_.passed.add(item.packets);
+    else
+        counters_.dropped.add(item.packets);
+    if (decision.reason != Reason::none)
+        counters_.reasons[static_cast<std::size_t>(decision.reason)].add(item.packets);
+    switch (decision.state) {
+        case CtState::invalid:
+            counters_.invalid.add(item.packets);
+            break;
+        case CtState::untracked:
+            counters_.untracked.add(item.packets);
+            break;
+        case CtState::related:
+            counters_.related.add(item.packets);
+            break;
+        case CtState::new_flow:
+        case CtState::established:
+            counters_.found.add(item.packets);
+            break;
+    }
+    out.add(packet, decision);
+}
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,63 @@
+#include "sluice/pipeline/flow_view.hpp"
+
+#include <cstring>
+
+#include "sluice/packet/icmp.hpp"
+
+namespace sluice::pipeline {
+namespace {
+
+template <class Table, class KeyT>
+bool view_record(const Table& table, flow::Ref ref, Tick now, unsigned worker, packet::Family family,
+                 KeyT FlowView::*key_member, FlowView& out) {
+    typename Table::Snapshot snapshot;
+    if (!table.read(ref, snapshot) || reached(now, snapshot.record.expiry)) return false;
+    const typename Table::Record& record = snapshot.record;
+
+    const KeyT& key = record.key;
+    const bool from_high = Table::original_from_high(record);
+    const unsigned origin = from_high ? 1 : 0;
+    out = FlowView{};
+    out.family = family;
+    out.protocol = key.protocol;
+    std::memcpy(out.source.data(), key.address[origin].data(), KeyT::address_bytes);
+    std::memcpy(out.destination.data(), key.address[1 - origin].data(), KeyT::address_bytes);
+    if (key.protocol == packet::icmp || key.protocol == packet::icmpv6) {
+        out.icmp_id = key.port[0];
+        out.icmp_type = static_cast<std::uint8_t>(key.port[1]);
+        out.reply_icmp_type = packet::reply_type_of(key.protocol, out.icmp_type);
+    } else {
+        out.source_port = key.port[origin];
+        out.destination_port = key.port[1 - origin];
+    }
+    const flow::Domain domain{key.vlans_and_pair, key.zone};
+    out.outer_vlan = domain.outer_vlan();
+    out.inner_vlan = domain.inner_vlan();
+    out.port_pair = domain.pair();
+    out.zone = key.zone;
+    out.seconds_left = static_cast<std::uint32_t>(record.expiry - now) / ticks_per_second;
+    out.state = record.payload;
+    out.seen_reply = record.payload.datagram.seen_reply != 0;
+    out.assured = record.payload.datagram.assured != 0;
+    out.mark = snapshot.mark;
+    out.account = snapshot.account;
+    out.start_nanoseconds = snapshot.start;
+    out.id = (std::uint64_t{worker} << 33) | (std::uint64_t{family == packet::Family::ipv6} << 32) | ref;
+    out.worker = worker;
+    out.flow = ref;
+    out.original_from_high = from_high;
+    out.*key_member = key;
+    return true;
+}
+
+}  // namespace
+
+bool view(const Table4& table, flow::Ref ref, Tick now, unsigned worker, FlowView& out) {
+    return view_record(table, ref, now, worker, packet::Family::ipv4, &FlowView::key4, out);
+}
+
+bool view(const Table6& table, flow::Ref ref, Tick now, unsigned worker, FlowView& out) {
+    return view_record(table, ref, now, worker, packet::Family::ipv6, &FlowView::key6, out);
+}
+
+}  // namespace sluice::pipeline

@@ -1,0 +1,139 @@
+// Fragments through the tracker: held until their datagram is complete, judged as one, sent on as they came
+// (RFC 791, RFC 8200 4.5; overlaps RFC 5722; tiny ones RFC 1858).
+#include <gtest/gtest.h>
+
+#include "support/packet_builder.hpp"
+#include "support/tracker_box.hpp"
+
+namespace sluice::test {
+namespace {
+
+using pipeline::Action;
+using pipeline::CtState;
+
+class Fragments : public testing::TestWithParam<bool> {
+  protected:
+    PacketBuilder datagram() const {
+        return PacketBuilder()
+            .ethernet()
+            .ip(GetParam() ? "2001:db8::1" : "10.0.0.1", GetParam() ? "2001:db8::2" : "10.0.0.2")
+            .identification(77);
+    }
+    PacketBuilder question(std::size_t length) const { return datagram().udp(5000, 53).payload(length); }
+};
+INSTANTIATE_TEST_SUITE_P(Families, Fragments, testing::Bool(),
+                         [](const auto& family) { return family.param ? "IPv6" : "IPv4"; });
+
+TEST_P(Fragments, AreHeldUntilTheDatagramIsCompleteAndLeaveInTheOrderTheyCame) {
+    TrackerBox box;
+    auto pieces = question(3000).build_fragments(1000);
+    ASSERT_EQ(pieces.size(), 4U);
+    std::swap(pieces[0], pieces[2]);
+    EXPECT_TRUE(box.burst({pieces[0]}).empty());
+    EXPECT_TRUE(box.burst({pieces[1], pieces[2]}).empty());
+    const auto judged = box.burst({pieces[3]});
+    ASSERT_EQ(judged.size(), 1U);
+    const auto& decision = judged[0].decision;
+    EXPECT_TRUE(decision.datagram);
+    EXPECT_EQ(decision.action, Action::pass);
+    EXPECT_EQ(decision.state, CtState::new_flow);
+    std::vector<std::uint64_t> order;
+    for (auto* p = judged[0].packet; p != nullptr; p = p->next_fragment) order.push_back(p->number);
+    EXPECT_EQ(order, (std::vector<std::uint64_t>{0, 1, 2, 3}));
+    EXPECT_EQ(box.view(decision).source_port, 5000);
+    EXPECT_EQ(box.view(decision).account.bytes[0], (GetParam() ? 48U : 20U) + 8 + 3000)
+        << "IPv6: with one fragment header";
+    EXPECT_EQ(box.tracker().counters().packets.read(), 4U);
+    EXPECT_EQ(box.tracker().counters().passed.read(), 4U);
+}
+
+TEST_P(Fragments, OfATcpSegmentCountItsWholePayload) {
+    TrackerBox box;
+    const auto tcp = [&](bool client, std::uint32_t sequence, std::uint32_t acknowledgement, unsigned flags) {
+        auto packet = PacketBuilder().ethernet();
+        const char* a = GetParam() ? "2001:db8::1" : "10.0.0.1";
+        const char* b = GetParam() ? "2001:db8::2" : "10.0.0.2";
+        return (client ? packet.ip(a, b).identification(9).tcp(40000, 80) : packet.ip(b, a).tcp(80, 40000))
+            .sequence(sequence)
+            .acknowledgement(acknowledgement)
+            .flags(flags);
+    };
+    box.feed(tcp(true, 100, 0, packet::syn).build());
+    box.feed(tcp(false, 300, 101, packet::syn | packet::ack).build());
+    box.feed(tcp(true, 101, 301, packet::ack).build());
+    const auto judged = box.burst(tcp(true, 101, 301, packet::ack).payload(4000).build_fragments(1480));
+    ASSERT_EQ(judged.size(), 1U);
+    EXPECT_EQ(judged[0].decision.reason, Reason::none);
+    EXPECT_EQ(box.feed(tcp(false, 301, 4101, packet::ack).build()).reason, Reason::none);
+    EXPECT_EQ(box.feed(tcp(false, 301, 4102, packet::ack).build()).reason, Reason::ack_unsent);
+}
+
+TEST_P(Fragments, ThatOverlapTakeTheWholeDatagramWithThem) {
+    TrackerBox box;
+    const auto pieces = question(3000).build_fragments(1000);
+    const auto shifted = question(3000).build_fragments(1008);
+    box.burst({pieces[0], pieces[1]});
+    const auto judged = box.burst({shifted[1]});
+    std::size_t dropped = 0;
+    for (const auto& [packet, decision] : judged) {
+        EXPECT_EQ(decision.action, Action::drop);
+        EXPECT_EQ(decision.reason, Reason::fragment_overlap);
+        for (auto* p = packet; p != nullptr; p = decision.datagram ? p->next_fragment : nullptr) ++dropped;
+    }
+    EXPECT_EQ(dropped, 3U);
+    EXPECT_EQ(box.count(Reason::fragment_overlap), 3U);
+    for (const auto& [packet, decision] : box.burst({pieces[2], pieces[3]}))
+        EXPECT_EQ(decision.action, Action::drop);
+    EXPECT_EQ(box.flows(), 0U);
+}
+
+TEST_P(Fragments, ThatNeverBecomeCompleteAreDroppedInTime) {
+    TrackerBox box;
+    box.burst({question(3000).build_fragments(1000)[0]});
+    box.pass_seconds(29);
+    EXPECT_TRUE(box.poll().empty());
+    box.pass_seconds(32);
+    const auto judged = box.poll();
+    ASSERT_EQ(judged.size(), 1U);
+    EXPECT_EQ(judged[0].decision.reason, Reason::fragment_timeout);
+    EXPECT_EQ(judged[0].decision.action, Action::drop);
+}
+
+TEST_P(Fragments, WithAWrongTransportChecksumAreRefusedTogether) {
+    TrackerBox box;
+    const auto judged = box.burst(question(3000).wrong_transport_checksum().build_fragments(1000));
+    ASSERT_EQ(judged.size(), 1U);
+    EXPECT_EQ(judged[0].decision.reason, Reason::bad_checksum);
+    EXPECT_EQ(box.count(Reason::bad_checksum), 4U) << "each packet counts";
+}
+
+TEST_P(Fragments, CompletedElsewhereAreJudgedByTheOwnerOfTheirFlow) {
+    // Two workers; the datagram is put together by whoever got its fragments and goes to its flow's owner.
+    std::vector<std::unique_ptr<TrackerBox>> boxes;
+    for (unsigned self = 0; self < 2; ++self) {
+        pipeline::Steering steering;
+        steering.workers = 2;
+        steering.self = self;
+        boxes.push_back(
+            std::make_unique<TrackerBox>(pipeline::Settings{}, TrackerBox::small_limits(), steering));
+    }
+    const auto pieces = question(3000).build_fragments(1000);
+    unsigned handed_over = 0;
+    for (unsigned self = 0; self < 2; ++self) {
+        const auto judged = boxes[self]->burst(pieces);
+        ASSERT_EQ(judged.size(), 1U);
+        if (judged[0].decision.action != Action::handover) continue;
+        ++handed_over;
+        ASSERT_EQ(judged[0].decision.owner, 1 - self);
+        EXPECT_TRUE(judged[0].decision.datagram);
+        pipeline::Output<pipeline::MemoryIo> out;
+        boxes[1 - self]->tracker().process_datagram(judged[0].packet, {.tick = 5000}, out);
+        ASSERT_EQ(out.size, 1U);
+        EXPECT_EQ(out.judged[0].decision.action, Action::pass);
+        EXPECT_TRUE(out.judged[0].decision.datagram);
+    }
+    EXPECT_EQ(handed_over, 1U) << "one of the two owns the flow";
+}
+
+}  // namespace
+}  // namespace sluice::test
