@@ -1,0 +1,154 @@
+#include "app/configuration_reference.hpp"
+
+#include "app/configuration.hpp"
+#include "app/configuration_keys.hpp"
+#include "app/ether_types.hpp"
+
+namespace sluice::app {
+namespace {
+
+constexpr std::string_view head =
+    R"(# sluice.toml: every key of sluice, with its default. Copy it, say which ports to use, and start:
+#
+#     sluiced --config sluice.toml --check     says whether it is right, and if not, all that is wrong
+#     sluiced --config sluice.toml             starts
+#     kill -HUP PID                            reads it again; keys marked (reload) may have changed
+#
+# Keys may be written as here, "tcp.loose = true", or below a section, "[tcp]" and then "loose = true". A key with a
+# "#" straight in front of it is left at its default, which is the value shown for profile "appliance".
+# docs/configuration.md says more.
+)";
+
+constexpr std::string_view pair_text = R"(
+# The pairs of ports: what enters by one leaves by the other. At least 1, at most 32.
+#   name   %name%
+#   ports  %ports%
+#   zone   %zone% (reload)
+pair = [
+    { name = "uplink", ports = ["0000:3b:00.0", "0000:3b:00.1"], zone = 0 },
+]
+)";
+
+std::string_view title_of(Grade grade) {
+    switch (grade) {
+        case Grade::will_change:
+            return "What you will change";
+        case Grade::may_change:
+            return "What you may change";
+        case Grade::expert:
+            break;
+    }
+    return "What only an expert changes";
+}
+
+/// Breaks a comment at 118 columns.
+std::string comment(const std::string& text) {
+    constexpr std::size_t width = 118;
+    std::string out;
+    std::size_t from = 0;
+    while (from < text.size()) {
+        std::size_t to = text.size();
+        if (to - from > width - 2) to = text.rfind(' ', from + width - 2);
+        out += "# " + text.substr(from, to - from) + '\n';
+        from = to + 1;
+    }
+    return out;
+}
+
+std::string capital(std::string text) {
+    if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+    return text;
+}
+
+std::string with_pair_keys(std::string text) {
+    for (const PairKey& key : pair_keys()) {
+        const std::string mark = '%' + std::string(key.name) + '%';
+        text.replace(text.find(mark), mark.size(), key.expectation);
+    }
+    return text;
+}
+
+std::string key_toml(const Key& key, const Configuration& appliance, const Configuration& linux_kernel) {
+    std::string out = "\n";
+    out += comment(std::string(key.sentence) + (key.reloadable ? " (reload)" : ""));
+    std::string rest = capital(expectation_of(key)) + '.';
+    if (key.get(appliance) != key.get(linux_kernel) && key.name != "profile")
+        rest += " Profile linux: " + literal(key.get(linux_kernel)) + '.';
+    out += comment(rest);
+    if (key.grade != Grade::will_change) out += '#';
+    return out + std::string(key.name) + " = " + literal(key.get(appliance)) + '\n';
+}
+
+std::string code(std::string_view text) {
+    std::string out = "`";
+    out.append(text);
+    return out += '`';
+}
+
+/// A value in a table of Markdown, where a bar would end the cell.
+std::string cell(std::string text) {
+    for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2)
+        text.insert(at, 1, '\\');
+    return text;
+}
+
+std::string key_row(const Key& key, const Configuration& appliance, const Configuration& linux_kernel) {
+    std::string value = code(literal(key.get(appliance)));
+    if (key.get(appliance) != key.get(linux_kernel))
+        value += "; linux: " + code(literal(key.get(linux_kernel)));
+    return "| `" + std::string(key.name) + "` | " + value + " | " + cell(expectation_of(key)) + " | " +
+           (key.reloadable ? "reload" : "restart") + " | " + cell(std::string(key.sentence)) + " |\n";
+}
+
+}  // namespace
+
+std::string reference_toml() {
+    const Configuration appliance = defaults(Profile::appliance);
+    const Configuration linux_kernel = defaults(Profile::linux_kernel);
+    std::string out(head);
+    for (const Grade grade : {Grade::will_change, Grade::may_change, Grade::expert}) {
+        out += "\n# ==== " + std::string(title_of(grade)) + " ====\n";
+        for (const Key& key : keys()) {
+            if (key.grade == grade) out += key_toml(key, appliance, linux_kernel);
+            if (key.name == "profile" && grade == Grade::will_change)
+                out += with_pair_keys(std::string(pair_text));
+        }
+    }
+    return out;
+}
+
+std::string reference_markdown() {
+    const Configuration appliance = defaults(Profile::appliance);
+    const Configuration linux_kernel = defaults(Profile::linux_kernel);
+    std::string out;
+    for (const Grade grade : {Grade::will_change, Grade::may_change, Grade::expert}) {
+        out += "### " + std::string(title_of(grade)) +
+               "\n\n| key | default | expected | changes on | what it does |\n|---|---|---|---|---|\n";
+        for (const Key& key : keys())
+            if (key.grade == grade) out += key_row(key, appliance, linux_kernel);
+        if (grade == Grade::will_change)
+            for (const PairKey& key : pair_keys())
+                out += "| `pair." + std::string(key.name) + "` | | " + cell(std::string(key.expectation)) +
+                       " | " + (key.reloadable ? "reload" : "restart") + " | " +
+                       cell(std::string(key.sentence)) + " |\n";
+        out += '\n';
+    }
+    out += "### EtherTypes by name\n\n";
+    std::string names;
+    for (const EtherTypeName& type : ether_type_names) {
+        names += names.empty() ? "" : ", ";
+        names += code(type.name);
+        if (type.number == llc_frames) {
+            names += " (every LLC frame, hence spanning tree)";
+        } else {
+            constexpr std::string_view digits = "0123456789abcdef";
+            names += " (0x";
+            for (unsigned shift = 16; shift != 0; shift -= 4)
+                names += digits[type.number >> (shift - 4U) & 15U];
+            names += ')';
+        }
+    }
+    return out + names + ".\n";
+}
+
+}  // namespace sluice::app
