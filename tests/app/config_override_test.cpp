@@ -87,10 +87,9 @@ TEST(ConfigurationOverride, AFaultNamesTheOverride) {
         "\"99999999999999999999\"");
     EXPECT_EQ(error("profile=server"),
               "--set profile=server: expected \"appliance\" or \"linux\", found \"server\"");
-    EXPECT_EQ(error("daemon.cpus=1,x"),
-              "--set daemon.cpus=1,x: expected a list of different whole numbers from 0 to 1023, found "
-              "\"1,x\" (put "
-              "it in brackets)");
+    EXPECT_EQ(
+        error("daemon.cpus=1,x"),
+        "--set daemon.cpus=1,x: expected a list of different whole numbers from 0 to 1023, found \"1,x\"");
 }
 
 TEST(ConfigurationOverride, CannotSmuggleASecondKeyIn) {
