@@ -1,12 +1,16 @@
-// Runs every script of this folder, one test per row, at every variant, against the engine.
+// Runs every script of this folder, one test per row, at every variant: against the engine by itself, and as
+// packets of both families through a whole tracker.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <functional>
 #include <iostream>
+#include <memory>
 
 #include "../support/engine_backend.hpp"
 #include "../support/script.hpp"
+#include "../support/tracker_backend.hpp"
 
 namespace sluice::test {
 namespace {
@@ -15,15 +19,13 @@ constexpr std::uint64_t seed = 20260731;
 
 class RowTest : public testing::Test {
   public:
-    explicit RowTest(Script script) : script_(std::move(script)) {}
+    RowTest(Script script, std::unique_ptr<Backend> backend)
+        : script_(std::move(script)), backend_(std::move(backend)) {}
 
     void TestBody() override {
-        EngineBackend backend;
-        if (script_.needs_bytes && !backend.has_bytes())
-            GTEST_SKIP() << "needs packets: the engine sees no bytes";
         for (const Variant& variant : standard_variants(seed)) {
             for (std::int64_t value : script_.each_values) {
-                const auto failure = play(script_, value, variant, backend);
+                const auto failure = play(script_, value, variant, *backend_);
                 if (failure) FAIL() << *failure;
             }
         }
@@ -31,6 +33,17 @@ class RowTest : public testing::Test {
 
   private:
     Script script_;
+    std::unique_ptr<Backend> backend_;
+};
+
+struct BackendKind {
+    const char* name;
+    std::function<std::unique_ptr<Backend>()> make;
+};
+const BackendKind backends[] = {
+    {"Engine", [] { return std::make_unique<EngineBackend>(); }},
+    {"TrackerIPv4", [] { return std::make_unique<TrackerBackend>(packet::Family::ipv4); }},
+    {"TrackerIPv6", [] { return std::make_unique<TrackerBackend>(packet::Family::ipv6); }},
 };
 
 /// "O6b an old SYN" becomes O6b_an_old_SYN: gtest wants identifiers.
@@ -51,8 +64,13 @@ void register_scripts(const std::string& folder) {
     std::sort(paths.begin(), paths.end());
     for (const std::string& path : paths)
         for (const Script& script : read_scripts(path, blocks))
-            testing::RegisterTest("Engine", identifier(script).c_str(), nullptr, nullptr, path.c_str(), 1,
-                                  [script]() -> testing::Test* { return new RowTest(script); });
+            for (const BackendKind& kind : backends) {
+                // A script about damaged bytes says nothing to a backend that sees none.
+                if (script.needs_bytes && !kind.make()->has_bytes()) continue;
+                testing::RegisterTest(
+                    kind.name, identifier(script).c_str(), nullptr, nullptr, path.c_str(), 1,
+                    [script, kind]() -> testing::Test* { return new RowTest(script, kind.make()); });
+            }
 }
 
 }  // namespace

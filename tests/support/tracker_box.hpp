@@ -46,6 +46,7 @@ class TrackerBox {
     Tracker& tracker() { return *tracker_; }
     [[nodiscard]] Tick now() const { return now_.tick; }
 
+    void pass_ticks(Tick ticks) { now_.tick += ticks; }
     void pass_seconds(double seconds) { now_.tick += static_cast<Tick>(seconds * ticks_per_second); }
 
     /// Judges frames as one burst. The packets stay valid as long as the box.
