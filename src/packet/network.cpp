@@ -53,6 +53,12 @@ bool is_extension(std::uint8_t next) {
            next == destination_options;
 }
 
+// A type 0 routing header that still has somewhere to go, which nobody may follow any more. With no segments
+// left it means nothing and is passed over, as endpoints do (RFC 5095 3).
+bool is_source_route(const FrameView& frame, std::size_t offset) {
+    return frame.u8(offset + 2) == 0 && frame.u8(offset + 3) != 0;
+}
+
 // The bounds of one chain as it is walked.
 struct ChainLimits {
     std::size_t end;
@@ -121,7 +127,7 @@ ExtensionChain walk_extensions(const FrameView& frame, std::size_t offset, std::
             return refuse(reason);
         Reason reason = Reason::none;
         if (kind == hop_by_hop) reason = judge_hop_by_hop(frame.bytes.subspan(offset + 2, length - 2));
-        if (kind == routing && frame.u8(offset + 2) == 0) reason = Reason::malformed;  // RH0, RFC 5095
+        if (kind == routing && is_source_route(frame, offset)) reason = Reason::malformed;
         if (kind == fragment) reason = read_fragment(frame, offset, limits, chain);
         if (reason != Reason::none) return refuse(reason);
         next = frame.u8(offset);

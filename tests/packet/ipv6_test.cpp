@@ -78,9 +78,10 @@ TEST(Ipv6, JumbogramsAreMalformed) {
               Reason::malformed);
 }
 
-TEST(Ipv6, RoutingHeaderTypeZeroIsMalformed) {
+TEST(Ipv6, SourceRouteWithSegmentsLeftIsMalformed) {
     EXPECT_EQ(refusal_of(tcp_over_ipv6().routing(0, 1)), Reason::malformed);
-    EXPECT_EQ(refusal_of(tcp_over_ipv6().routing(0, 0)), Reason::malformed);
+    EXPECT_EQ(refusal_of(tcp_over_ipv6().routing(0, 255, 8)), Reason::malformed);
+    EXPECT_EQ(refusal_of(tcp_over_ipv6().routing(0, 0)), Reason::none) << "it has done its work (RFC 5095)";
     EXPECT_EQ(refusal_of(tcp_over_ipv6().routing(2, 1)), Reason::none);
 }
 

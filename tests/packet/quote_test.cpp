@@ -117,7 +117,7 @@ TEST(Quote, ExtensionHeadersArePassedOver) {
 
 TEST(Quote, ChainThatWouldBeRefusedIsNotValid) {
     auto quoted = quoted_tcp_6;
-    EXPECT_FALSE(quote_in(error_about(PacketBuilder(quoted).routing(0, 0))).valid);
+    EXPECT_FALSE(quote_in(error_about(PacketBuilder(quoted).routing(0, 1))).valid);
     EXPECT_FALSE(quote_in(error_about(PacketBuilder(quoted).destination_options(264), 1000)).valid);
 }
 

@@ -1,0 +1,42 @@
+// Answers the tracker gives on its own account: a TCP segment back to whoever sent the one at hand.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "sluice/packet/headers.hpp"
+#include "sluice/packet/parse.hpp"
+
+namespace sluice::packet {
+
+/// The longest answer: Ethernet or a cooked header, two tags, IPv6, TCP with all its options.
+inline constexpr std::size_t max_answer_bytes = 20 + 2 * 4 + 40 + 60;
+
+/// A segment to send back, host order. Addresses, ports and link header come from the segment it answers.
+struct TcpAnswer {
+    std::uint32_t sequence = 0;
+    std::uint32_t acknowledgement = 0;
+    std::uint16_t window = 0;
+    std::uint8_t flags = 0;
+    std::uint8_t hop_limit = 64;
+    std::span<const std::uint8_t> options{};  ///< at most 40 bytes, a multiple of 4
+};
+
+/// Whether a segment may be answered at all: whole, TCP, and from and to one host each, on the link and on
+/// the network (RFC 1122 3.2.2 and 4.2.3.10: never to or about a broadcast or multicast address), and not a
+/// RST (RFC 9293 3.5.2).
+[[nodiscard]] bool may_answer(const ParseInput& input, const Headers& headers);
+
+/// Writes the frame of `answer` to the segment in `input` (parsed into `headers` without refusal): addresses
+/// and ports swapped, tags with their priority kept, no IP options or extension headers, checksums right.
+/// Returns its length, at most max_answer_bytes; 0 when it may not be answered or `out` is too small.
+[[nodiscard]] std::size_t build_tcp_answer(const ParseInput& input, const Headers& headers,
+                                           const TcpAnswer& answer, std::span<std::uint8_t> out);
+
+/// The RST that an endpoint without a connection would send (RFC 9293 3.10.7.1): with the sequence number the
+/// segment acknowledges, or, when it acknowledges nothing, acknowledging the segment.
+[[nodiscard]] std::size_t build_reset(const ParseInput& input, const Headers& headers,
+                                      std::span<std::uint8_t> out);
+
+}  // namespace sluice::packet
