@@ -7,18 +7,16 @@ import signal
 from .process import Failure, Program, execute, wait_until
 
 CONFIGURATION = """\
+profile = "{profile}"
+
 [daemon]
+workers = {workers}
+huge_pages = {huge_pages}
+
+[control]
 socket = "{socket}"
 
-[dpdk]
-huge_pages = false
-eal_arguments = []
-
-[workers]
-count = {workers}
-idle_backoff = true
-
-[[pairs]]
+[[pair]]
 name = "wire"
 ports = ["{device}:left", "{device}:right"]
 """
@@ -39,7 +37,6 @@ class Bridge:
         for port in ("left", "right"):
             run("ip", "link", "set", port, "master", "middle", quiet=True)
         run("ip", "link", "set", "middle", "up", quiet=True)
-        # Carry frames larger than nothing and smaller than everything: the MTU follows the ports.
 
     def stop(self):
         return 0
@@ -50,12 +47,15 @@ class Sluiced:
 
     tracks = True
 
-    def __init__(self, rig, programs, device="af_packet", workers=1, extra=""):
+    def __init__(self, rig, programs, device="af_packet", profile="appliance", workers=1, extra=""):
         self.rig, self.programs = rig, programs
         self.transcript, self.namespace = rig.transcript, rig.between
         self.socket_path = os.path.join(rig.folder, "sluiced.sock")
         self.config_path = os.path.join(rig.folder, "sluiced.toml")
-        self.settings = dict(device=device, workers=workers, socket=self.socket_path)
+        self.settings = {
+            "profile": profile, "workers": workers, "huge_pages": "false",
+            "socket": self.socket_path, "device": device,
+        }  # fmt: skip
         self.extra = extra
         self.program = None
         self.starts = 0

@@ -83,14 +83,18 @@ def execute(transcript, argv, seconds=60, check=True, quiet=False):
 class Program:
     """A program that runs beside the test, its output in a file of its own."""
 
-    def __init__(self, transcript, argv, log_path):
+    def __init__(self, transcript, argv, log_path, error_path=None):
+        """`error_path`: where standard error goes; None: where standard output goes."""
         self.transcript = transcript
         self.argv = [str(word) for word in argv]
         self.log_path = log_path
         transcript.note(f"$ {shlex.join(self.argv)} &")
-        with open(log_path, "wb") as log:
+        with open(log_path, "wb") as log, open(error_path or os.devnull, "wb") as errors:
             self.process = subprocess.Popen(
-                self.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                self.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=errors if error_path else subprocess.STDOUT,
             )
 
     @property

@@ -91,6 +91,12 @@ def start_iperf3(transcript, namespace, folder):
     return program
 
 
+def one_family(listener):
+    """Keeps an IPv6 socket from taking the IPv4 port too."""
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+
+
 class TcpServer:
     """Accepts connections in the namespace and hands each to `serve(connection)` on a thread of its own."""
 
@@ -98,6 +104,7 @@ class TcpServer:
         with namespace:
             self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        one_family(self.listener)
         self.listener.bind(("", port))
         self.listener.listen(256)
         self.serve = serve
@@ -134,6 +141,7 @@ class UdpEcho:
     def __init__(self, namespace, family, port):
         with namespace:
             self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        one_family(self.socket)
         self.socket.bind(("", port))
         self.socket.settimeout(0.2)
         self.going = True
@@ -155,6 +163,12 @@ class UdpEcho:
         self.going = False
         self.thread.join()
         self.socket.close()
+
+
+def read_forever(connection):
+    """Serves a connection by reading until it ends."""
+    while connection.recv(1 << 16):
+        pass
 
 
 def reset(connection):

@@ -76,9 +76,16 @@ class Rig:
         ):
             namespace.run("ip", "addr", "add", four + "/24", "dev", "eth0", quiet=True)
             namespace.run("ip", "addr", "add", six + "/64", "dev", "eth0", "nodad", quiet=True)
+        # What is sent to the address nobody has reaches the server's wire, and is dropped there.
+        mac = self.server.run("cat", "/sys/class/net/eth0/address", quiet=True).stdout.strip()
+        for path in (IPV4, IPV6):
+            self.client.run("ip", "neigh", "add", path.unused, "lladdr", mac, "dev", "eth0", quiet=True)
         if self.make_middle:
-            self.middle = self.make_middle(self)
-            self.middle.start()
+            self.start_middle(self.make_middle(self))
+
+    def start_middle(self, middle):
+        self.middle = middle
+        middle.start()
 
     def _tag_words(self):
         return ["--tag", str(self.tag)] if self.tag else []

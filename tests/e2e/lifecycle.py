@@ -1,0 +1,200 @@
+"""Starting, reloading, stopping, and being asked the impossible: one clear sentence, a status that is not 0, and
+nothing half done."""
+
+import os
+import re
+import signal
+import socket
+import threading
+
+from rig.process import Failure, expect, wait_until
+from rig.scenario import scenario
+from rig.services import ping
+from rig.topology import IPV4
+from traffic import connect, download
+
+
+def alone(sentence):
+    return scenario(sentence, rig="own", families=(), needs_sluiced=True)
+
+
+def refused(middle, *words):
+    """Launches the daemon, which must end by itself with a sentence that contains all the words. Returns its log."""
+    program = middle.launch()
+    try:
+        status = program.wait(30)
+    finally:
+        program.stop(signal.SIGKILL)
+        middle.program = None
+    text = program.log()
+    middle.transcript.note(text)
+    expect(status not in (0, None), f"the daemon ended with status {status} although it cannot work")
+    expect(status > 0, f"the daemon died of signal {-status}")
+    for word in words:
+        expect(word in text, f"the daemon's complaint does not mention {word!r}: {text.strip()[-400:]!r}")
+    expect("sluiced: ready" not in text, "the daemon said that it was ready")
+    return text
+
+
+def answers_ping(rig):
+    done = ping(rig.transcript, rig.client, IPV4.server, "-c", "3", "-i", "0.02", "-W", "2")
+    return " 0% packet loss" in done.stdout
+
+
+@alone("SIGTERM stops the daemon with status 0 and leaves nothing behind")
+def clean_stop(context):
+    with context.rig() as rig:
+        runtime = set(os.listdir("/run/dpdk")) if os.path.isdir("/run/dpdk") else set()
+        links = lambda: re.findall(r"(?:xdp|promisc)\S*", rig.between.run("ip", "link", "show").stdout)  # noqa: E731
+        before = links()
+        for attempt in (1, 2):
+            middle = context.sluiced(rig)
+            rig.start_middle(middle)
+            expect(answers_ping(rig), f"traffic flows at start {attempt}")
+            status = middle.stop()
+            rig.middle = None
+            expect(status == 0, f"the daemon stopped with status {status}")
+            expect(not os.path.exists(middle.socket_path), "the control socket is gone")
+            expect(not rig.between.pids(), "no process is left in the namespace")
+            expect(links() == before, f"the interfaces are as they were ({before}), not {links()}")
+        left = (set(os.listdir("/run/dpdk")) if os.path.isdir("/run/dpdk") else set()) - runtime
+        expect(not left, f"DPDK's runtime folders are gone, not {left}")
+
+
+@alone("SIGHUP under traffic takes the new settings and loses neither packet nor flow")
+def reload(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig)
+        rig.start_middle(middle)
+        rig.nginx()
+        with connect(rig, IPV4, 80) as held:
+            failures = []
+
+            def load():
+                try:
+                    for _ in range(5):
+                        download(rig, IPV4, "small", 200)
+                except Failure as failure:
+                    failures.append(failure)
+
+            traffic = threading.Thread(target=load)
+            traffic.start()
+            for number in range(10):
+                middle.write_config("[udp]\ntimeout = %d\n" % (40 + number))
+                before = middle.program.log()
+                os.kill(middle.program.pid, signal.SIGHUP)
+                wait_until(lambda: middle.program.log() != before, "the daemon says that it reloaded", 5)
+            traffic.join()
+            expect(not failures, f"downloads went on during the reloads: {failures}")
+            held.sendall(b"GET /small HTTP/1.0\r\n\r\n")
+            expect(held.recv(100).startswith(b"HTTP/1.1 200"), "a connection from before the reloads goes on")
+        middle.write_config("[udp]\ntimeout = 1000\n")
+        os.kill(middle.program.pid, signal.SIGHUP)
+
+        def new_timeout():
+            with rig.client, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.sendto(b"x", (IPV4.unused, 9999))
+            rows = middle.rows("-p", "udp", "--dport", "9999")
+            return rows and int(rows[0].split()[2]) > 900
+
+        wait_until(new_timeout, "the new timeout holds for new packets", 5, every=0.2)
+        statistics = middle.statistics()
+        expect(statistics["invalid"] == 0, "no honest packet was refused")
+
+
+@alone("a reload with a mistake in it changes nothing and says where the mistake is")
+def wrong_reload(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig)
+        rig.start_middle(middle)
+        middle.write_config("[udp]\ntimeout = \"soon\"\n")
+        os.kill(middle.program.pid, signal.SIGHUP)
+        wait_until(lambda: re.search(r"sluiced\.toml:\d+:\d+", middle.program.log()), "the mistake is named", 5)
+        expect(middle.program.running(), "the daemon goes on")
+        expect(answers_ping(rig), "traffic goes on")
+
+
+@alone("a second daemon beside the first is refused, and the first goes on")
+def two_daemons(context):
+    with context.rig() as rig:
+        first = context.sluiced(rig)
+        rig.start_middle(first)
+        second = context.sluiced(rig)
+        second.write_config()
+        second.starts = 10
+        refused(second, first.socket_path)
+        expect(answers_ping(rig), "the first daemon forwards on")
+        expect(first.rows() is not None, "the first daemon answers on its socket")
+
+
+@alone("a missing interface is named")
+def missing_interface(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig)
+        middle.write_config()
+        rig.between.run("ip", "link", "set", "right", "down")
+        rig.between.run("ip", "link", "set", "right", "name", "elsewhere")
+        refused(middle, "right")
+        expect(not os.path.exists(middle.socket_path), "no socket is left behind")
+
+
+@alone("too few huge pages are named, with what to do")
+def too_few_huge_pages(context):
+    with open("/proc/sys/vm/nr_hugepages") as file:
+        if file.read().strip() != "0":
+            context.transcript.note("huge pages are reserved on this machine: nothing to try")
+            return
+    with context.rig() as rig:
+        middle = context.sluiced(rig)
+        middle.settings["huge_pages"] = "true"
+        middle.write_config()
+        text = refused(middle, "huge")
+        expect("nr_hugepages" in text or "huge_pages = false" in text, "the sentence says what to do")
+
+
+@alone("a socket path that exists as a file is refused and the file is left alone")
+def socket_path_is_a_file(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig)
+        middle.write_config()
+        with open(middle.socket_path, "w") as file:
+            file.write("precious")
+        refused(middle, middle.socket_path)
+        with open(middle.socket_path) as file:
+            expect(file.read() == "precious", "the file is as it was")
+
+
+@alone("the socket of a daemon that was killed does not stop the next one")
+def stale_socket(context):
+    with context.rig() as rig:
+        first = context.sluiced(rig)
+        rig.start_middle(first)
+        first.program.stop(signal.SIGKILL)
+        expect(os.path.exists(first.socket_path), "a killed daemon leaves its socket")
+        rig.start_middle(context.sluiced(rig))
+        expect(answers_ping(rig), "traffic flows through the new daemon")
+
+
+@alone("an interface whose offloads would break us is named with the ethtool line that mends it")
+def wrong_offloads(context):
+    with context.rig(offloads=True) as rig:
+        middle = context.sluiced(rig)
+        middle.write_config()
+        text = refused(middle, "ethtool -K left", "ethtool -K right")
+        for line in re.findall(r"ethtool -K \S+(?: [\w-]+ (?:on|off))+", text):
+            rig.between.run(*line.split())
+        # Each veth has two ends, and the far ones are the stacks' own.
+        rig.client.run("ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off")
+        rig.server.run("ethtool", "-K", "eth0", "tx", "off", "tso", "off", "gso", "off")
+        rig.start_middle(context.sluiced(rig))
+        expect(answers_ping(rig), "traffic flows after the lines were typed")
+
+
+@alone("an argument or a key that does not exist is refused before anything is touched")
+def wrong_configuration(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra="[trackr]\nmax = 1\n")
+        middle.write_config()
+        text = refused(middle, "trackr")
+        expect(re.search(r"sluiced\.toml:\d+:\d+", text), "file, line and column are named")
+        expect(not os.path.exists(middle.socket_path), "no socket was made")
