@@ -105,5 +105,19 @@ class Sluiced:
         return self.sluice("-L", *filters, quiet=True).stdout.splitlines()
 
     def statistics(self):
-        """`sluice stats --json`, as it came."""
-        return json.loads(self.sluice("stats", "--json", quiet=True).stdout)
+        """The daemon's counters by name, workers added up; those of reasons begin with `reason_`."""
+        totals = {}
+
+        def add(name, value):
+            totals[name] = totals.get(name, 0) + value
+
+        for line in self.sluice("stats", "--json", quiet=True).stdout.splitlines():
+            row = json.loads(line)
+            for name, value in row.get("counters", {}).items():
+                add(name, value)
+            for name, value in row.get("reasons", {}).items():
+                add("reason_" + name, value)
+            for name, value in row.items():
+                if name != "worker" and isinstance(value, int):
+                    add(name, value)
+        return totals
