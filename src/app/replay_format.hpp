@@ -1,0 +1,49 @@
+// A judgement as a line: JSON for scripts (docs/replay.md lists the keys), columns for people.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "app/replay_engine.hpp"
+
+namespace sluice::app {
+
+using TextBuffer = fmt::basic_memory_buffer<char, 1024>;
+
+/// One JSON object and a newline.
+void append_json(TextBuffer& out, const Judgement& judgement);
+
+/// Lines for people. One object per replay: the address column grows with the longest pair seen.
+class HumanLines {
+  public:
+    struct Style {
+        bool colour = false;
+        /// Columns of the terminal: an explanation that does not fit goes on a line of its own. 0: no
+        /// terminal, each packet is exactly one line.
+        unsigned width = 0;
+    };
+    explicit HumanLines(Style style) : style_(style) {}
+
+    void append(TextBuffer& out, const Judgement& judgement);
+
+  private:
+    void append_why(TextBuffer& out, const Judgement& judgement, std::size_t columns) const;
+
+    Style style_;
+    bool started_ = false;
+    std::int64_t first_nanoseconds_ = 0;
+    std::size_t endpoints_width_ = 40;
+};
+
+/// "10.0.0.1", "2001:db8::1" (RFC 5952).
+void append_address(TextBuffer& out, packet::Family family, const packet::Address& address);
+
+/// tcpdump's letters for TCP flags: S F R P . U E W; "none" for none.
+[[nodiscard]] std::string tcp_flag_letters(std::uint8_t flags);
+
+/// "tcp", "udp", "icmp", "icmpv6", or the number.
+[[nodiscard]] std::string protocol_name(std::uint8_t protocol);
+
+}  // namespace sluice::app
