@@ -21,6 +21,18 @@ void set_scale(Connection& connection, Direction side, unsigned scale) {
         connection.scale_reply = scale & 15U;
 }
 
+/// A repetition never takes anything back, least of all the data on the first copy (O12).
+void add_what_is_known(RememberedSyn known, PendingSyn::Kind known_kind, RememberedSyn& syn,
+                       PendingSyn::Kind& kind) {
+    if (known_kind.valid == 0 || known_kind.reply_side != kind.reply_side || known.sequence != syn.sequence)
+        return;
+    syn.payload = std::max(syn.payload, known.payload);
+    syn.window = std::max(syn.window, known.window);
+    if (kind.scale_offered == 0) kind.scale = known_kind.scale;
+    kind.scale_offered |= known_kind.scale_offered;
+    kind.sack_permitted |= known_kind.sack_permitted;
+}
+
 }  // namespace
 
 PendingSyn::Kind kind_of(const Segment& segment, Direction side) {
@@ -64,6 +76,8 @@ void negotiate(Connection& connection) {
 }
 
 void remember_syn(PendingSyn& pending, RememberedSyn syn, PendingSyn::Kind kind, bool older) {
+    add_what_is_known(pending.highest, pending.highest_kind, syn, kind);
+    add_what_is_known(pending.last, pending.last_kind, syn, kind);
     const bool same_side =
         pending.highest_kind.valid != 0 && pending.highest_kind.reply_side == kind.reply_side;
     const bool keeps =

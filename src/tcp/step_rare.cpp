@@ -253,7 +253,7 @@ unsigned predicates_of(Case& c) {
         case FlagClass::fin:
             return window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction),
                                      c.cls == FlagClass::fin) |
-                   seen_bit(c);
+                   seen_bit(c) | (answers_remembered(c) ? unsigned{answers_pending} : 0U);
         case FlagClass::bad:
         case FlagClass::count_:
             break;
@@ -270,8 +270,8 @@ void start(Case& c, PendingSyn& pending) {
     const bool is_synack = c.cls == FlagClass::syn_ack;
     const bool repeats = c.sender_seen() && c.span.sequence + 1 == c.receiver().max_ack;
     if (!is_synack && c.sender_seen() && !repeats && c.dialling()) {
-        pending.last = c.as_syn();  // the newest SYN again, and it is not the one in the connection
-        pending.last_kind = detail::kind_of(c.segment, c.direction);
+        // The newest SYN again, and it is not the one in the connection.
+        detail::remember_syn(pending, c.as_syn(), detail::kind_of(c.segment, c.direction), false);
         return;
     }
     const PendingSyn::Kind kind = detail::kind_of(c.segment, c.direction);

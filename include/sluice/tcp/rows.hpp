@@ -79,11 +79,14 @@ inline constexpr std::array rules{
     Rule{.of = FlagClass::syn_ack,                                 .without = answers_pending | ack_sent, .event = Event::synack_out},
 
     Rule{.of = plain,                                              .without = sender_seen,          .event = Event::unseen},
-    Rule{.of = plain, .with = sender_seen,                         .without = not_far_after,        .event = Event::after_window},
+    Rule{.of = plain, .with = sender_seen,                         .without = not_far_after | answers_pending, .event = Event::after_window},
+    Rule{.of = plain, .with = sender_seen | answers_pending,       .without = not_far_after,        .event = Event::of_remembered},
     Rule{.of = plain, .with = sender_seen | not_far_after,         .without = not_before,           .event = Event::before_window},
-    Rule{.of = plain, .with = sender_seen | not_far_after | not_before, .without = ack_sent,        .event = Event::ack_of_unsent},
+    Rule{.of = plain, .with = sender_seen | not_far_after | not_before, .without = ack_sent | answers_pending, .event = Event::ack_of_unsent},
+    Rule{.of = plain, .with = sender_seen | not_far_after | not_before | answers_pending, .without = ack_sent, .event = Event::of_remembered},
     Rule{.of = plain, .with = sender_seen | not_far_after | not_before | ack_sent | ack_fresh, .without = not_after, .event = Event::overshoot},
-    Rule{.of = plain, .with = sender_seen | not_far_after | not_before | ack_sent, .without = not_after | ack_fresh, .event = Event::overshoot_old_ack},
+    Rule{.of = plain, .with = sender_seen | not_far_after | not_before | ack_sent, .without = not_after | ack_fresh | answers_pending, .event = Event::overshoot_old_ack},
+    Rule{.of = plain, .with = sender_seen | not_far_after | not_before | ack_sent | answers_pending, .without = not_after | ack_fresh, .event = Event::of_remembered},
     Rule{.of = plain, .with = sender_seen | not_far_after | not_before | ack_sent | not_after, .without = ack_fresh, .event = Event::ack_too_old},
     Rule{.of = FlagClass::ack, .with = in_order | match,                                            .event = Event::ack_all},
     Rule{.of = FlagClass::ack, .with = in_order | ack_not_back,    .without = match,                .event = Event::ack_part},
@@ -193,9 +196,9 @@ inline constexpr std::array rows{
     Row{.id = "O6b", .in = dialling, .from = A, .on = Event::syn_older, .reason = Reason::old_syn, .action = Action::remember},
     Row{.id = "T6",  .in = dialling, .from = A, .on = {Event::synack_pending, synack_exact, synack_other}, .reason = Reason::ack_not_of_syn},
     Row{.id = "T1",  .in = dialling, .from = A, .on = Event::before_window, .reason = Reason::old_duplicate},
-    // Leftovers of an older connection with higher numbers (O13): nothing to hold them against yet.
-    Row{.id = "T7",  .in = dialling, .from = A, .on = Event::after_window, .reason = Reason::before_syn_ack},
-    Row{.id = "R5",  .in = dialling, .from = A, .on = {Event::ack_of_unsent, overshoots, Event::ack_too_old, acks, fins}, .reason = Reason::ack_unsent},
+    // Leftovers of an older connection with higher numbers (O13); or the SYN,ACK passed before we looked. The other
+    // side's numbers are unknown: there is nothing to hold these against.
+    Row{.id = "T7",  .in = dialling, .from = A, .on = {Event::after_window, Event::of_remembered, Event::ack_of_unsent, overshoots, Event::ack_too_old, acks, fins}, .reason = Reason::before_syn_ack},
     Row{.id = "T8",  .in = dialling, .from = A, .on = {rst_seen, Event::rst_pending}, .reason = Reason::rst_old},
     Row{.id = "-",   .in = dialling, .from = A, .on = of_the_unheard, .reason = Reason::before_syn_ack},
 
@@ -207,7 +210,7 @@ inline constexpr std::array rows{
     Row{.id = "O10", .in = dialling, .from = B, .on = {Event::rst_unseen_acks_syn, Event::rst_pending}, .next = Pair::closed__closed, .action = Action::nothing},
     Row{.id = "T8",  .in = dialling, .from = B, .on = Event::rst_unseen_stale, .reason = Reason::rst_old},
     Row{.id = "R6",  .in = dialling, .from = B, .on = Event::rst_unseen_unsent, .reason = Reason::rst_out_of_window},
-    Row{.id = "-",   .in = dialling, .from = B, .on = {syn_known, Event::after_window, Event::before_window, Event::ack_of_unsent, overshoots, Event::ack_too_old, acks, fins, rst_seen}, .reason = Reason::before_syn_ack},
+    Row{.id = "-",   .in = dialling, .from = B, .on = {syn_known, Event::of_remembered, Event::after_window, Event::before_window, Event::ack_of_unsent, overshoots, Event::ack_too_old, acks, fins, rst_seen}, .reason = Reason::before_syn_ack},
 
     // Both SYNs have passed, not both are acknowledged -----------------------------------------------------------------
     Row{.id = "O4",  .in = opening, .from = either, .on = Event::syn_repeated, .refresh = Refresh::keep, .action = Action::start},
@@ -291,6 +294,8 @@ inline constexpr std::array rows{
     Row{.id = "O5b", .in = synchronised, .from = either, .on = {Event::synack_exact_in, Event::synack_in}, .refresh = Refresh::keep, .action = Action::nothing},
     Row{.id = "T1",  .in = synchronised, .from = either, .on = Event::synack_before, .reason = Reason::old_duplicate},
     Row{.id = "T6",  .in = synchronised, .from = either, .on = {Event::synack_exact_out, Event::synack_out}, .reason = Reason::ack_not_of_syn},
+    // The SYN was believed and its SYN,ACK was lost before us, so that its sender's numbers are new.
+    Row{.id = "T7",  .in = alive, .from = either, .on = Event::of_remembered, .reason = Reason::before_syn_ack},
     Row{.id = "R4",  .in = alive, .from = either, .on = Event::after_window, .reason = Reason::seq_after_window},
     Row{.id = "T1",  .in = alive, .from = either, .on = Event::before_window, .reason = Reason::old_duplicate},
     Row{.id = "T3",  .in = alive, .from = either, .on = Event::overshoot, .reason = Reason::window_overshoot},
@@ -310,7 +315,7 @@ inline constexpr std::array rows{
     Row{.id = "T9",  .in = closed, .from = A, .on = synack_exact, .next = Pair::syn_rcvd__established, .action = Action::start},
     Row{.id = "O6c", .in = closed, .from = B, .on = Event::synack_pending, .next = Pair::established__syn_rcvd, .action = Action::adopt},
     Row{.id = "O6c", .in = closed, .from = A, .on = Event::synack_pending, .next = Pair::syn_rcvd__established, .action = Action::adopt},
-    Row{.id = "T9",  .in = closed, .from = either, .on = {synack_other, Event::unseen, Event::after_window, Event::before_window, Event::ack_of_unsent, overshoots, Event::ack_too_old, acks, fins, rst_unseen, rst_seen, Event::rst_pending}, .reason = Reason::after_close},
+    Row{.id = "T9",  .in = closed, .from = either, .on = {synack_other, Event::unseen, Event::of_remembered, Event::after_window, Event::before_window, Event::ack_of_unsent, overshoots, Event::ack_too_old, acks, fins, rst_unseen, rst_seen, Event::rst_pending}, .reason = Reason::after_close},
 };
 // clang-format on
 

@@ -16,6 +16,9 @@ namespace sluice::tcp {
 /// MAXACKWINDOW: a maximal segment and a little).
 inline constexpr std::uint32_t max_ack_reach = 66000;
 
+/// No window is larger (RFC 7323 2.3: 2^30); keeps every comparison on its half of the circle.
+inline constexpr std::uint32_t largest_window = std::uint32_t{1} << 30;
+
 /// The numbers of one segment, ready to be held against a connection.
 struct Span {
     std::uint32_t sequence;
@@ -52,16 +55,18 @@ struct Span {
     const std::uint32_t reach_back =
         (before(sender.end, sender.max_end) ? sender.end : sender.max_end) - receiver.max_window;
     const std::uint32_t ack_back = receiver.end - std::max(max_ack_reach, sender.max_window);
+    // How far beyond the window; compared as a distance, since with the largest windows (1 GiB) the sum of
+    // edge and window would be half the circle away.
+    const std::int32_t overshoot = sequence_distance(span.sequence, sender.max_end);
     const bool past_fin = sender_fin_passed & after(span.end, sender.end);
     // A FIN is the last an endpoint sends: one that ends below what it sent before is no FIN of its.
     const bool false_fin = is_fin & before(span.end, sender.end);
     const auto bit = [](bool holds, Predicate predicate) {
         return static_cast<unsigned>(holds) * static_cast<unsigned>(predicate);
     };
-    return bit(!after(span.sequence, sender.max_end), not_after) |
-           bit(!before(span.end, reach_back) & !false_fin, not_before) |
+    return bit(overshoot <= 0, not_after) | bit(!before(span.end, reach_back) & !false_fin, not_before) |
            bit(!after(span.sack, receiver.end), ack_sent) | bit(!before(span.sack, ack_back), ack_fresh) |
-           bit(!after(span.sequence, sender.max_end + receiver.max_window) & !past_fin, not_far_after) |
+           bit((overshoot <= static_cast<std::int32_t>(receiver.max_window)) & !past_fin, not_far_after) |
            bit(!before(span.acknowledgement, sender.max_ack), ack_not_back) |
            bit(span.acknowledgement == receiver.end, match);
 }
@@ -79,7 +84,8 @@ constexpr void learn(Connection& connection, Side& sender, Side& receiver, const
 
     sender.end = later(sender.end, span.end);
     sender.max_ack = later(sender.max_ack, span.acknowledgement);
-    sender.max_window = std::max(sender.max_window, span.window + (span.sack - span.acknowledgement));
+    sender.max_window = std::min(
+        largest_window, std::max(sender.max_window, span.window + (span.sack - span.acknowledgement)));
     // Into a closed window one byte may be sent as a probe (RFC 9293 3.8.6.1).
     receiver.max_end =
         later(receiver.max_end, span.sack + span.window + static_cast<unsigned>(span.window == 0));
