@@ -1,0 +1,88 @@
+// One request over the control socket: a line of JSON in; rows and one closing line out.
+// docs/control-socket.md is the contract; this is the one place that reads and writes it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sluice/base/result.hpp"
+#include "sluice/control/filter.hpp"
+#include "sluice/control/format.hpp"
+
+namespace sluice::control {
+
+inline constexpr unsigned protocol_version = 1;
+inline constexpr std::string_view program_version = "0.1.0";
+inline constexpr std::string_view default_socket_path = "/run/sluice/sluice.sock";
+/// A longer request is refused and its connection closed.
+inline constexpr std::size_t max_request_bytes = 64 * 1024;
+/// A request nested deeper is refused unread.
+inline constexpr unsigned max_request_depth = 8;
+
+/// What `update` changes; at least one of them.
+struct Change {
+    std::optional<std::uint32_t> timeout_seconds;  ///< 1 to max_lifetime_seconds
+    /// The mark becomes (mark & ~mask) ^ value, as in conntrack -U.
+    std::optional<Filter::Mark> mark;
+};
+
+/// A flow made by hand.
+struct NewFlow {
+    packet::Family family = packet::Family::ipv4;
+    std::uint8_t protocol = 0;
+    packet::Address source{}, destination{};
+    std::uint16_t source_port = 0, destination_port = 0;  ///< TCP and UDP
+    std::uint8_t icmp_type = 0;                           ///< a query's type, 0 code
+    std::uint16_t icmp_id = 0;
+    tcp::Pair pair = tcp::Pair::established__established;  ///< TCP
+    std::uint8_t status = 0;                               ///< StatusBits
+    std::uint32_t timeout_seconds = 0;                     ///< 1 to max_lifetime_seconds
+    std::uint32_t mark = 0;
+    std::uint16_t zone = 0;
+    std::optional<std::uint16_t> vlan;  ///< outermost VLAN id
+    std::uint8_t port_pair = 0;
+};
+
+struct Query {
+    enum class Kind : std::uint8_t {
+        version,
+        list,
+        count,
+        get,
+        remove,
+        update,
+        insert,
+        flush,
+        stats,
+        reasons,
+        reload
+    };
+    Kind kind = Kind::version;
+    Filter filter;  ///< list, count, get, remove, update
+    Format format;  ///< of rows that are flows: style, extended, id, start_time
+    Change change;  ///< update
+    NewFlow flow;   ///< insert
+};
+
+/// The word for a kind in a request: "list", "delete" …
+[[nodiscard]] std::string_view name_of(Query::Kind kind);
+
+/// The request in one line of text, or the sentence that refuses it. Total over any bytes; bounded work.
+[[nodiscard]] Result<Query> parse_query(std::string_view line);
+/// The line, without a line feed.
+[[nodiscard]] std::string to_line(const Query& query);
+
+/// How a response ends.
+struct End {
+    bool ok = true;
+    std::uint64_t count = 0;  ///< flows shown, counted, changed
+    std::string error;        ///< a sentence, when not ok
+};
+/// With a line feed. No row begins with `end_prefix`.
+[[nodiscard]] std::string to_line(const End& end);
+inline constexpr std::string_view end_prefix = "{\"end\":";
+[[nodiscard]] std::optional<End> parse_end(std::string_view line);
+
+}  // namespace sluice::control

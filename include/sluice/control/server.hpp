@@ -1,0 +1,95 @@
+// The control socket: answers many clients from one thread while traffic runs. Nothing here waits for a
+// client or a worker: each turn does a bounded slice of work for each client, and a listing goes on only as
+// fast as it is read.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sluice/base/result.hpp"
+#include "sluice/control/desk.hpp"
+#include "sluice/control/workers.hpp"
+
+namespace sluice::control {
+
+class ListeningSocket;
+class Session;
+struct SessionContext;
+
+struct ServerOptions {
+    std::string path;           ///< at most 107 bytes
+    std::uint32_t mode = 0660;  ///< permission bits of the socket
+    std::string group;          ///< its group; empty: the process's own
+
+    unsigned max_clients = 64;              ///< served at once; more wait to be accepted
+    std::size_t output_bytes = 256 * 1024;  ///< a client's answer waiting to be read, at most about this
+    unsigned slots_per_slice = 4096;        ///< flow slots looked at per client and turn
+    std::uint32_t idle_seconds =
+        60;  ///< a client that asks nothing, or reads nothing, for so long is dropped
+    std::uint32_t request_seconds = 10;  ///< how long the rest of a request may take
+
+    /// Reads the configuration again (SIGHUP's work); the error is shown to who asked. Runs in the control
+    /// thread.
+    std::function<Status()> reload;
+    /// Nanoseconds since 1970; empty: the system's clock.
+    std::function<std::uint64_t()> wall_clock;
+};
+
+/// Used by the control thread alone.
+class Server {
+  public:
+    /// `workers` outlives the server.
+    Server(const Workers& workers, ServerOptions options);
+    ~Server();
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+
+    /// Starts to listen. Fails with a sentence when another daemon answers at the path, when something that
+    /// is no socket lies there, or when it cannot be made. A socket nobody answers at is replaced.
+    Status open();
+
+    /// One turn: waits at most `timeout_milliseconds` for something to do, then does a slice of it. 0 does
+    /// not wait.
+    void turn(int timeout_milliseconds);
+
+    /// Has every worker obey `settings` from now on, in the order of the calls; keeps them alive as long as a
+    /// worker may look at them. The turns to come do the work.
+    void replace_settings(std::shared_ptr<const pipeline::Settings> settings);
+    /// Every worker obeys the newest settings.
+    [[nodiscard]] bool settled() const { return changeovers_.empty(); }
+
+    [[nodiscard]] std::size_t clients() const { return sessions_.size(); }
+
+  private:
+    struct Changeover {
+        std::shared_ptr<const pipeline::Settings> settings;
+        unsigned posted = 0, answered = 0;  ///< workers
+    };
+
+    [[nodiscard]] SessionContext session_context();
+    void hand_out_answers();
+    void post_settings();
+    void wait(int timeout_milliseconds);
+    [[nodiscard]] int patience(int timeout_milliseconds);
+    void accept_clients();
+    void make_room();
+    void drop_finished();
+
+    const Workers& workers_;
+    ServerOptions options_;
+    Desk desk_;
+    std::unique_ptr<ListeningSocket> socket_;
+    std::vector<std::unique_ptr<Session>> sessions_;
+    std::uint64_t next_serial_ = 1;  ///< 0 stands for the server itself
+    std::size_t first_ = 0;          ///< whose turn is first, so that nobody always finds the mailboxes full
+    Tick accept_again_ = 0;          ///< out of descriptors: when to try again
+    bool accept_paused_ = false;
+    std::shared_ptr<const pipeline::Settings> in_force_;
+    std::deque<Changeover> changeovers_;
+};
+
+}  // namespace sluice::control

@@ -1,0 +1,62 @@
+#include "sluice/control/client.hpp"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+namespace sluice::control {
+
+Result<std::unique_ptr<Client>> Client::connect(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof address.sun_path)
+        return Error{"the socket's path must hold 1 to 107 bytes"};
+    std::memcpy(address.sun_path, path.data(), path.size());
+    std::unique_ptr<Client> client(new Client(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)));
+    if (client->descriptor_ < 0) return Error{std::string("no socket: ") + std::strerror(errno)};
+    while (::connect(client->descriptor_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        if (errno == EINTR) continue;
+        if (errno == EACCES || errno == EPERM)
+            return Error{"you may not talk to " + path +
+                         ": be root, or join the group that the socket belongs to"};
+        return Error{"no sluiced answers at " + path + ": is it running? (sluiced --config FILE)"};
+    }
+    return client;
+}
+
+Client::~Client() {
+    if (descriptor_ >= 0) close(descriptor_);
+}
+
+Result<End> Client::ask(const Query& query, const std::function<void(std::string_view row)>& on_row) {
+    const std::string line = to_line(query) + "\n";
+    for (std::size_t sent = 0; sent < line.size();) {
+        const ssize_t taken = send(descriptor_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
+        if (taken < 0 && errno == EINTR) continue;
+        if (taken < 0) break;  // it may have said why before it closed
+        sent += static_cast<std::size_t>(taken);
+    }
+    char bytes[64 * 1024];
+    while (true) {
+        std::size_t begin = 0;
+        for (std::size_t end; (end = received_.find('\n', begin)) != std::string::npos; begin = end + 1) {
+            const std::string_view row = std::string_view(received_).substr(begin, end + 1 - begin);
+            if (const auto closing = parse_end(row)) {
+                received_.erase(0, end + 1);
+                return *closing;
+            }
+            on_row(row);
+        }
+        received_.erase(0, begin);
+        const ssize_t got = recv(descriptor_, bytes, sizeof bytes, 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return Error{"the daemon closed the connection before its answer was complete"};
+        received_.append(bytes, static_cast<std::size_t>(got));
+    }
+}
+
+}  // namespace sluice::control

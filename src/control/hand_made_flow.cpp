@@ -1,0 +1,79 @@
+#include "hand_made_flow.hpp"
+
+#include "sluice/control/text.hpp"
+
+namespace sluice::control {
+namespace {
+
+/// A UDP flow becomes a stream two seconds after it began, at the earliest (nf_conntrack's rule).
+constexpr Tick stream_after = 2 * ticks_per_second;
+
+Lifetime lifetime_of_datagrams(std::uint8_t protocol, bool assured) {
+    switch (protocol) {
+        case packet::udp:
+            return assured ? Lifetime::udp_stream : Lifetime::udp;
+        case packet::icmp:
+            return Lifetime::icmp;
+        case packet::icmpv6:
+            return Lifetime::icmpv6;
+        default:
+            return Lifetime::generic;
+    }
+}
+
+pipeline::FlowState state_of(const NewFlow& flow, Tick now) {
+    const auto bit = [&](StatusBit which) { return (flow.status & which) != 0 ? 1U : 0U; };
+    pipeline::FlowState state{};
+    if (flow.protocol == packet::tcp) {
+        state.tcp = tcp::Connection{};
+        state.tcp.pair = static_cast<std::uint32_t>(flow.pair) & 31U;
+        state.tcp.lifetime = static_cast<std::uint32_t>(tcp::text_of(flow.pair).lifetime) & 31U;
+        state.tcp.seen_reply = bit(seen_reply_bit) & 1U;
+        state.tcp.assured = bit(assured_bit) & 1U;
+        state.tcp.fixed_timeout = bit(fixed_timeout_bit) & 1U;
+        state.tcp.picked_up = 1;
+        return state;
+    }
+    state.datagram = pipeline::DatagramFlow{};
+    state.datagram.stream_since = now + stream_after;
+    state.datagram.lifetime =
+        static_cast<std::uint32_t>(lifetime_of_datagrams(flow.protocol, bit(assured_bit) != 0)) & 31U;
+    state.datagram.seen_reply = bit(seen_reply_bit) & 1U;
+    state.datagram.assured = bit(assured_bit) & 1U;
+    state.datagram.fixed_timeout = bit(fixed_timeout_bit) & 1U;
+    return state;
+}
+
+template <unsigned AddressBytes>
+flow::DirectedKey<AddressBytes> key_of(const NewFlow& flow) {
+    const auto domain = flow::Domain::make(flow.vlan.value_or(flow::Domain::no_tag), flow::Domain::no_tag,
+                                           flow.port_pair, flow.zone);
+    if (is_icmp(flow.protocol))
+        return flow::make_query_key<AddressBytes>(flow.source.data(), flow.destination.data(), flow.icmp_id,
+                                                  flow.icmp_type, flow.protocol, domain);
+    return flow::make_key<AddressBytes>(flow.source.data(), flow.destination.data(), flow.source_port,
+                                        flow.destination_port, flow.protocol, domain);
+}
+
+}  // namespace
+
+pipeline::Request insertion_of(const NewFlow& flow, Tick now) {
+    pipeline::Request request;
+    request.kind = pipeline::Request::Kind::insert;
+    request.family = flow.family;
+    request.state = state_of(flow, now);
+    request.timeout_seconds = flow.timeout_seconds;
+    request.mark = flow.mark;
+    if (flow.family == packet::Family::ipv4) {
+        const auto key = key_of<4>(flow);
+        request.key4 = key.key;
+        request.original_from_high = key.from_high;
+    } else {
+        const auto key = key_of<16>(flow);
+        request.key6 = key.key;
+        request.original_from_high = key.from_high;
+    }
+    return request;
+}
+
+}  // namespace sluice::control

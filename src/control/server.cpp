@@ -1,0 +1,162 @@
+#include "sluice/control/server.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "listening_socket.hpp"
+#include "session.hpp"
+
+namespace sluice::control {
+namespace {
+
+constexpr unsigned accepts_per_turn = 64;
+constexpr int answer_wait_milliseconds = 1;  ///< workers do not wake us: how often we look for their answers
+constexpr int crowded_wait_milliseconds = 100;   ///< how often we look for clients that wait to be accepted
+constexpr Tick crowded_idle = ticks_per_second;  ///< a client idle for so long makes room for one that waits
+constexpr Tick accept_pause = 100;               ///< ticks without accepting when descriptors run out
+
+}  // namespace
+
+Server::Server(const Workers& workers, ServerOptions options)
+    : workers_(workers), options_(std::move(options)), desk_(workers) {}
+
+Server::~Server() = default;
+
+Status Server::open() {
+    auto socket = ListeningSocket::open(options_.path, options_.mode, options_.group);
+    if (!socket) return Error{socket.error()};
+    socket_ = std::move(*socket);
+    return success();
+}
+
+SessionContext Server::session_context() {
+    return {workers_, options_, desk_, settled(), workers_.now()};
+}
+
+void Server::turn(int timeout_milliseconds) {
+    hand_out_answers();
+    post_settings();
+    wait(timeout_milliseconds);
+    hand_out_answers();
+    SessionContext context = session_context();
+    for (std::size_t i = 0; i < sessions_.size(); ++i) {
+        Session& session = *sessions_[(first_ + i) % sessions_.size()];
+        context.settled = settled();
+        session.work(context);
+        if (session.has_output()) session.send(context);
+        session.check_patience(context);
+    }
+    ++first_;
+    drop_finished();
+}
+
+void Server::replace_settings(std::shared_ptr<const pipeline::Settings> settings) {
+    changeovers_.push_back({std::move(settings)});
+    post_settings();
+}
+
+/// One changeover at a time: settings must live until the next ones have been taken up by every worker.
+void Server::post_settings() {
+    while (!changeovers_.empty()) {
+        Changeover& change = changeovers_.front();
+        pipeline::Request request;
+        request.kind = pipeline::Request::Kind::settings;
+        request.settings = change.settings.get();
+        while (change.posted < workers_.all.size() && desk_.post(change.posted, request, 0)) ++change.posted;
+        if (change.answered < workers_.all.size()) return;
+        in_force_ = std::move(change.settings);
+        changeovers_.pop_front();
+    }
+}
+
+void Server::hand_out_answers() {
+    SessionContext context = session_context();
+    desk_.collect([&](std::uint64_t ticket, unsigned, const pipeline::Request& answer) {
+        const std::uint64_t serial = Session::serial_of(ticket);
+        if (serial == 0) {
+            ++changeovers_.front().answered;
+            return;
+        }
+        // A client that went away leaves its answers unclaimed.
+        const auto session = std::find_if(sessions_.begin(), sessions_.end(),
+                                          [&](const auto& s) { return s->serial() == serial; });
+        if (session != sessions_.end()) (*session)->answered(context, Session::slot_of(ticket), answer);
+    });
+    post_settings();
+}
+
+/// How long poll() may wait, in milliseconds.
+int Server::patience(int timeout_milliseconds) {
+    const SessionContext context = session_context();
+    for (const auto& session : sessions_)
+        if (session->can_go_on(context)) return 0;
+    int wait = timeout_milliseconds;
+    const auto at_most = [&](int limit) {
+        if (wait < 0 || wait > limit) wait = limit;
+    };
+    if (desk_.waiting()) at_most(answer_wait_milliseconds);
+    if (accept_paused_ || sessions_.size() >= options_.max_clients) at_most(crowded_wait_milliseconds);
+    return wait;
+}
+
+void Server::wait(int timeout_milliseconds) {
+    const bool full = sessions_.size() >= options_.max_clients;
+    if (accept_paused_ && reached(workers_.now(), accept_again_)) accept_paused_ = false;
+    const bool listening = socket_ != nullptr && !full && !accept_paused_;
+    std::vector<pollfd> watched;
+    watched.reserve(sessions_.size() + 1);
+    for (const auto& session : sessions_) {
+        const int events = (session->wants_input() ? POLLIN : 0) | (session->has_output() ? POLLOUT : 0);
+        watched.push_back({session->descriptor(), static_cast<short>(events), 0});
+    }
+    if (listening) watched.push_back({socket_->descriptor(), POLLIN, 0});
+    if (poll(watched.data(), watched.size(), patience(timeout_milliseconds)) < 0)
+        return;  // a signal: the next turn
+
+    const SessionContext context = session_context();
+    for (std::size_t i = 0; i < sessions_.size(); ++i) {
+        if ((watched[i].revents & POLLIN) != 0)
+            sessions_[i]->receive(context);
+        else if ((watched[i].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
+            sessions_[i]->hang_up();
+    }
+    if (full) make_room();
+    if (listening && (watched.back().revents & POLLIN) != 0) accept_clients();
+}
+
+void Server::accept_clients() {
+    for (unsigned i = 0; i < accepts_per_turn && sessions_.size() < options_.max_clients; ++i) {
+        const int client = accept4(socket_->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (client >= 0) {
+            sessions_.push_back(std::make_unique<Session>(client, next_serial_++, workers_.now()));
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            accept_paused_ = true;
+            accept_again_ = workers_.now() + accept_pause;
+        }
+        if (errno != EINTR && errno != ECONNABORTED) return;
+    }
+}
+
+/// All places are taken and somebody waits: whoever has asked for nothing the longest goes.
+void Server::make_room() {
+    pollfd door{socket_ != nullptr ? socket_->descriptor() : -1, POLLIN, 0};
+    if (poll(&door, 1, 0) != 1) return;
+    const Tick now = workers_.now();
+    const auto idlest =
+        std::max_element(sessions_.begin(), sessions_.end(),
+                         [&](const auto& a, const auto& b) { return a->idle(now) < b->idle(now); });
+    if (idlest != sessions_.end() && (*idlest)->idle(now) >= crowded_idle) (*idlest)->hang_up();
+}
+
+void Server::drop_finished() {
+    sessions_.erase(std::remove_if(sessions_.begin(), sessions_.end(),
+                                   [](const auto& session) { return session->finished(); }),
+                    sessions_.end());
+}
+
+}  // namespace sluice::control

@@ -1,0 +1,370 @@
+#include "session.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "hand_made_flow.hpp"
+#include "statistics.hpp"
+
+namespace sluice::control {
+namespace {
+
+using pipeline::FlowView;
+using MailRequest = pipeline::Request;
+
+/// Changes of one client under way at once: a quarter of a mailbox, so that several clients get on.
+constexpr std::uint32_t changes_at_once = 64;
+
+std::uint64_t wall_nanoseconds(const ServerOptions& options) {
+    if (options.wall_clock) return options.wall_clock();
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                          std::chrono::system_clock::now().time_since_epoch())
+                                          .count());
+}
+
+bool look_again(const SessionContext& context, unsigned worker, packet::Family family, flow::Ref ref,
+                FlowView& out) {
+    const WorkerHandle& handle = context.workers.all[worker];
+    if (family == packet::Family::ipv4)
+        return ref < handle.table4->high_water() && view(*handle.table4, ref, context.now, worker, out);
+    return ref < handle.table6->high_water() && view(*handle.table6, ref, context.now, worker, out);
+}
+
+}  // namespace
+
+Session::~Session() {
+    close(descriptor_);
+}
+
+// ---- Bytes in
+
+void Session::receive(const SessionContext& context) {
+    char bytes[16 * 1024];
+    const ssize_t got = recv(descriptor_, bytes, sizeof bytes, 0);
+    if (got < 0) {
+        if (errno != EAGAIN && errno != EINTR) finished_ = true;
+        return;
+    }
+    if (got == 0) {
+        hung_up_ = true;
+        if (!has_output()) finished_ = true;
+        return;
+    }
+    if (input_.empty()) request_since_ = context.now;
+    const std::string_view fresh(bytes, static_cast<std::size_t>(got));
+    line_ready_ = fresh.find('\n') != std::string_view::npos;
+    input_ += fresh;
+}
+
+void Session::take_requests(SessionContext& context) {
+    while (line_ready_ && !busy() && !last_words_ && room_for_rows(context)) {
+        const std::size_t end = input_.find('\n');
+        const std::string line = input_.substr(0, end);
+        input_.erase(0, end + 1);
+        line_ready_ = input_.find('\n') != std::string::npos;
+        request_since_ = context.now;
+        begin(context, line);
+    }
+    if (!line_ready_ && !busy() && input_.size() > max_request_bytes) {
+        finish(context, {false, 0, "the request is longer than 65536 bytes"});
+        input_.clear();
+        last_words_ = true;
+    }
+}
+
+// ---- Requests
+
+void Session::begin(SessionContext& context, std::string_view line) {
+    begin_output(context);
+    auto parsed = parse_query(line);
+    if (!parsed) return finish(context, {false, 0, parsed.error()});
+    query_ = std::move(*parsed);
+    query_.format.accounting = context.workers.accounting;
+    query_.format.timestamps = context.workers.timestamps;
+    query_.format.wall_nanoseconds = wall_nanoseconds(context.options);
+    count_ = 0;
+    cursor_ = {};
+    blocked_ = false;
+    switch (query_.kind) {
+        case Query::Kind::list:
+        case Query::Kind::get:
+        case Query::Kind::remove:
+        case Query::Kind::update:
+            stage_ = Stage::scan;
+            break;
+        case Query::Kind::count:
+            begin_count(context);
+            break;
+        case Query::Kind::insert:
+            begin_insert(context);
+            break;
+        case Query::Kind::flush:
+            stage_ = Stage::ask_all;
+            break;
+        case Query::Kind::reload:
+            begin_reload(context);
+            break;
+        case Query::Kind::stats:
+            append_statistics(output_, context.workers);
+            finish(context, {true, context.workers.all.size(), {}});
+            break;
+        case Query::Kind::reasons:
+            append_reasons(output_, context.workers);
+            finish(context, {true, reason_count - 1, {}});
+            break;
+        case Query::Kind::version:
+            append_version(output_, context.workers);
+            finish(context, {true, 1, {}});
+            break;
+    }
+}
+
+void Session::begin_count(SessionContext& context) {
+    if (!query_.filter.everything()) {
+        stage_ = Stage::scan;
+        return;
+    }
+    std::uint64_t flows = 0;
+    for (const auto& worker : context.workers.all) flows += worker.table4->size() + worker.table6->size();
+    finish(context, {true, flows, {}});
+}
+
+void Session::begin_insert(SessionContext& context) {
+    const MailRequest request = insertion_of(query_.flow, context.now);
+    const unsigned worker = request.family == packet::Family::ipv4 ? context.workers.owner4(request.key4)
+                                                                   : context.workers.owner6(request.key6);
+    if (!context.desk.post(worker, request, ticket(0)))
+        return finish(context, {false, 0, "the worker has too many requests waiting; try again"});
+    ++asked_;
+    stage_ = Stage::await;
+}
+
+void Session::begin_reload(SessionContext& context) {
+    if (!context.options.reload) return finish(context, {false, 0, "there is no configuration to reload"});
+    if (auto done = context.options.reload(); !done) return finish(context, {false, 0, done.error()});
+    context.settled = false;  // what reload() set going is seen from the next turn on
+    stage_ = Stage::settle;
+}
+
+void Session::finish(SessionContext& context, const End& end) {
+    begin_output(context);
+    output_ += to_line(end);
+    stage_ = Stage::idle;
+    since_ = context.now;
+    changing_.clear();
+    changing_.shrink_to_fit();
+}
+
+// ---- Slices of work
+
+bool Session::can_go_on(const SessionContext& context) const {
+    if (finished_ || !room_for_rows(context)) return false;
+    if (stage_ == Stage::scan) return !blocked_;
+    if (stage_ == Stage::settle) return context.settled;
+    return stage_ == Stage::idle && line_ready_ && !last_words_;
+}
+
+void Session::work(SessionContext& context) {
+    if (finished_) return;
+    switch (stage_) {
+        case Stage::idle:
+            break;
+        case Stage::scan:
+            scan(context);
+            break;
+        case Stage::ask_all:
+            ask_all_workers(context);
+            break;
+        case Stage::await:
+            break;
+        case Stage::settle:
+            if (context.settled) finish(context, {true, 0, {}});
+            break;
+    }
+    take_requests(context);
+}
+
+void Session::scan(SessionContext& context) {
+    unsigned budget = context.options.slots_per_slice;
+    blocked_ = false;
+    while (cursor_.worker < context.workers.all.size()) {
+        const WorkerHandle& worker = context.workers.all[cursor_.worker];
+        const bool through = cursor_.ipv6 ? scan_table(context, *worker.table6, budget)
+                                          : scan_table(context, *worker.table4, budget);
+        if (!through) return;
+        cursor_.next = 0;
+        if (cursor_.ipv6) ++cursor_.worker;
+        cursor_.ipv6 = !cursor_.ipv6;
+    }
+    stage_ = Stage::await;
+    finish_when_answered(context);
+}
+
+/// True when the table has been gone through; false when this slice must end. Records never move, so a flow
+/// that lives on is met in its one slot exactly once.
+template <class Table>
+bool Session::scan_table(SessionContext& context, const Table& table, unsigned& budget) {
+    FlowView flow;
+    const flow::Ref end = table.high_water();
+    for (; cursor_.next < end; ++cursor_.next) {
+        if (budget == 0 || !room_for_rows(context)) return false;
+        --budget;
+        if (!view(table, cursor_.next, context.now, cursor_.worker, flow)) continue;
+        if (matches(query_.filter, flow) && !found(context, flow)) return false;
+    }
+    return true;
+}
+
+/// False when the flow must be met again in a later slice.
+bool Session::found(SessionContext& context, const FlowView& flow) {
+    switch (query_.kind) {
+        case Query::Kind::remove:
+        case Query::Kind::update:
+            return ask_to_change(context, flow);
+        case Query::Kind::count:
+            ++count_;
+            return true;
+        default:
+            show(context, flow);
+            ++count_;
+            return true;
+    }
+}
+
+void Session::show(SessionContext& context, const FlowView& flow) {
+    begin_output(context);
+    append_flow(output_, flow, query_.format);
+}
+
+bool Session::ask_to_change(SessionContext& context, const FlowView& flow) {
+    if (changing_.empty()) {
+        changing_.resize(changes_at_once);
+        free_slots_.clear();
+        for (std::uint32_t slot = 0; slot < changes_at_once; ++slot) free_slots_.push_back(slot);
+    }
+    blocked_ = true;
+    if (free_slots_.empty()) return false;
+
+    MailRequest request;
+    request.kind = query_.kind == Query::Kind::remove ? MailRequest::Kind::remove : MailRequest::Kind::update;
+    request.family = flow.family;
+    request.flow = flow.flow;
+    request.key4 = flow.key4;
+    request.key6 = flow.key6;
+    request.set_timeout = query_.change.timeout_seconds.has_value();
+    request.timeout_seconds = query_.change.timeout_seconds.value_or(0);
+    if (query_.change.mark) {
+        request.set_mark = true;
+        request.mark = (flow.mark & ~query_.change.mark->mask) ^ query_.change.mark->value;
+    }
+    if (!context.desk.post(flow.worker, request, ticket(free_slots_.back()))) return false;
+    changing_[free_slots_.back()] = flow;
+    free_slots_.pop_back();
+    ++asked_;
+    blocked_ = false;
+    return true;
+}
+
+void Session::ask_all_workers(SessionContext& context) {
+    MailRequest request;
+    request.kind = MailRequest::Kind::flush;
+    for (; cursor_.worker < context.workers.all.size(); ++cursor_.worker) {
+        if (!context.desk.post(cursor_.worker, request, ticket(0))) return;
+        ++asked_;
+    }
+    stage_ = Stage::await;
+    finish_when_answered(context);
+}
+
+void Session::answered(SessionContext& context, std::uint32_t slot, const MailRequest& answer) {
+    using Answer = MailRequest::Answer;
+    --asked_;
+    blocked_ = false;
+    FlowView flow;
+    switch (answer.kind) {
+        case MailRequest::Kind::flush:
+            count_ += answer.changed;
+            break;
+        case MailRequest::Kind::insert: {
+            if (answer.answer == Answer::exists)
+                return finish(context, {false, 0, "such conntrack exists, try -U to update"});
+            if (answer.answer != Answer::done)
+                return finish(context, {false, 0, "the flow table is full of assured flows"});
+            const unsigned worker = answer.family == packet::Family::ipv4
+                                        ? context.workers.owner4(answer.key4)
+                                        : context.workers.owner6(answer.key6);
+            if (look_again(context, worker, answer.family, answer.flow, flow)) show(context, flow);
+            ++count_;
+            break;
+        }
+        case MailRequest::Kind::remove:
+            if (answer.answer == Answer::done) {
+                show(context, changing_[slot]);
+                ++count_;
+            }
+            free_slots_.push_back(slot);
+            break;
+        case MailRequest::Kind::update:
+            if (answer.answer == Answer::done) {
+                const FlowView& before = changing_[slot];
+                const bool there = look_again(context, before.worker, before.family, before.flow, flow);
+                show(context, there ? flow : before);
+                ++count_;
+            }
+            free_slots_.push_back(slot);
+            break;
+        case MailRequest::Kind::find:
+        case MailRequest::Kind::settings:
+            break;  // never asked for by a session
+    }
+    finish_when_answered(context);
+}
+
+void Session::finish_when_answered(SessionContext& context) {
+    if (stage_ == Stage::await && asked_ == 0) finish(context, {true, count_, {}});
+}
+
+// ---- Bytes out
+
+void Session::begin_output(const SessionContext& context) {
+    if (!has_output()) progress_ = context.now;
+}
+
+void Session::send(const SessionContext& context) {
+    while (has_output()) {
+        const ssize_t taken =
+            ::send(descriptor_, output_.data() + sent_, output_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (taken < 0) {
+            if (errno == EINTR) continue;
+            if (errno != EAGAIN) finished_ = true;
+            break;
+        }
+        sent_ += static_cast<std::size_t>(taken);
+        progress_ = context.now;
+    }
+    if (!has_output()) {
+        output_.clear();
+        sent_ = 0;
+        if (last_words_ || (hung_up_ && !busy() && !line_ready_)) finished_ = true;
+    } else if (sent_ > context.options.output_bytes / 2) {
+        output_.erase(0, sent_);
+        sent_ = 0;
+    }
+}
+
+void Session::check_patience(const SessionContext& context) {
+    const auto longer_than = [&](Tick since, std::uint32_t seconds) {
+        return context.now - since > seconds * ticks_per_second;
+    };
+    if (has_output()) {
+        if (longer_than(progress_, context.options.idle_seconds)) finished_ = true;
+    } else if (!busy()) {
+        if (longer_than(since_, context.options.idle_seconds)) finished_ = true;
+        if (!input_.empty() && longer_than(request_since_, context.options.request_seconds)) finished_ = true;
+    }
+}
+
+}  // namespace sluice::control

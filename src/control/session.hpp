@@ -1,0 +1,119 @@
+// One client of the control socket: its request in progress and what waits to be sent to it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sluice/control/desk.hpp"
+#include "sluice/control/query.hpp"
+#include "sluice/control/server.hpp"
+#include "sluice/pipeline/flow_view.hpp"
+
+namespace sluice::control {
+
+/// What every session works with, during one turn.
+struct SessionContext {
+    const Workers& workers;
+    const ServerOptions& options;
+    Desk& desk;
+    bool settled = true;  ///< no change of settings is on its way to the workers
+    Tick now = 0;
+};
+
+class Session {
+  public:
+    /// Owns `descriptor`, which is non-blocking. `serial` is never used twice.
+    Session(int descriptor, std::uint64_t serial, Tick now)
+        : descriptor_(descriptor), serial_(serial), since_(now) {}
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    [[nodiscard]] int descriptor() const { return descriptor_; }
+    [[nodiscard]] std::uint64_t serial() const { return serial_; }
+    [[nodiscard]] bool finished() const { return finished_; }
+
+    [[nodiscard]] bool wants_input() const { return !busy() && !line_ready_ && !last_words_ && !hung_up_; }
+    [[nodiscard]] bool has_output() const { return sent_ < output_.size(); }
+    /// A slice of work could be done at once.
+    [[nodiscard]] bool can_go_on(const SessionContext& context) const;
+
+    void receive(const SessionContext& context);
+    /// A slice of work, at most options.slots_per_slice flow slots.
+    void work(SessionContext& context);
+    void answered(SessionContext& context, std::uint32_t slot, const pipeline::Request& answer);
+    void send(const SessionContext& context);
+    void hang_up() { finished_ = true; }
+
+    /// Drops the client when it has kept us waiting too long.
+    void check_patience(const SessionContext& context);
+    /// How long it has asked for nothing, in ticks; 0 while a request of its is being answered.
+    [[nodiscard]] Tick idle(Tick now) const { return busy() || has_output() ? 0 : now - since_; }
+
+    /// Names a request at the desk: which session, which of its requests under way.
+    [[nodiscard]] std::uint64_t ticket(std::uint32_t slot) const { return serial_ << 16 | slot; }
+    [[nodiscard]] static std::uint64_t serial_of(std::uint64_t ticket) { return ticket >> 16; }
+    [[nodiscard]] static std::uint32_t slot_of(std::uint64_t ticket) { return ticket & 0xFFFF; }
+
+  private:
+    enum class Stage : std::uint8_t {
+        idle,     ///< no request in progress
+        scan,     ///< going through the tables
+        ask_all,  ///< asking every worker in turn (flush)
+        await,    ///< all is asked: waiting for answers
+        settle,   ///< waiting until every worker obeys new settings (reload)
+    };
+    /// Where a scan stands: worker, family, record.
+    struct Cursor {
+        unsigned worker = 0;
+        bool ipv6 = false;
+        flow::Ref next = 0;
+    };
+
+    [[nodiscard]] bool busy() const { return stage_ != Stage::idle; }
+    [[nodiscard]] bool room_for_rows(const SessionContext& context) const {
+        return output_.size() - sent_ + max_line_bytes * (asked_ + 1) <= context.options.output_bytes;
+    }
+
+    void take_requests(SessionContext& context);
+    void begin(SessionContext& context, std::string_view line);
+    void begin_count(SessionContext& context);
+    void begin_insert(SessionContext& context);
+    void begin_reload(SessionContext& context);
+    void scan(SessionContext& context);
+    template <class Table>
+    bool scan_table(SessionContext& context, const Table& table, unsigned& budget);
+    bool found(SessionContext& context, const pipeline::FlowView& flow);
+    bool ask_to_change(SessionContext& context, const pipeline::FlowView& flow);
+    void show(SessionContext& context, const pipeline::FlowView& flow);
+    void begin_output(const SessionContext& context);
+    void ask_all_workers(SessionContext& context);
+    void finish(SessionContext& context, const End& end);
+    void finish_when_answered(SessionContext& context);
+
+    int descriptor_;
+    std::uint64_t serial_;
+    Tick since_;               ///< the last request was answered, or the client came
+    Tick request_since_ = 0;   ///< the first byte of an unfinished request came
+    Tick progress_ = 0;        ///< output was last taken, or begun
+    bool finished_ = false;    ///< to be closed
+    bool hung_up_ = false;     ///< the client sends no more
+    bool last_words_ = false;  ///< close once the output is sent
+    bool line_ready_ = false;  ///< `input_` holds a whole request
+    bool blocked_ = false;     ///< the last slice stopped for want of a mailbox slot
+    std::string input_;
+    std::string output_;
+    std::size_t sent_ = 0;
+
+    Stage stage_ = Stage::idle;
+    Query query_;
+    Cursor cursor_;
+    std::uint64_t count_ = 0;
+    unsigned asked_ = 0;                        ///< requests at the desk
+    std::vector<pipeline::FlowView> changing_;  ///< by slot: the flow that a request at the desk is about
+    std::vector<std::uint32_t> free_slots_;
+};
+
+}  // namespace sluice::control

@@ -1,0 +1,102 @@
+#include "statistics.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "sluice/control/query.hpp"
+
+namespace sluice::control {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::uint64_t packets_under(const pipeline::Counters& counters, Reason reason) {
+    return counters.reasons[static_cast<std::size_t>(reason)].read();
+}
+
+constexpr std::string_view name_of(Outcome outcome) {
+    constexpr std::string_view names[] = {"accepted", "tolerated", "refused", "dropped"};
+    return names[static_cast<int>(outcome)];
+}
+
+/// nf_conntrack's counters under its names. Its `drop` is a packet that found no room for its flow, its
+/// `error` an ICMP error that could not be placed; what it counts under the last three cannot happen here.
+void add_conntrack_counters(ordered_json& row, const pipeline::Counters& counters) {
+    row["found"] = counters.found.read();
+    row["invalid"] = counters.invalid.read();
+    row["insert"] = counters.insert.read();
+    row["insert_failed"] = counters.insert_failed.read();
+    row["drop"] =
+        packets_under(counters, Reason::table_full) + packets_under(counters, Reason::half_open_limit);
+    row["early_drop"] = counters.early_drop.read();
+    row["error"] =
+        packets_under(counters, Reason::icmp_unmatched) + packets_under(counters, Reason::icmp_mismatch);
+    row["search_restart"] = 0;
+    row["clash_resolve"] = 0;
+    row["chaintoolong"] = 0;
+}
+
+void add_own_counters(ordered_json& row, const pipeline::Counters& counters) {
+    row["packets"] = counters.packets.read();
+    row["bytes"] = counters.bytes.read();
+    row["passed"] = counters.passed.read();
+    row["dropped"] = counters.dropped.read();
+    row["handed_over"] = counters.handed_over.read();
+    row["expired"] = counters.expired.read();
+    row["deleted"] = counters.deleted.read();
+    row["untracked"] = counters.untracked.read();
+    row["related"] = counters.related.read();
+    row["held"] = counters.held.read();
+    auto& reasons = row["reasons"];
+    for (std::size_t i = 1; i < reason_count; ++i)  // 0 is none: accepted packets are not counted by reason
+        reasons[std::string(reason_texts[i].name)] = counters.reasons[i].read();
+}
+
+}  // namespace
+
+void append_statistics(std::string& out, const Workers& workers) {
+    for (std::size_t i = 0; i < workers.all.size(); ++i) {
+        const WorkerHandle& worker = workers.all[i];
+        ordered_json row;
+        row["worker"] = i;
+        add_conntrack_counters(row, *worker.counters);
+        add_own_counters(row, *worker.counters);
+        row["flows"] = {{"ipv4", worker.table4->size()},
+                        {"ipv4_limit", worker.table4->capacity()},
+                        {"ipv6", worker.table6->size()},
+                        {"ipv6_limit", worker.table6->capacity()}};
+        out += row.dump();
+        out += '\n';
+    }
+    if (!workers.extra_counters) return;
+    ordered_json counters = ordered_json::object();
+    for (const auto& [name, value] : workers.extra_counters()) counters[name] = value;
+    if (!counters.empty()) out += ordered_json{{"counters", std::move(counters)}}.dump() + "\n";
+}
+
+void append_reasons(std::string& out, const Workers& workers) {
+    for (std::size_t i = 1; i < reason_count; ++i) {
+        std::uint64_t packets = 0;
+        for (const auto& worker : workers.all) packets += worker.counters->reasons[i].read();
+        const ReasonText& text = reason_texts[i];
+        ordered_json row;
+        row["reason"] = text.name;
+        row["outcome"] = name_of(text.outcome);
+        row["packets"] = packets;
+        row["sentence"] = text.sentence;
+        out += row.dump();
+        out += '\n';
+    }
+}
+
+void append_version(std::string& out, const Workers& workers) {
+    ordered_json row;
+    row["version"] = program_version;
+    row["protocol"] = protocol_version;
+    row["workers"] = workers.all.size();
+    row["accounting"] = workers.accounting;
+    row["timestamps"] = workers.timestamps;
+    out += row.dump();
+    out += '\n';
+}
+
+}  // namespace sluice::control
