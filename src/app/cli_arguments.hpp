@@ -1,0 +1,30 @@
+// From the words on the command line to what they ask for.
+#pragma once
+
+#include <string>
+
+#include "app/cli_options.hpp"
+#include "sluice/base/result.hpp"
+#include "sluice/control/query.hpp"
+
+namespace sluice::app {
+
+struct Arguments {
+    Command command = Command::none;
+    std::string socket{control::default_socket_path};
+    control::Query query;    ///< for the commands that ask the daemon
+    bool json = false;       ///< stats, reasons
+    bool by_reason = false;  ///< stats
+    bool counts = false;     ///< reasons
+    bool zero = false;       ///< list: conntrack's -z was given
+};
+
+/// Both forms: conntrack's letters (`-L -p tcp`) and words (`list -p tcp`). The error is a sentence about
+/// wrong usage. `environment_socket` is the value of SLUICE_SOCKET, or null. Uses getopt_long and so belongs
+/// to one thread.
+[[nodiscard]] Result<Arguments> parse_arguments(int argc, char** argv, const char* environment_socket);
+
+/// The help text.
+[[nodiscard]] std::string usage();
+
+}  // namespace sluice::app

@@ -1,0 +1,150 @@
+#include "app/cli_commands.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "sluice/base/reason.hpp"
+#include "sluice/control/client.hpp"
+
+namespace sluice::app {
+namespace {
+
+using control::End;
+using nlohmann::json;
+
+constexpr int done = 0, refused = 1;
+
+void print(std::string_view text) {
+    (void)std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+std::uint64_t number(const json& row, const char* key) {
+    const auto found = row.find(key);
+    return found != row.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+std::string text(const json& row, const char* key) {
+    const auto found = row.find(key);
+    return found != row.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+/// conntrack -S: a line per worker, where conntrack has a line per CPU.
+void print_statistics(std::string_view line) {
+    const json row = json::parse(line, nullptr, false);
+    if (row.is_discarded() || !row.is_object() || !row.contains("worker")) return;
+    std::string out = fmt::format("cpu={:<4}\t", number(row, "worker"));
+    for (const char* name : {"found", "invalid", "insert", "insert_failed", "drop", "early_drop", "error",
+                             "search_restart", "clash_resolve", "chaintoolong"})
+        out += fmt::format("{}={} ", name, number(row, name));
+    print(out + "\n");
+}
+
+void print_reason(std::string_view line) {
+    const json row = json::parse(line, nullptr, false);
+    if (row.is_discarded() || !row.is_object()) return;
+    print(fmt::format("{:<20} {:<10} {:>12}  {}\n", text(row, "reason"), text(row, "outcome"),
+                      number(row, "packets"), text(row, "sentence")));
+}
+
+/// The closed list, known without a daemon.
+void print_reasons(bool as_json) {
+    constexpr std::string_view outcomes[] = {"accepted", "tolerated", "refused", "dropped"};
+    for (std::size_t i = 1; i < reason_count; ++i) {  // 0 is none
+        const ReasonText& reason = reason_texts[i];
+        const auto outcome = outcomes[static_cast<int>(reason.outcome)];
+        if (as_json)
+            print(nlohmann::ordered_json{
+                      {"reason", reason.name}, {"outcome", outcome}, {"sentence", reason.sentence}}
+                      .dump() +
+                  "\n");
+        else
+            print(fmt::format("{:<20} {:<10} {}\n", reason.name, outcome, reason.sentence));
+    }
+}
+
+void print_row(const Arguments& arguments, std::string_view row) {
+    const bool reasons = arguments.query.kind == control::Query::Kind::reasons;
+    if (arguments.query.kind == control::Query::Kind::stats && !arguments.json)
+        print_statistics(row);
+    else if (reasons && !arguments.json)
+        print_reason(row);
+    else
+        print(row);
+}
+
+/// conntrack's closing sentences.
+int conclude(const Arguments& arguments, const End& end) {
+    const auto trailer = [&](std::string_view participle) {
+        complain(fmt::format("{} flow entries have been {}.", end.count, participle));
+        return end.count > 0 ? done : refused;
+    };
+    switch (arguments.command) {
+        case Command::list:
+            (void)trailer("shown");
+            return done;
+        case Command::get:
+            if (end.count > 0) return trailer("shown");
+            complain("Operation failed: such conntrack doesn't exist");
+            return refused;
+        case Command::remove:
+            return trailer("deleted");
+        case Command::update:
+            return trailer("updated");
+        case Command::insert:
+            return trailer("created");
+        case Command::flush:
+            complain("connection tracking table has been emptied.");
+            return done;
+        case Command::count:
+            print(fmt::format("{}\n", end.count));
+            return done;
+        case Command::reload:
+            complain("the configuration has been read again.");
+            return done;
+        default:
+            return done;
+    }
+}
+
+int ask_the_daemon(const Arguments& arguments) {
+    auto client = control::Client::connect(arguments.socket);
+    if (!client) {
+        complain(client.error());
+        return refused;
+    }
+    if (arguments.zero) complain("counters are not reset: -z only lists");
+    const auto end =
+        (*client)->ask(arguments.query, [&](std::string_view row) { print_row(arguments, row); });
+    if (!end || !end->ok) {
+        (void)std::fflush(stdout);
+        complain("Operation failed: " + (end ? end->error : end.error()));
+        return refused;
+    }
+    return conclude(arguments, *end);
+}
+
+}  // namespace
+
+void complain(std::string_view sentence) {
+    fmt::print(stderr, "sluice v{}: {}\n", control::program_version, sentence);
+}
+
+int run_command(const Arguments& arguments) {
+    int status = done;
+    if (arguments.command == Command::help)
+        print(usage());
+    else if (arguments.command == Command::version)
+        print(fmt::format("sluice v{}\n", control::program_version));
+    else if (arguments.command == Command::reasons && !arguments.counts)
+        print_reasons(arguments.json);
+    else
+        status = ask_the_daemon(arguments);
+    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+        complain("standard output cannot be written");
+        return refused;
+    }
+    return status;
+}
+
+}  // namespace sluice::app

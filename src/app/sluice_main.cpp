@@ -1,0 +1,37 @@
+// The command `sluice`: words with arguments of their own first, all else as conntrack's users type it.
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "app/cli_arguments.hpp"
+#include "app/cli_check.hpp"
+#include "app/cli_commands.hpp"
+
+namespace {
+
+/// A word that brings its own options; argv[0] is the word.
+struct Subcommand {
+    std::string_view word;
+    int (*main)(int argc, char** argv);
+};
+constexpr Subcommand subcommands[] = {
+    {"check", sluice::app::check_command},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc > 1)
+        for (const auto& subcommand : subcommands)
+            if (subcommand.word == argv[1]) return subcommand.main(argc - 1, argv + 1);
+
+    const auto arguments = sluice::app::parse_arguments(argc, argv, std::getenv("SLUICE_SOCKET"));
+    if (!arguments) {
+        sluice::app::complain(arguments.error());
+        fmt::print(stderr, "Try `sluice -h' or 'sluice --help' for more information.\n");
+        return 2;
+    }
+    return sluice::app::run_command(*arguments);
+}
