@@ -35,8 +35,8 @@ struct Options {
     std::uint32_t memory_megabytes = 0;      ///< 0: computed from tables and pools
     std::uint16_t mtu = 0;                   ///< 0: leave as it is
     bool promiscuous = true;
-    bool checksum_offload = true;         ///< let ports check checksums where they can
-    bool allow_offloads = false;          ///< start although an interface's GRO, TSO or checksum offload is on
+    bool checksum_offload = true;  ///< let ports check checksums where they can
+    bool allow_offloads = false;   ///< start although an interface's GRO, TSO or checksum offload is on
     std::uint16_t rx_descriptors = 1024;  ///< powers of two, 64 to 32768; lowered to what the device can
     std::uint16_t tx_descriptors = 1024;
     std::uint16_t burst = 32;          ///< packets a poll, 1 to 64

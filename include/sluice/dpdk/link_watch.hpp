@@ -1,0 +1,52 @@
+// Carries the loss of a link over to the other port of its pair, so that the neighbours on both sides see
+// that the path is dead, as they would on a wire. Pure: time and what was seen come in, orders go out.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+namespace sluice::dpdk {
+
+class LinkWatch {
+  public:
+    /// How long a port that was just told to come up may take before its silence counts as a loss of its own
+    /// (autonegotiation takes one to three seconds).
+    static constexpr std::uint64_t settle_milliseconds = 5000;
+
+    struct Order {
+        unsigned port;  ///< 0 or 1 of the pair
+        bool up;
+    };
+
+    /// What to do, given which of the pair's links are up at `now` (milliseconds, any origin, growing).
+    [[nodiscard]] std::optional<Order> look(std::array<bool, 2> up, std::uint64_t now) {
+        for (const unsigned port : {0U, 1U}) {
+            if (up[port]) settling_until_[port] = 0;
+        }
+        for (const unsigned port : {0U, 1U}) {
+            const unsigned other = 1 - port;
+            if (taken_down_[other] && up[port]) {
+                taken_down_[other] = false;
+                settling_until_[other] = now + settle_milliseconds;
+                return Order{other, true};
+            }
+            const bool lost = !up[port] && !taken_down_[port] && now >= settling_until_[port];
+            if (lost && up[other]) {
+                taken_down_[other] = true;
+                return Order{other, false};
+            }
+        }
+        return std::nullopt;
+    }
+
+    /// The order for `port` could not be carried out (the device cannot): nothing was taken down.
+    void refused(unsigned port) { taken_down_[port] = false; }
+    [[nodiscard]] bool taken_down(unsigned port) const { return taken_down_[port]; }
+
+  private:
+    std::array<bool, 2> taken_down_{};
+    std::array<std::uint64_t, 2> settling_until_{};
+};
+
+}  // namespace sluice::dpdk

@@ -1,0 +1,98 @@
+// How one worker is joined to ports and to other workers: plain data, filled in once before the workers
+// start.
+//
+// Ports are numbered by us, 0 to 2 * pairs - 1: port i leads to port i ^ 1. DPDK's own numbers are `port_id`.
+#pragma once
+
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+#include <rte_ring.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "sluice/base/counters.hpp"
+#include "sluice/dpdk/token_bucket.hpp"
+#include "sluice/pipeline/settings.hpp"
+
+namespace sluice::dpdk {
+
+inline constexpr std::size_t max_ports = 2 * pipeline::max_port_pairs;
+inline constexpr unsigned max_workers = 64;
+
+/// The other end of the wire.
+[[nodiscard]] constexpr std::uint8_t partner_of(std::uint8_t port) {
+    return port ^ 1U;
+}
+
+/// What workers need to know of a port while they run. Written by the control thread, read by all.
+struct alignas(64) PortState {
+    std::uint16_t port_id = 0;
+    bool many_segments = true;  ///< it sends packets of more than one segment
+    std::atomic<bool> link_up{true};
+};
+
+/// What one worker counts of one port. Bytes are frame lengths.
+struct PortCounters {
+    Counter rx_packets, rx_bytes;
+    Counter tx_packets, tx_bytes;
+    Counter control_packets;  ///< sent on our own account, part of tx_packets
+    Counter control_dropped;  ///< answers that had to go first
+};
+
+/// What one worker counts beside its tracker. A packet dropped here was passed by the tracker (tx_full,
+/// link_down, no_buffer) or handed over by it (handover_full).
+struct alignas(64) WorkerCounters {
+    std::array<PortCounters, max_ports> ports;
+    ReasonCounters drops;
+    Counter polls, idle_sleeps;
+    Counter handed_over, taken_over;  ///< packets given to and had from other workers; fragments each count
+};
+
+/// A receive queue that a worker polls.
+struct RxQueue {
+    std::uint8_t port = 0;  ///< ours
+    std::uint16_t port_id = 0;
+    std::uint16_t queue_id = 0;
+};
+
+/// A transmit queue and who feeds it. One worker owns it and alone touches the device; others reach it
+/// through rings of one producer each. Forwarded packets go first, what the workers say themselves after,
+/// paced.
+struct TxQueue {
+    std::uint8_t port = 0;
+    std::uint16_t queue_id = 0;
+    std::vector<rte_ring*> forward;  ///< from other workers; empty when each has a queue of its own
+    std::vector<rte_ring*> control;  ///< from workers, this one included
+    TokenBucket control_pace;
+};
+
+/// Where a worker's packets for one port go: to a queue it owns, or into its ring to the owner.
+struct Lane {
+    const TxQueue* own = nullptr;
+    rte_ring* forward = nullptr;  ///< used when `own` is null
+    rte_ring* control = nullptr;
+};
+
+/// All ends of one worker.
+struct Links {
+    unsigned self = 0;
+    unsigned workers = 1;
+    std::uint16_t burst = 32;  ///< packets a poll, 1 to pipeline::max_burst
+    std::vector<RxQueue> rx;
+    std::vector<TxQueue> tx;                                  ///< owned; do not move once lanes point at them
+    std::vector<Lane> lanes;                                  ///< by port
+    std::vector<rte_ring*> inbound;                           ///< by worker; null for itself
+    std::vector<rte_ring*> outbound;                          ///< by worker; null for itself
+    std::vector<PortState*> ports;                            ///< by port
+    std::array<std::uint8_t, RTE_MAX_ETHPORTS> port_of_id{};  ///< DPDK's number to ours
+    rte_mempool* pool = nullptr;                              ///< for the copies that odd buffers need
+};
+
+/// Slots of a ring between two workers. Deep enough for a few bursts of every port; a worker that falls
+/// further behind loses packets counted as handover_full or tx_full rather than holding up another.
+inline constexpr unsigned ring_slots = 1024;
+
+}  // namespace sluice::dpdk

@@ -1,0 +1,36 @@
+// Sending: on a queue that the calling worker owns. Every packet given is gone afterwards, sent or freed and
+// counted.
+#pragma once
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include <cstdint>
+#include <span>
+
+#include "sluice/dpdk/links.hpp"
+
+namespace sluice::dpdk {
+
+/// Tries at a full queue before packets are dropped. Devices in software (af_packet, af_xdp) take packets in
+/// pieces: the second try usually gets the rest out; more tries only hold up what waits behind.
+inline constexpr unsigned transmit_attempts = 4;
+
+/// Puts a VLAN tag that the port took out back into the frame: the tracker reads bytes, and the tag must
+/// leave again. The packet may be replaced by a copy when its buffer is shared. Null when there was no buffer
+/// for that; the packet is freed then.
+[[nodiscard]] rte_mbuf* restore_vlan_tag(rte_mbuf* packet, rte_mempool* pool);
+
+/// One segment out of many, for ports that send only such. Null when there was no buffer (large enough); the
+/// packet is freed then.
+[[nodiscard]] rte_mbuf* in_one_segment(rte_mbuf* packet, rte_mempool* pool);
+
+/// Sends what it can and drops the rest by reason (link_down, tx_full, no_buffer). Returns packets sent.
+unsigned transmit(const Links& links, const TxQueue& queue, std::span<rte_mbuf*> packets,
+                  WorkerCounters& counters);
+
+/// Empties the rings that feed `queue`: forwarded packets, then, only once those are gone, paced control
+/// packets. Bounded: a burst from each ring. Returns packets taken from rings.
+unsigned drain_rings(const Links& links, TxQueue& queue, std::uint64_t cycles, WorkerCounters& counters);
+
+}  // namespace sluice::dpdk

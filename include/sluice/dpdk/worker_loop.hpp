@@ -1,0 +1,68 @@
+// Turning a worker until it is told to stop, and sleeping when there is nothing to do.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+
+#include "sluice/dpdk/clock.hpp"
+#include "sluice/dpdk/worker.hpp"
+
+namespace sluice::dpdk {
+
+/// How the control thread stops a worker: first all stop receiving and finish what is under way, then all
+/// stop.
+enum class Stage : std::uint8_t { run, drain, stop };
+
+/// Between the control thread and one worker.
+struct alignas(64) WorkerControl {
+    std::atomic<Stage> stage{Stage::run};        ///< written by the control thread
+    alignas(64) std::atomic<unsigned> quiet{0};  ///< draining: polls in a row that moved nothing
+};
+
+/// Sleeps between polls that find nothing: short at first, then up to `longest_microseconds`.
+class Idler {
+  public:
+    Idler(bool sleeps, std::uint32_t longest_microseconds)
+        : sleeps_(sleeps), longest_nanoseconds_(std::min(1000ULL * longest_microseconds, 999'999'999ULL)) {}
+
+    /// After a poll that moved `packets`. Returns whether it slept: the only system call of a worker, made
+    /// only when nothing waits.
+    bool after(unsigned packets);
+
+    /// Polls without a packet before the first sleep: about 20 us of polling, longer than the gaps inside a
+    /// stream, so that only a pause costs a wake-up.
+    static constexpr unsigned patience = 256;
+
+  private:
+    static constexpr unsigned long long shortest_nanoseconds = 5'000;
+
+    bool sleeps_;
+    unsigned long long longest_nanoseconds_;
+    unsigned long long nanoseconds_ = shortest_nanoseconds;
+    unsigned idle_ = 0;
+};
+
+/// Has the kernel wake this thread close to when it asked (timer slack), not up to 50 us later.
+void ask_for_punctual_wakeups();
+
+/// Runs `worker` on the calling thread until `control` says stop.
+template <class TrackerT>
+void run(Worker<TrackerT>& worker, WorkerCounters& counters, const Clock& clock, Idler idler,
+         WorkerControl& control) {
+    ask_for_punctual_wakeups();
+    while (control.stage.load(std::memory_order_relaxed) == Stage::run) {
+        const std::uint64_t cycles = Clock::cycles();
+        if (idler.after(worker.poll(clock.at(cycles), cycles))) counters.idle_sleeps.add();
+    }
+    while (control.stage.load(std::memory_order_relaxed) == Stage::drain) {
+        const std::uint64_t cycles = Clock::cycles();
+        const unsigned moved = worker.poll_without_receiving(clock.at(cycles), cycles);
+        control.quiet.store(moved == 0 ? control.quiet.load(std::memory_order_relaxed) + 1 : 0,
+                            std::memory_order_release);
+        idler.after(moved);
+    }
+    worker.give_up_fragments();
+}
+
+}  // namespace sluice::dpdk

@@ -1,0 +1,128 @@
+#include "eal.hpp"
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace sluice::dpdk {
+namespace {
+
+bool begins(const std::string& text, const char* prefix) {
+    return text.rfind(prefix, 0) == 0;
+}
+
+}  // namespace
+
+bool asks_for_log(const std::vector<std::string>& extra) {
+    return std::any_of(extra.begin(), extra.end(),
+                       [](const std::string& a) { return begins(a, "--log-level"); });
+}
+
+std::vector<std::string> eal_arguments(const EalRequest& request) {
+    std::vector<std::string> out;
+    std::string lcores;
+    for (std::size_t lcore = 0; lcore < request.processors.size(); ++lcore) {
+        lcores +=
+            (lcore == 0 ? "" : ",") + std::to_string(lcore) + "@" + std::to_string(request.processors[lcore]);
+    }
+    out.insert(out.end(), {"--lcores", lcores, "--main-lcore", "0"});
+    if (request.huge_pages) {
+        // Pages without files: nothing stays behind when the process is killed, and two daemons share no
+        // state.
+        out.emplace_back("--in-memory");
+        if (request.node >= 0) {
+            out.insert(out.end(),
+                       {"--socket-mem", std::string(2 * static_cast<std::size_t>(request.node), '0')});
+            std::string& list = out.back();
+            for (std::size_t i = 1; i < list.size(); i += 2) list[i] = ',';
+            list += std::to_string(request.megabytes);
+        } else {
+            out.insert(out.end(), {"-m", std::to_string(request.megabytes)});
+        }
+    } else {
+        out.insert(out.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(request.megabytes)});
+    }
+    out.insert(out.end(), {"--no-telemetry", "--file-prefix", "sluice"});
+    if (request.pci.empty()) out.emplace_back("--no-pci");
+    for (const std::string& address : request.pci) out.insert(out.end(), {"-a", address});
+    out.insert(out.end(), request.extra.begin(), request.extra.end());
+    return out;
+}
+
+Hush::Hush(bool loud) {
+    if (loud) return;
+    std::fflush(stdout);
+    std::fflush(stderr);
+    file_ = memfd_create("sluice-hush", MFD_CLOEXEC);
+    if (file_ < 0) return;
+    output_ = dup(STDOUT_FILENO);
+    error_ = dup(STDERR_FILENO);
+    dup2(file_, STDOUT_FILENO);
+    dup2(file_, STDERR_FILENO);
+}
+
+Hush::~Hush() {
+    if (file_ < 0) return;
+    std::fflush(stdout);
+    std::fflush(stderr);
+    dup2(output_, STDOUT_FILENO);
+    dup2(error_, STDERR_FILENO);
+    for (const int descriptor : {file_, output_, error_}) close(descriptor);
+}
+
+std::string Hush::heard() const {
+    if (file_ < 0) return {};
+    std::fflush(stdout);
+    std::fflush(stderr);
+    std::array<char, 1024> tail{};
+    const off_t size = lseek(file_, 0, SEEK_END);
+    const off_t from = size > static_cast<off_t>(tail.size()) ? size - static_cast<off_t>(tail.size()) : 0;
+    const ssize_t got = pread(file_, tail.data(), tail.size(), from);
+    std::string out(tail.data(), got > 0 ? static_cast<std::size_t>(got) : 0);
+    if (from != 0) out.erase(0, out.find('\n') + 1);
+    while (!out.empty() && out.back() == '\n') out.pop_back();
+    return out;
+}
+
+Result<std::unique_ptr<Eal>> Eal::start(const EalRequest& request) {
+    // Before the start every line goes to standard error, where a Hush hears it.
+    rte_openlog_stream(stderr);
+    std::vector<std::string> words = eal_arguments(request);
+    words.insert(words.begin(), "sluiced");
+    // The EAL keeps pointers into these and permutes them.
+    static std::vector<std::string> kept;
+    kept = std::move(words);
+    static std::vector<char*> arguments;
+    arguments.clear();
+    for (std::string& word : kept) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    if (rte_eal_init(static_cast<int>(kept.size()), arguments.data()) < 0) {
+        const int fault = rte_errno;
+        std::string line;
+        for (const std::string& word : kept) line += (line.empty() ? "" : " ") + word;
+        return Error{"DPDK did not start (" + std::string(rte_strerror(fault)) + ") with: " + line};
+    }
+    return std::unique_ptr<Eal>(new Eal);
+}
+
+void Eal::quiet() {
+    static FILE* nowhere = std::fopen("/dev/null", "w");
+    if (nowhere != nullptr) rte_openlog_stream(nowhere);
+}
+
+Eal::~Eal() {
+    const std::string folder = rte_eal_get_runtime_dir();
+    rte_eal_cleanup();
+    // Empty by now; DPDK leaves the folders themselves.
+    rmdir(folder.c_str());
+    const std::size_t slash = folder.rfind('/');
+    if (slash != std::string::npos) rmdir(folder.substr(0, slash).c_str());
+}
+
+}  // namespace sluice::dpdk

@@ -1,0 +1,164 @@
+#include "preflight.hpp"
+
+#include <linux/if_ether.h>
+#include <rte_ether.h>
+#include <rte_mbuf.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "interface.hpp"
+#include "port_setup.hpp"
+#include "sluice/dpdk/fabric.hpp"
+
+namespace sluice::dpdk {
+namespace {
+
+/// Buffers that a driver in software keeps beside its descriptors (af_xdp fills 4096 into the kernel's ring).
+constexpr std::uint32_t driver_reserve = 4096;
+/// What the EAL, the drivers and the device tables take beside what we count.
+constexpr std::size_t eal_reserve_megabytes = 48;
+/// A page of memory at most per af_xdp frame: the page less the buffer's own header and the kernel's
+/// headroom.
+constexpr std::uint16_t xdp_largest_mtu = 3498;
+
+Status check_interface(const Device& device, bool allow_offloads, std::vector<std::string>& warnings) {
+    if (!interface_exists(device.interface)) {
+        return Error{"there is no interface " + device.interface +
+                     " here: `ip link` lists those of this network namespace"};
+    }
+    const int probe = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+    const bool permitted = probe >= 0 || errno != EPERM;
+    if (probe >= 0) close(probe);
+    if (!permitted) {
+        return Error{"no permission to use " + device.interface +
+                     ": run sluiced as root, or give it the capabilities CAP_NET_RAW and CAP_NET_ADMIN "
+                     "(af_xdp: CAP_BPF "
+                     "and CAP_IPC_LOCK too)"};
+    }
+    if (device.xdp && mtu_of(device.interface) > xdp_largest_mtu) {
+        return Error{device.interface + " has MTU " + std::to_string(mtu_of(device.interface)) +
+                     ", and af_xdp carries at most " + std::to_string(xdp_largest_mtu) +
+                     ": lower it with `ip link set " + device.interface +
+                     " mtu 1500`, or use af_packet:" + device.interface};
+    }
+    if (allow_offloads) return success();
+    return check_offloads(device.interface, device.xdp, warnings);
+}
+
+Status check_pci(const Device& device, const Machine& machine) {
+    if (!machine.has_pci(device.name)) {
+        return Error{"there is no PCI device " + device.name +
+                     ": `dpdk-devbind.py --status-dev net` lists those there are"};
+    }
+    const std::string driver = machine.driver_of_pci(device.name);
+    for (const char* usable : {"vfio-pci", "uio_pci_generic", "igb_uio", "mlx5_core", "mlx4_core"}) {
+        if (driver == usable) return success();
+    }
+    return Error{"PCI device " + device.name + " is bound to " + (driver.empty() ? "no driver" : driver) +
+                 ": give it to DPDK with `dpdk-devbind.py --bind=vfio-pci " + device.name +
+                 "`, or use its interface as af_xdp:IF"};
+}
+
+/// The node that the ports lie on; -1 when they lie on several or nobody knows.
+int common_node(const std::vector<Device>& devices, const Machine& machine) {
+    int node = -1;
+    for (const Device& device : devices) {
+        int own = -1;
+        if (device.kind == Device::Kind::pci) own = machine.node_of_pci(device.name);
+        if (device.kind == Device::Kind::interface) own = machine.node_of_interface(device.interface);
+        if (own < 0) continue;
+        if (node >= 0 && node != own) return -1;
+        node = own;
+    }
+    return node;
+}
+
+std::uint16_t largest_mtu(const Options& options, const std::vector<Device>& devices) {
+    std::uint16_t largest = std::max<std::uint16_t>(options.mtu, RTE_ETHER_MTU);
+    if (options.mtu != 0) return largest;
+    for (const Device& device : devices) {
+        if (device.kind == Device::Kind::interface) largest = std::max(largest, mtu_of(device.interface));
+    }
+    return largest;
+}
+
+}  // namespace
+
+MemoryPlan plan_memory(const Options& options, const TrackerNeeds& needs, std::uint16_t largest_mtu) {
+    const auto ports = static_cast<std::uint32_t>(2 * options.pairs.size());
+    const std::uint32_t per_port = std::uint32_t{options.rx_descriptors} + options.tx_descriptors;
+    // What one worker can have in hand: its queues of every port, a burst at each stage, its cache, its
+    // rings.
+    const std::uint32_t computed = ports * (per_port + ring_slots) + options.workers * ring_slots +
+                                   8 * static_cast<std::uint32_t>(pipeline::max_burst) +
+                                   2 * RTE_MEMPOOL_CACHE_MAX_SIZE + needs.held_packets;
+    MemoryPlan plan;
+    const std::uint32_t each = options.packet_buffers != 0 ? options.packet_buffers : computed;
+    plan.buffers = options.workers * each + ports * driver_reserve;
+    const std::uint32_t frame = std::uint32_t{largest_mtu} + frame_overhead;
+    const std::uint32_t room =
+        std::max<std::uint32_t>(2048, (frame + 63U) / 64U * 64U) + RTE_PKTMBUF_HEADROOM;
+    plan.buffer_room = static_cast<std::uint16_t>(std::min<std::uint32_t>(room, UINT16_MAX));
+    plan.arena_bytes = needs.arena_bytes;
+
+    constexpr std::size_t megabyte = 1U << 20U;
+    const std::size_t buffer_bytes = plan.buffer_room + sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
+    std::size_t bytes = plan.buffers * buffer_bytes + fabric_bytes(options.workers, ports);
+    if (options.huge_pages) bytes += options.workers * (needs.arena_bytes + 2 * megabyte);
+    plan.dpdk_megabytes = options.memory_megabytes != 0 ? options.memory_megabytes
+                                                        : bytes / megabyte + 1 + eal_reserve_megabytes;
+    return plan;
+}
+
+Result<Preflight> preflight(const Options& given, const TrackerNeeds& needs, const Machine& machine) {
+    Preflight out;
+    Options options = given;
+    const auto& extra = options.eal_arguments;
+    if (std::find(extra.begin(), extra.end(), "--no-huge") != extra.end()) options.huge_pages = false;
+    if (options.pairs.empty()) return Error{"no pair of ports is configured: add a [[pair]] with two ports"};
+    auto devices = parse_devices(options);
+    if (!devices) return Error{devices.error()};
+    out.devices = std::move(*devices);
+
+    for (const Device& device : out.devices) {
+        Status checked = success();
+        if (device.kind == Device::Kind::interface) {
+            checked = check_interface(device, options.allow_offloads, out.warnings);
+        } else if (device.kind == Device::Kind::pci) {
+            checked = check_pci(device, machine);
+            out.eal.pci.push_back(device.name);
+        }
+        if (!checked) return Error{checked.error()};
+    }
+    for (const Device& device : out.devices) {
+        if (device.kind == Device::Kind::other) continue;
+        auto lock = Lock::take(device.interface.empty() ? device.name : device.interface);
+        if (!lock) return Error{lock.error()};
+        out.locks.push_back(std::move(*lock));
+    }
+
+    const int node = common_node(out.devices, machine);
+    auto processors =
+        place(options.workers, options.worker_cpus, allowed_processors(), machine.processors_of(node));
+    if (!processors) return Error{processors.error()};
+    out.eal.processors = std::move(*processors);
+    out.memory = plan_memory(options, needs, largest_mtu(options, out.devices));
+    if (options.huge_pages) {
+        const Status enough = check_huge_pages(machine.huge_pages(), out.memory.dpdk_megabytes << 20U);
+        if (!enough) return Error{enough.error()};
+    }
+    out.eal.huge_pages = options.huge_pages;
+    out.eal.megabytes = out.memory.dpdk_megabytes;
+    out.eal.node = options.huge_pages ? node : -1;
+    out.eal.extra = extra;
+    // Ours says it already, and the EAL takes it once.
+    out.eal.extra.erase(std::remove(out.eal.extra.begin(), out.eal.extra.end(), "--no-huge"),
+                        out.eal.extra.end());
+    return out;
+}
+
+}  // namespace sluice::dpdk

@@ -1,0 +1,89 @@
+// What is wrong is said before anything is touched, with what to do.
+#include "dpdk/preflight.hpp"
+
+#include <gtest/gtest.h>
+
+namespace sluice::dpdk::test {
+namespace {
+
+Options options_for(const std::string& first, const std::string& second) {
+    Options options;
+    options.pairs.push_back({"wan", {{first}, {second}}});
+    options.huge_pages = false;
+    return options;
+}
+
+std::string fault(const Options& options) {
+    const auto result = preflight(options, {}, Machine());
+    return result ? "" : result.error();
+}
+
+TEST(Preflight, AMissingInterfaceIsNamed) {
+    const std::string said = fault(options_for("af_packet:nosuchif0", "net_null0"));
+    EXPECT_NE(said.find("no interface nosuchif0"), std::string::npos) << said;
+    EXPECT_NE(said.find("ip link"), std::string::npos) << said;
+}
+
+TEST(Preflight, AMissingPciDeviceIsNamed) {
+    const std::string said = fault(options_for("ffff:ff:1f.7", "net_null0"));
+    EXPECT_NE(said.find("no PCI device ffff:ff:1f.7"), std::string::npos) << said;
+}
+
+TEST(Preflight, NoPairsAreRefused) {
+    Options options;
+    EXPECT_NE(fault(options).find("no pair"), std::string::npos);
+}
+
+TEST(Preflight, VirtualDevicesNeedNothing) {
+    const auto result = preflight(options_for("net_null0", "net_null1"), {}, Machine());
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_FALSE(result->eal.huge_pages);
+    EXPECT_TRUE(result->eal.pci.empty());
+    EXPECT_EQ(result->devices.size(), 2U);
+}
+
+TEST(Preflight, HugePagesAreCountedFirst) {
+    Options options = options_for("net_null0", "net_null1");
+    options.huge_pages = true;
+    const auto result = preflight(options, {.arena_bytes = std::size_t{1} << 44U}, Machine());
+    ASSERT_FALSE(result);
+    EXPECT_NE(result.error().find("huge pages"), std::string::npos) << result.error();
+}
+
+TEST(Preflight, TheOperatorMayTurnHugePagesOffThroughTheEalToo) {
+    Options options = options_for("net_null0", "net_null1");
+    options.huge_pages = true;
+    options.eal_arguments = {"--no-huge"};
+    const auto result = preflight(options, {}, Machine());
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_FALSE(result->eal.huge_pages);
+    EXPECT_TRUE(result->eal.extra.empty()) << "DPDK takes the word once";
+}
+
+TEST(Lock, ADeviceHasOneDaemon) {
+    auto first = Lock::take("test-device");
+    ASSERT_TRUE(first);
+    const auto second = Lock::take("test-device");
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().find("process " + std::to_string(::getpid())), std::string::npos)
+        << second.error();
+    EXPECT_TRUE(Lock::take("another-device"));
+}
+
+TEST(Lock, GoesWithItsHolder) {
+    { auto first = Lock::take("test-device"); }
+    EXPECT_TRUE(Lock::take("test-device"));
+}
+
+TEST(MemoryPlan, CountsHeldFragmentsRingsAndTables) {
+    const Options options = options_for("net_null0", "net_null1");
+    const MemoryPlan little = plan_memory(options, {}, 1500);
+    const MemoryPlan much = plan_memory(options, {.held_packets = 10'000}, 1500);
+    EXPECT_EQ(much.buffers, little.buffers + 10'000);
+    EXPECT_GT(much.dpdk_megabytes, little.dpdk_megabytes + 20);
+    EXPECT_GE(little.buffer_room, 1500 + 26 + RTE_PKTMBUF_HEADROOM);
+    EXPECT_GE(plan_memory(options, {}, 9000).buffer_room, 9026 + RTE_PKTMBUF_HEADROOM);
+}
+
+}  // namespace
+}  // namespace sluice::dpdk::test

@@ -1,0 +1,124 @@
+// Few transmit queues: owners drain the others' rings, forwarding before control, and what finds no room is
+// counted.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "rig.hpp"
+
+namespace sluice::dpdk::test {
+namespace {
+
+using Texts = std::vector<std::string>;
+
+TEST(Transmit, AFullQueueDropsAndCounts) {
+    Rig rig({.wire_slots = 16});  // 15 fit
+    for (unsigned i = 0; i < 15; ++i) rig.arrive(0, "P");
+    rig.turn(1);
+    for (unsigned i = 0; i < 10; ++i) rig.arrive(0, "P");
+    rig.turn(1);
+    EXPECT_EQ(rig.dropped(Reason::tx_full), 10U);
+    EXPECT_EQ(rig.received(), rig.sent() + rig.dropped(Reason::tx_full));
+    EXPECT_EQ(rig.left(1).size(), 15U);
+    EXPECT_EQ(rig.fabric->counters(0).ports[1].tx_bytes.read(), 15U);
+}
+
+TEST(Transmit, WithoutALinkPacketsAreDroppedAndCounted) {
+    Rig rig;
+    rig.fabric->port(1).link_up = false;
+    rig.arrive(0, "P");
+    rig.arrive(1, "P-back");
+    rig.turn(1);
+    EXPECT_EQ(rig.dropped(Reason::link_down), 1U);
+    EXPECT_TRUE(rig.left(1).empty());
+    EXPECT_EQ(rig.left(0), (Texts{"P-back"}));
+}
+
+TEST(Transmit, OneQueueIsFedByAllWorkersThroughItsOwner) {
+    Rig rig({.workers = 2, .tx_queues = 1, .rx_queues = 2});
+    // Port 0's queues are polled by workers 0 and 1; port 1's only transmit queue has one owner.
+    rig.arrive(0, "P-a", 0);
+    rig.arrive(0, "P-b", 1);
+    rig.turn(2);
+    auto left = rig.left(1);
+    std::sort(left.begin(), left.end());
+    EXPECT_EQ(left, (Texts{"P-a", "P-b"}));
+    const auto by0 = rig.fabric->counters(0).ports[1].tx_packets.read();
+    const auto by1 = rig.fabric->counters(1).ports[1].tx_packets.read();
+    EXPECT_EQ(std::max(by0, by1), 2U) << "one worker alone touches the queue";
+    EXPECT_EQ(std::min(by0, by1), 0U);
+}
+
+TEST(Transmit, AFullRingToTheOwnerDropsAndCounts) {
+    Rig rig({.workers = 2, .tx_queues = 1, .rx_queues = 2});
+    const unsigned other =
+        rig.fabric->links(0).lanes[1].own != nullptr ? 1 : 0;  // the one that does not own it
+    const unsigned queue = other;                              // port 0, queue w: worker w
+    for (unsigned i = 0; i < ring_slots - 1 + 5; ++i) {
+        rig.arrive(0, "P", queue);
+        rig.workers[other]->poll(rig.now, rig.cycles);
+    }
+    EXPECT_EQ(rig.dropped(Reason::tx_full), 5U);
+}
+
+TEST(Transmit, ForwardedPacketsGoBeforeControlPackets) {
+    Rig rig({.workers = 2, .tx_queues = 1, .rx_queues = 2});
+    const unsigned owner = rig.fabric->links(0).lanes[1].own != nullptr ? 0 : 1;
+    const unsigned other = 1 - owner;
+    EXPECT_TRUE(rig.workers[other]->send_control(1, rig.frame("control")));
+    rig.arrive(0, "P-forwarded", other);
+    rig.workers[other]->poll(rig.now, rig.cycles);
+    rig.workers[owner]->poll(rig.now, rig.cycles);
+    EXPECT_EQ(rig.left(1), (Texts{"P-forwarded", "control"}));
+    EXPECT_EQ(rig.fabric->counters(owner).ports[1].control_packets.read(), 1U);
+}
+
+TEST(Transmit, ControlPacketsWaitWhileForwardedOnesStillQueue) {
+    Rig rig({.workers = 2, .tx_queues = 1, .rx_queues = 2});
+    const unsigned owner = rig.fabric->links(0).lanes[1].own != nullptr ? 0 : 1;
+    const unsigned other = 1 - owner;
+    EXPECT_TRUE(rig.workers[other]->send_control(1, rig.frame("control")));
+    for (unsigned i = 0; i < 100; ++i) rig.arrive(0, "P", other);
+    for (unsigned i = 0; i < 4; ++i) rig.workers[other]->poll(rig.now, rig.cycles);  // 100 wait in the ring
+    rig.workers[owner]->poll(rig.now, rig.cycles);                                   // takes 64 of them
+    auto left = rig.left(1);
+    EXPECT_EQ(left.size(), 64U);
+    EXPECT_EQ(std::count(left.begin(), left.end(), "control"), 0);
+    rig.workers[owner]->poll(rig.now, rig.cycles);
+    left = rig.left(1);
+    ASSERT_EQ(left.size(), 37U);
+    EXPECT_EQ(left.back(), "control");
+}
+
+TEST(Transmit, ControlPacketsArePaced) {
+    Rig rig({.control_packets_per_second = 1000});
+    for (unsigned i = 0; i < 100; ++i) rig.workers[0]->send_control(1, rig.frame("c"));
+    rig.turn(5);
+    EXPECT_EQ(rig.left(1).size(), 32U) << "what may be saved up";
+    rig.turn(5);
+    EXPECT_TRUE(rig.left(1).empty());
+    rig.cycles += 10'000'000;  // 10 ms at 1 GHz: ten more
+    rig.turn(5);
+    EXPECT_EQ(rig.left(1).size(), 10U);
+}
+
+TEST(Transmit, ControlPacketsHaveQueuesOfTheirOwnWhereThereAreEnough) {
+    Rig rig({.workers = 2, .tx_queues = 4});
+    rig.workers[1]->send_control(1, rig.frame("control"));
+    rig.arrive(0, "P");
+    rig.turn(1);
+    EXPECT_EQ(rte_ring_count(rig.out[1][0]), 1U) << "worker 0 forwards on queue 0";
+    EXPECT_EQ(rte_ring_count(rig.out[1][3]), 1U) << "worker 1 speaks on queue 2 + 1";
+}
+
+TEST(Transmit, TooManyControlPacketsAreTheFirstToGo) {
+    Rig rig;
+    for (unsigned i = 0; i < ring_slots - 1; ++i)
+        EXPECT_TRUE(rig.workers[0]->send_control(0, rig.frame("c")));
+    EXPECT_FALSE(rig.workers[0]->send_control(0, rig.frame("c")));
+    EXPECT_EQ(rig.fabric->counters(0).ports[0].control_dropped.read(), 1U);
+    EXPECT_EQ(rig.dropped(Reason::tx_full), 0U);
+}
+
+}  // namespace
+}  // namespace sluice::dpdk::test
