@@ -1,6 +1,7 @@
 // What a tracker does beside packets: building, the mailbox, expiry. Part of tracker.hpp.
 #pragma once
 
+#include "sluice/base/siphash.hpp"
 #include "sluice/pipeline/tracker.hpp"
 
 namespace sluice::pipeline {
@@ -36,7 +37,10 @@ namespace sluice::pipeline {
     out.bytes = std::max<std::uint64_t>(65'536, out.packets * frame_bytes);
     out.timeout_ipv4 = settings.fragment_timeout_ipv4 * ticks_per_second;
     out.timeout_ipv6 = settings.fragment_timeout_ipv6 * ticks_per_second;
-    out.key = {secret.words[2], secret.words[3]};
+    // A key of its own, derived: nothing learnt of one keyed function then says anything of the other.
+    const SipHashKey parent{secret.words[2], secret.words[3]};
+    for (std::uint8_t i = 0; i < out.key.size(); ++i)
+        out.key[i] = siphash(std::array{std::uint8_t{'f'}, i}, parent);
     return out;
 }
 
