@@ -1,14 +1,13 @@
 // The first segment of a flow.
+#include <algorithm>
+
+#include "pending.hpp"
 #include "sluice/tcp/step.hpp"
 
 namespace sluice::tcp {
 namespace {
 
 constexpr unsigned both = 3;
-
-/// The scale of a side whose SYN we have not seen is unknown. Taking it for the largest keeps bound I honest:
-/// whatever was offered, we never think it less (O14).
-constexpr unsigned unknown_scale = 14;
 
 void open_by_syn(Connection& connection, const Segment& segment) {
     Side& originator = connection.side[0];
@@ -24,17 +23,18 @@ void open_by_syn(Connection& connection, const Segment& segment) {
 
 void open_in_mid_stream(Connection& connection, const Segment& segment) {
     const bool is_syn = (segment.flags & Flag::syn) != 0;  // a SYN,ACK, on a one-way path
-    connection.scale_original = unknown_scale;
-    connection.scale_reply = unknown_scale;
+    connection.scale_original = detail::unknown_scale;
+    connection.scale_reply = detail::unknown_scale;
     connection.scale_offered = both;
     connection.sack_permitted = both;
     connection.picked_up = 1;
     const std::uint32_t end = segment.sequence + segment.payload_length + (is_syn ? 1U : 0U);
-    const std::uint32_t window = std::uint32_t{segment.window} << unknown_scale;
+    const std::uint32_t window =
+        std::max(detail::unknown_window, std::uint32_t{segment.window} << detail::unknown_scale);
     connection.side[0] = {
         .end = end, .max_end = end, .max_window = window, .max_ack = segment.acknowledgement};
     connection.side[1] = {.end = segment.acknowledgement,
-                          .max_end = segment.acknowledgement + window + (window == 0 ? 1U : 0U),
+                          .max_end = segment.acknowledgement + window,
                           .max_window = 0,
                           .max_ack = segment.sequence};
     connection.pair = static_cast<unsigned>(Pair::established__established) & 31U;

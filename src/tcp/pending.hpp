@@ -6,6 +6,13 @@
 
 namespace sluice::tcp::detail {
 
+/// The scale of a side whose SYN we have not seen is unknown. Taking it for the largest keeps bound I honest:
+/// whatever was offered, we never think it less (O14).
+inline constexpr unsigned unknown_scale = 14;
+/// And what it offered before we looked was no less than this: its SYN's window, or what a coarse scale
+/// rounded off.
+inline constexpr std::uint32_t unknown_window = 65535;
+
 [[nodiscard]] inline Direction side_of(PendingSyn::Kind kind) {
     return kind.reply_side != 0 ? Direction::reply : Direction::original;
 }

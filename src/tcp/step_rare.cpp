@@ -72,8 +72,8 @@ void open_one_way(Case& c) {
     if (!c.settings.asymmetric || !follows || (!is_plain(c.cls) && !exact_reset)) return;
     c.set_pair(Pair::established__established);
     c.trial.picked_up = 1;
-    c.trial.scale_original = 14;
-    c.trial.scale_reply = 14;
+    c.trial.scale_original = detail::unknown_scale;
+    c.trial.scale_reply = detail::unknown_scale;
     c.span = span_of_any(c);
 }
 
@@ -96,7 +96,10 @@ void take_for_granted(Case& c) {
     c.sender().end = later(c.sender().end, c.span.end);
     c.sender().max_ack = c.span.acknowledgement;
     c.receiver().end = later(c.receiver().end, c.span.sack);
-    c.receiver().max_end = later(c.receiver().end, c.span.acknowledgement + c.span.window);
+    const std::uint32_t window = std::max(detail::unknown_window, c.span.window);
+    c.sender().max_end = later(c.sender().max_end, c.span.end);
+    c.sender().max_window = window;
+    c.receiver().max_end = later(c.receiver().end, c.span.acknowledgement + window);
     c.mark_seen();
 }
 
@@ -233,10 +236,17 @@ unsigned predicates_of_rst(Case& c) {
         if (c.dialling() && newest_syn(c, opposite(c.direction)) + 1 != sender.max_ack)
             out &= ~static_cast<unsigned>(ack_not_back);
         if (c.pending.last_kind.valid && c.pending.last.answered_by(acknowledgement)) out |= ack_sent;
+        // What acknowledged the unknown before (T7) lives in an older connection, and so does its abort.
+        const bool older_connection = c.dialling() && c.pending.acknowledgement_valid &&
+                                      acknowledgement == c.pending.tolerated_acknowledgement &&
+                                      (out & ack_sent) == 0;
+        if (older_connection) out = (out | ack_sent) & ~static_cast<unsigned>(ack_not_back);
     }
+    // A SYN that found nobody is refused with sequence number 0; late, it says nothing of the window.
+    const bool refusal_of_old_syn = c.cls == FlagClass::rst_ack && sequence == 0 && (out & ack_sent) != 0;
     const bool answers_tolerated =
         c.pending.acknowledgement_valid && sequence == c.pending.tolerated_acknowledgement;
-    if (answers_tolerated) out &= ~static_cast<unsigned>(not_before);
+    if (answers_tolerated || refusal_of_old_syn) out &= ~static_cast<unsigned>(not_before);
     return out;
 }
 
