@@ -34,11 +34,18 @@ class HumanLines {
     Style style_;
     bool started_ = false;
     std::int64_t first_nanoseconds_ = 0;
-    std::size_t endpoints_width_ = 40;
+    std::size_t endpoints_width_ = 45;  ///< two IPv4 addresses with ports
 };
 
 /// "10.0.0.1", "2001:db8::1" (RFC 5952).
 void append_address(TextBuffer& out, packet::Family family, const packet::Address& address);
+
+/// Ports are unknown where their header is cut short, and in a later fragment of a datagram never completed.
+[[nodiscard]] inline bool knows_ports(const packet::Headers& headers) {
+    if (headers.protocol != packet::tcp && headers.protocol != packet::udp) return false;
+    return headers.source_port != 0 || headers.destination_port != 0 ||
+           (headers.refusal == Reason::none && !packet::is_later_fragment(headers));
+}
 
 /// tcpdump's letters for TCP flags: S F R P . U E W; "none" for none.
 [[nodiscard]] std::string tcp_flag_letters(std::uint8_t flags);

@@ -24,7 +24,7 @@ void text(TextBuffer& out, std::string_view words) {
 
 void endpoint(TextBuffer& out, const packet::Headers& headers, const packet::Address& address,
               std::uint16_t port) {
-    const bool ports = headers.protocol == packet::tcp || headers.protocol == packet::udp;
+    const bool ports = knows_ports(headers);
     const bool brackets = ports && headers.family == packet::Family::ipv6;
     if (brackets) out.push_back('[');
     append_address(out, headers.family, address);

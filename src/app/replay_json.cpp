@@ -77,11 +77,7 @@ void addresses(TextBuffer& out, const Frame& frame) {
     append_address(out, headers.family, headers.source);
     text(out, R"(","dst":")");
     append_address(out, headers.family, headers.destination);
-    // Ports are unknown where their header is cut short, and in a later fragment of a datagram never
-    // completed.
-    const bool ports = headers.source_port != 0 || headers.destination_port != 0 ||
-                       (headers.refusal == Reason::none && !packet::is_later_fragment(headers));
-    if (ports && (headers.protocol == packet::tcp || headers.protocol == packet::udp)) {
+    if (knows_ports(headers)) {
         text(out, R"(","sport":)");
         number(out, headers.source_port);
         text(out, R"(,"dport":)");

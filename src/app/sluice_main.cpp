@@ -8,6 +8,7 @@
 #include "app/cli_arguments.hpp"
 #include "app/cli_check.hpp"
 #include "app/cli_commands.hpp"
+#include "app/replay.hpp"
 
 namespace {
 
@@ -18,6 +19,7 @@ struct Subcommand {
 };
 constexpr Subcommand subcommands[] = {
     {"check", sluice::app::check_command},
+    {"replay", sluice::app::replay_main},
 };
 
 }  // namespace
