@@ -1,6 +1,7 @@
 #include "app/configuration_toml.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <sstream>
 #include <tuple>
@@ -20,49 +21,130 @@ namespace {
 // values, a tree is at most some 4,000 nodes deep, which fits any thread's stack.
 constexpr std::size_t max_line_bytes = 1000;
 
-/// Length of the UTF-8 character at the start of `rest` (RFC 3629), 0 when it is none.
-std::size_t utf8_length(std::string_view rest) {
-    const auto byte = [&](std::size_t i) -> unsigned {
-        return i < rest.size() ? static_cast<unsigned char>(rest[i]) : 0U;
-    };
-    const auto follows = [&](std::size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
-    const unsigned first = byte(0);
-    if (first < 0x80U) return 1;
-    if (first >= 0xc2U && first <= 0xdfU) return follows(1) ? 2 : 0;
-    if (first >= 0xe0U && first <= 0xefU) {
-        const bool overlong = first == 0xe0U && byte(1) < 0xa0U;
-        const bool surrogate = first == 0xedU && byte(1) > 0x9fU;
-        return follows(1) && follows(2) && !overlong && !surrogate ? 3 : 0;
+struct Character {
+    std::size_t length = 0;  ///< bytes; 0: not UTF-8
+    std::uint32_t point = 0;
+};
+
+/// The UTF-8 character at the start of `rest` (RFC 3629).
+Character decode(std::string_view rest) {
+    const auto first = static_cast<unsigned char>(rest.front());
+    if (first < 0x80U) return {1, first};
+    const std::size_t length = first >= 0xf0U ? 4 : first >= 0xe0U ? 3 : 2;
+    if (first < 0xc2U || first > 0xf4U || rest.size() < length) return {};
+    std::uint32_t point = first & (0x7fU >> length);
+    for (std::size_t i = 1; i < length; ++i) {
+        const auto byte = static_cast<unsigned char>(rest[i]);
+        if ((byte & 0xc0U) != 0x80U) return {};
+        point = point << 6U | (byte & 0x3fU);
     }
-    if (first >= 0xf0U && first <= 0xf4U) {
-        const bool overlong = first == 0xf0U && byte(1) < 0x90U;
-        const bool too_large = first == 0xf4U && byte(1) > 0x8fU;
-        return follows(1) && follows(2) && follows(3) && !overlong && !too_large ? 4 : 0;
-    }
-    return 0;
+    constexpr std::array<std::uint32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
+    const bool surrogate = point >= 0xd800U && point <= 0xdfffU;
+    if (point < least[length] || surrogate || point > 0x10ffffU) return {};
+    return {length, point};
 }
 
-std::string hexadecimal(unsigned byte) {
+std::string hexadecimal(std::uint32_t number, unsigned width) {
     constexpr std::string_view digits = "0123456789abcdef";
-    return {digits[byte >> 4U & 15U], digits[byte & 15U]};
+    std::string out;
+    for (; number != 0 || out.size() < width; number >>= 4U) out.insert(out.begin(), digits[number & 15U]);
+    return out;
 }
 
-/// What no TOML file may contain, or ours may not, before the parser proper sees it.
+/// Follows where strings and comments begin and end (TOML 1.0), as far as is needed to know whether a place
+/// is inside one.
+class Surroundings {
+  public:
+    /// Whether letters of any script may stand here: in a comment or a string of one line.
+    [[nodiscard]] bool free_text() const {
+        return where_ == Where::comment || where_ == Where::basic || where_ == Where::literal;
+    }
+
+    /// Goes past what starts `rest`: bytes to skip.
+    std::size_t pass(std::string_view rest) {
+        const char c = rest.front();
+        const bool one_line = where_ != Where::outside && !multi_line();
+        if (c == '\n' && one_line) where_ = Where::outside;
+        if (where_ == Where::comment) return 1;
+        if (where_ == Where::outside) return enter(rest);
+        if (c == '\\' && (where_ == Where::basic || where_ == Where::basic_lines) && rest.size() > 1 &&
+            is_escaped(rest[1]))
+            return 2;
+        if (c != quote()) return 1;
+        if (!multi_line()) {
+            where_ = Where::outside;
+            return 1;
+        }
+        std::size_t quotes = std::min(rest.find_first_not_of(c), rest.size());
+        if (quotes < 3) return quotes;
+        where_ = Where::outside;
+        // Up to two quotes in front of the closing three belong to the text.
+        return std::min<std::size_t>(quotes, 5);
+    }
+
+  private:
+    enum class Where : std::uint8_t { outside, comment, basic, literal, basic_lines, literal_lines };
+
+    static bool is_escaped(char c) { return c == '"' || c == '\\'; }
+    [[nodiscard]] bool multi_line() const {
+        return where_ == Where::basic_lines || where_ == Where::literal_lines;
+    }
+    [[nodiscard]] char quote() const {
+        return where_ == Where::basic || where_ == Where::basic_lines ? '"' : '\'';
+    }
+
+    std::size_t enter(std::string_view rest) {
+        const char c = rest.front();
+        if (c == '#') where_ = Where::comment;
+        if (c != '"' && c != '\'') return 1;
+        const bool lines = rest.size() > 2 && rest[1] == c && rest[2] == c;
+        if (c == '"') {
+            where_ = lines ? Where::basic_lines : Where::basic;
+        } else {
+            where_ = lines ? Where::literal_lines : Where::literal;
+        }
+        return lines ? 3 : 1;
+    }
+
+    Where where_ = Where::outside;
+};
+
+/// A character that is none of TOML's, with what was probably meant.
+SyntaxFault stray(Position here, std::uint32_t point) {
+    std::string hint;
+    if (point >= 0x201cU && point <= 0x201fU) hint = " (a typographic quote: write \" instead)";
+    if (point >= 0x2018U && point <= 0x201bU) hint = " (a typographic quote: write ' instead)";
+    if (point == 0xa0U) hint = " (a space that does not break: write an ordinary one)";
+    return {here, "expected ASCII outside comments and strings of one line, found the character U+" +
+                      hexadecimal(point, 4) + hint};
+}
+
+constexpr std::uint32_t byte_order_mark = 0xfeff;
+
+/// What no TOML file may contain, or ours may not, before the parser proper sees it. Letters outside strings
+/// and comments are among it because toml++ 3.3 has undefined behaviour where it expects a space and finds
+/// one of them.
 std::optional<SyntaxFault> find_bad_bytes(std::string_view text) {
     Position here{1, 1};
     std::size_t line_start = 0;
+    std::size_t known = 0;  // up to here `surroundings` has passed
+    Surroundings surroundings;
     for (std::size_t i = 0; i < text.size();) {
-        const std::size_t length = utf8_length(text.substr(i));
-        const auto byte = static_cast<unsigned char>(text[i]);
-        if (length == 0)
-            return SyntaxFault{here, "expected UTF-8 text, found the byte 0x" + hexadecimal(byte)};
-        if (byte == 0) return SyntaxFault{here, "expected text, found a NUL byte"};
+        const Character character = decode(text.substr(i));
+        if (character.length == 0)
+            return SyntaxFault{here, "expected UTF-8 text, found the byte 0x" +
+                                         hexadecimal(static_cast<unsigned char>(text[i]), 2)};
+        if (character.point == 0) return SyntaxFault{here, "expected text, found a NUL byte"};
         if (i - line_start >= max_line_bytes)
             return SyntaxFault{here, "expected lines of at most " + std::to_string(max_line_bytes) +
                                          " bytes, found a longer one"};
-        i += length;
+        const bool at_start = i == 0 && character.point == byte_order_mark;
+        if (character.length > 1 && !at_start && !surroundings.free_text())
+            return stray(here, character.point);
+        if (i >= known) known = i + surroundings.pass(text.substr(i));
+        i += character.length;
         ++here.column;
-        if (byte == '\n') {
+        if (character.point == '\n') {
             here = {here.line + 1, 1};
             line_start = i;
         }
@@ -158,7 +240,7 @@ std::string printable(std::string_view bytes, std::size_t most) {
         if (byte >= 0x20U && byte < 0x7fU) {
             out += c;
         } else {
-            out += "\\x" + hexadecimal(byte);
+            out += "\\x" + hexadecimal(byte, 2);
         }
     }
     if (bytes.size() > most) out += "...";

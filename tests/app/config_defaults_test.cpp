@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <map>
 
 #include "config_support.hpp"
 
@@ -65,6 +66,21 @@ TEST(ConfigurationDefaults, NeighboursAndSpanningTreePassAndMplsDoesNot) {
     constexpr std::array<std::uint16_t, 4> dropped{0x8847, 0x8848, 0x8863, 0x8864};
     for (const std::uint16_t type : passed) EXPECT_TRUE(passes(type)) << type;
     for (const std::uint16_t type : dropped) EXPECT_FALSE(passes(type)) << type;
+}
+
+TEST(ConfigurationDefaults, TheListOfEtherTypesIsTheTrackersOwn) {
+    const auto ours = defaults(Profile::appliance).settings;
+    pipeline::Settings theirs;
+    theirs.set_default_ether_types();
+    using Policies = std::map<std::uint16_t, bool>;
+    const auto policies = [](const pipeline::Settings& settings) {
+        Policies out;
+        for (std::size_t i = 0; i < settings.ether_type_count; ++i)
+            out[settings.ether_types[i].ether_type] = settings.ether_types[i].pass;
+        return out;
+    };
+    EXPECT_EQ(policies(ours), policies(theirs));
+    EXPECT_EQ(ours.pass_other_ether_types, theirs.pass_other_ether_types);
 }
 
 TEST(ConfigurationDefaults, ReplayNeedsNoPairAndTheDaemonDoes) {

@@ -135,6 +135,26 @@ void expect_sound(const Configuration& c, const std::string& text) {
     EXPECT_GE(c.limits.ipv6_flows, 1U) << text;
 }
 
+TEST(HostileConfiguration, LettersOfAnyScriptMayStandInCommentsAndStrings) {
+    for (const std::string text :
+         {"# caf\xc3\xa9\n", "\xef\xbb\xbf# byte order mark\n", "control.socket = \"/run/caf\xc3\xa9\"\n",
+          "control.socket = '/run/caf\xc3\xa9' # \xe2\x80\x9cquoted\xe2\x80\x9d\n",
+          "control.socket = \"\"\"/run/a\\\"b\"\"\" # caf\xc3\xa9\n",
+          "control.socket = \"/a\\\\\" # \xc3\xa9\n"})
+        EXPECT_EQ(error_of(load_text(text, "file", {}, Use::replay)), "accepted") << text;
+}
+
+TEST(HostileConfiguration, LettersNowhereElse) {
+    for (const std::string text : {"\xc3\xa9 = 1", "tcp\xc2\xa0.loose = true", "tcp.loose = \xe2\x80\x83true",
+                                   "tcp.loose = true \xe2\x80\xa8", "control.group = \"\"\"\xc3\xa9\"\"\"",
+                                   "daemon.cpus = [1,\xc2\xa0"
+                                   "2]",
+                                   "[tcp]\xc3\xa9"})
+        EXPECT_NE(error_of(load_text(text, "file", {}, Use::replay)).find("expected ASCII outside"),
+                  std::string::npos)
+            << text;
+}
+
 TEST(HostileConfiguration, RandomBytesAreNeverTaken) {
     std::mt19937 random(20'260'101);
     for (int round = 0; round < 20'000; ++round) {
@@ -151,13 +171,16 @@ TEST(HostileConfiguration, RandomBytesAreNeverTaken) {
 TEST(HostileConfiguration, DamagedFilesAreRefusedOrStillSound) {
     const std::string original = testing::content_of(testing::in_repository("config/appliance-pci.toml"));
     constexpr std::string_view splinters = "=[]{}\"'.#,\n\r\t\\0123456789-+_eExXtfn";
+    // Beyond ASCII: a letter, spaces that TOML does not know, a line separator, quotes, the byte order mark.
+    const std::vector<std::string> letters{"\xc3\xa9",     "\xc2\xa0",     "\xe2\x80\x83",    "\xe2\x80\xa8",
+                                           "\xe2\x80\x9c", "\xef\xbb\xbf", "\xf0\x9f\x8c\x8a"};
     std::mt19937 random(20'260'102);
     unsigned taken = 0;
     for (int round = 0; round < 5'000; ++round) {
         std::string text = original;
         for (unsigned edits = 1 + static_cast<unsigned>(random() % 4); edits != 0; --edits) {
             const std::size_t at = random() % text.size();
-            switch (random() % 4) {
+            switch (random() % 5) {
                 case 0:
                     text[at] = splinters[random() % splinters.size()];
                     break;
