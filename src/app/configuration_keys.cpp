@@ -82,8 +82,9 @@ Key choice(const Head& head, std::vector<Word<Meaning>> words, Field field) {
     return key;
 }
 
-Key text(const Head& head, std::string expectation, std::function<std::string(const Configuration&)> get,
-         std::function<bool(Configuration&, const std::string&)> set) {
+Key text(const Head& head, std::string expectation,
+         const std::function<std::string(const Configuration&)>& get,
+         const std::function<bool(Configuration&, const std::string&)>& set) {
     Key key = start(head, Type::text);
     key.text_expectation = std::move(expectation);
     key.get = [get](const Configuration& c) { return Value(get(c)); };
