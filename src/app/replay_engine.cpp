@@ -8,15 +8,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
-#if __has_include("sluice/tcp/explain.hpp")
 #include "sluice/tcp/explain.hpp"
-#else
-namespace sluice::tcp {
-static std::string explain(auto&&...) {
-    return {};
-}
-}  // namespace sluice::tcp
-#endif
 
 namespace sluice::app {
 namespace {
