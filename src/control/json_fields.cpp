@@ -63,14 +63,18 @@ void JsonFields::fail(std::string sentence) {
 
 std::optional<std::string> JsonFields::result() {
     if (!fault_ && object_.is_object() && taken_ != object_.size()) {
-        for (const auto& [key, value] : object_.items())
-            if (seen_.find("\n" + key + "\n") == std::string::npos) {
-                // Keys come from outside: only what is printable and short goes into the message.
-                std::string shown;
-                for (const char c : key.substr(0, 40)) shown += c >= ' ' && c <= '~' && c != '"' ? c : '?';
-                fail("\"" + shown + "\" is not known here");
-                break;
-            }
+        for (const auto& item : object_.items()) {
+            std::string asked_for = "\n";
+            asked_for += item.key();
+            asked_for += '\n';
+            if (seen_.find(asked_for) != std::string::npos) continue;
+            // Keys come from outside: only what is printable and short goes into the message.
+            std::string shown = "\"";
+            for (const char c : item.key().substr(0, 40)) shown += c >= ' ' && c <= '~' && c != '"' ? c : '?';
+            shown += "\" is not known here";
+            fail(shown);
+            break;
+        }
         if (!fault_) fail("a key is not known here");  // its name was made to look like those that are
     }
     return fault_;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "listening_socket.hpp"
 #include "session.hpp"
@@ -13,8 +14,11 @@ namespace sluice::control {
 namespace {
 
 constexpr unsigned accepts_per_turn = 64;
-constexpr int answer_wait_milliseconds = 1;  ///< workers do not wake us: how often we look for their answers
-constexpr int crowded_wait_milliseconds = 100;   ///< how often we look for clients that wait to be accepted
+/// Workers do not wake us: how often we look for their answers. They poll every few microseconds; a deletion
+/// of many flows goes at 64 of them a wait and client.
+constexpr std::chrono::microseconds answer_wait{100};
+/// How often we look for clients that wait to be accepted while all places are taken.
+constexpr std::chrono::milliseconds crowded_wait{100};
 constexpr Tick crowded_idle = ticks_per_second;  ///< a client idle for so long makes room for one that waits
 constexpr Tick accept_pause = 100;               ///< ticks without accepting when descriptors run out
 
@@ -88,17 +92,15 @@ void Server::hand_out_answers() {
     post_settings();
 }
 
-/// How long poll() may wait, in milliseconds.
-int Server::patience(int timeout_milliseconds) {
+/// How long poll() may wait.
+std::chrono::microseconds Server::patience(int timeout_milliseconds) {
     const SessionContext context = session_context();
     for (const auto& session : sessions_)
-        if (session->can_go_on(context)) return 0;
-    int wait = timeout_milliseconds;
-    const auto at_most = [&](int limit) {
-        if (wait < 0 || wait > limit) wait = limit;
-    };
-    if (desk_.waiting()) at_most(answer_wait_milliseconds);
-    if (accept_paused_ || sessions_.size() >= options_.max_clients) at_most(crowded_wait_milliseconds);
+        if (session->can_go_on(context)) return std::chrono::microseconds{0};
+    std::chrono::microseconds wait = std::chrono::milliseconds{std::max(timeout_milliseconds, 0)};
+    if (desk_.waiting()) wait = std::min(wait, answer_wait);
+    if (accept_paused_ || sessions_.size() >= options_.max_clients)
+        wait = std::min<std::chrono::microseconds>(wait, crowded_wait);
     return wait;
 }
 
@@ -113,8 +115,9 @@ void Server::wait(int timeout_milliseconds) {
         watched.push_back({session->descriptor(), static_cast<short>(events), 0});
     }
     if (listening) watched.push_back({socket_->descriptor(), POLLIN, 0});
-    if (poll(watched.data(), watched.size(), patience(timeout_milliseconds)) < 0)
-        return;  // a signal: the next turn
+    const auto patience_left = patience(timeout_milliseconds);
+    const timespec limit{patience_left.count() / 1'000'000, patience_left.count() % 1'000'000 * 1'000};
+    if (ppoll(watched.data(), watched.size(), &limit, nullptr) < 0) return;  // a signal: the next turn
 
     const SessionContext context = session_context();
     for (std::size_t i = 0; i < sessions_.size(); ++i) {

@@ -3,6 +3,7 @@
 // fast as it is read.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -74,7 +75,7 @@ class Server {
     void hand_out_answers();
     void post_settings();
     void wait(int timeout_milliseconds);
-    [[nodiscard]] int patience(int timeout_milliseconds);
+    [[nodiscard]] std::chrono::microseconds patience(int timeout_milliseconds);
     void accept_clients();
     void make_room();
     void drop_finished();
