@@ -90,13 +90,14 @@ TEST(HostileConfiguration, TextsThatNestDeeplyAreRefusedWithoutDeepRecursion) {
     }();
     std::vector<std::string> texts{"x = " + std::string(100'000, '['), "x = " + std::string(900, '[')};
     std::string tables;
-    for (int i = 0; i < 500; ++i) tables += "[" + deep_key + "]\n" + deep_key + " = 1\n";
+    for (int i = 0; i < 500; ++i)
+        tables.append("[").append(deep_key).append("]\n").append(deep_key).append(" = 1\n");
     texts.push_back(tables);
-    std::string nested = "x = 1";
-    for (int i = 0; i < 20; ++i) nested = "x = [\n{" + deep_key + " = [\n" + nested;
+    std::string nested;
+    for (int i = 0; i < 20; ++i) nested.append("x = [\n{").append(deep_key).append(" = [\n");
     texts.push_back(nested);
     std::string legal = deep_key + " = ";
-    for (int i = 0; i < 3; ++i) legal += "[\n{" + deep_key + " = ";
+    for (int i = 0; i < 3; ++i) legal.append("[\n{").append(deep_key).append(" = ");
     legal += "1";
     for (int i = 0; i < 3; ++i) legal += "}\n]";
     texts.push_back(legal);
