@@ -104,7 +104,7 @@ TEST(HostileConfiguration, TextsThatNestDeeplyAreRefusedWithoutDeepRecursion) {
     for (const std::string& text : texts) EXPECT_FALSE(load_text(text, "file", {}, Use::replay).ok());
 }
 
-TEST(HostileConfiguration, AHundredThousandWrongKeysAreReportedBriefly) {
+TEST(HostileConfiguration, SixtyThousandWrongKeysAreReportedBriefly) {
     std::string text;
     for (int i = 0; i < 60'000; ++i) text += "key" + std::to_string(i) + " = 1\n";
     const std::string error = error_of(load_text(text, "file", {}, Use::replay));
