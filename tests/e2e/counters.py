@@ -23,6 +23,11 @@ def balance(change):
     return received - (sent - own) - change["dropped"] - behind
 
 
+def told(change):
+    """What grew, on one line, for the report of a failure."""
+    return ", ".join(f"{name} {value:+}" for name, value in change.items() if value)
+
+
 def check(rig, before, honest):
     """Fails unless the counters say that what happened since `before` was carried, or dropped for a reason."""
     if before is None:
@@ -35,7 +40,6 @@ def check(rig, before, honest):
             break
         time.sleep(0.05)
     reasons = {name[len("reason_") :]: value for name, value in change.items() if name.startswith("reason_") and value}
-    rig.transcript.note(f"counted since the scenario began: {({n: v for n, v in change.items() if v})}")
     expect(missing == 0, f"{missing} frames came in and neither left nor were dropped under a counted reason")
     if honest:
         expect(change["invalid"] == 0, f"{change['invalid']} honest packets were refused: {reasons}")

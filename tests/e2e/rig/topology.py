@@ -149,5 +149,5 @@ class Rig:
         for program in [*self.programs, *([self.middle.program] if self.middle and self.middle.program else [])]:
             text = program.log().strip()
             if text:
-                parts.append(f"--- {os.path.basename(program.log_path)}\n" + "\n".join(text.split("\n")[-30:]))
+                parts.append(f"--- {os.path.basename(program.log_path)}\n" + "\n".join(text.split("\n")[-12:]))
         return "\n".join(parts)
