@@ -2,10 +2,15 @@
 
 #include <rte_ethdev.h>
 
+#include <algorithm>
+
 namespace sluice::dpdk {
 namespace {
 
-std::string list(const std::vector<unsigned>& numbers) {
+/// Each number once, in order.
+std::string list(std::vector<unsigned> numbers) {
+    std::sort(numbers.begin(), numbers.end());
+    numbers.erase(std::unique(numbers.begin(), numbers.end()), numbers.end());
     std::string out;
     for (const unsigned number : numbers) out += (out.empty() ? "" : ",") + std::to_string(number);
     return out;

@@ -20,6 +20,8 @@ namespace sluice::dpdk {
 namespace {
 
 constexpr auto drain_patience = std::chrono::seconds(2);
+/// Links that were just brought up need a moment; "ready" should mean that packets pass.
+constexpr auto link_patience = std::chrono::seconds(1);
 /// Polls in a row without a packet after which a draining worker counts as quiet.
 constexpr unsigned quiet_polls = 16;
 
@@ -70,6 +72,7 @@ struct Runtime::Parts {
     Status attach_ports(const std::vector<Device>& devices);
     Status build_fabric(int node);
     void warn_of_unequal_mtus();
+    void wait_for_links() const;
     [[nodiscard]] bool all_quiet() const;
 };
 
@@ -144,6 +147,15 @@ void Runtime::Parts::warn_of_unequal_mtus() {
     }
 }
 
+void Runtime::Parts::wait_for_links() const {
+    const auto deadline = std::chrono::steady_clock::now() + link_patience;
+    for (std::size_t i = 0; i < ports.all().size(); ++i) {
+        while (!ports.link(i) && std::chrono::steady_clock::now() < deadline) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+    }
+}
+
 Result<std::unique_ptr<Runtime>> Runtime::start(const Options& options, const TrackerNeeds& needs) {
     auto checked = preflight(options, needs, Machine());
     if (!checked) return Error{checked.error()};
@@ -171,6 +183,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Options& options, const Tr
     parts->clock = std::make_unique<Clock>(Clock::start());
     parts->stopped = false;
     if (!asks_for_log(options.eal_arguments)) parts->eal->quiet();
+    parts->wait_for_links();
     std::unique_ptr<Runtime> runtime(new Runtime(std::move(parts)));
     runtime->look_after_links();
     return runtime;
@@ -295,7 +308,10 @@ bool Runtime::stop() {
         for (std::size_t port = 0; port < parts_->ports.all().size(); ++port)
             parts_->ports.command_link(port, false);
     }
-    parts_->ports.stop();
+    {
+        const Hush hush(asks_for_log(parts_->options.eal_arguments));
+        parts_->ports.stop();
+    }
     return !any_running || seen_quiet >= 2;
 }
 
@@ -316,14 +332,6 @@ std::vector<std::pair<std::string, std::uint64_t>> Runtime::counters() const {
         sum("tx_bytes", &PortCounters::tx_bytes);
         sum("control_packets", &PortCounters::control_packets);
         sum("control_dropped", &PortCounters::control_dropped);
-    }
-    for (const Reason reason :
-         {Reason::handover_full, Reason::tx_full, Reason::link_down, Reason::no_buffer}) {
-        std::uint64_t total = 0;
-        for (unsigned worker = 0; worker < workers(); ++worker) {
-            total += fabric().counters(worker).drops[static_cast<std::size_t>(reason)].read();
-        }
-        out.emplace_back("drop_" + std::string(text_of(reason).name), total);
     }
     for (unsigned worker = 0; worker < workers(); ++worker) {
         const WorkerCounters& counted = fabric().counters(worker);

@@ -11,23 +11,19 @@
 namespace sluice::dpdk {
 namespace {
 
-Counter& drops_of(WorkerCounters& counters, Reason reason) {
-    return counters.drops[static_cast<std::size_t>(reason)];
-}
-
-void drop(std::span<rte_mbuf*> packets, Reason reason, WorkerCounters& counters) {
+void drop(std::span<rte_mbuf*> packets, Reason reason, Losses& losses) {
     if (packets.empty()) return;
     rte_pktmbuf_free_bulk(packets.data(), static_cast<unsigned>(packets.size()));
-    drops_of(counters, reason).add(packets.size());
+    losses.add(reason, packets.size());
 }
 
 /// Keeps the packets that could be brought into one segment, in order. Returns how many.
-std::size_t join_segments(std::span<rte_mbuf*> packets, rte_mempool* pool, WorkerCounters& counters) {
+std::size_t join_segments(std::span<rte_mbuf*> packets, rte_mempool* pool, Losses& losses) {
     std::size_t kept = 0;
     for (rte_mbuf* packet : packets) {
         if (packet->nb_segs > 1) packet = in_one_segment(packet, pool);
         if (packet == nullptr) {
-            drops_of(counters, Reason::no_buffer).add();
+            losses.add(Reason::no_buffer);
             continue;
         }
         packets[kept++] = packet;
@@ -36,7 +32,7 @@ std::size_t join_segments(std::span<rte_mbuf*> packets, rte_mempool* pool, Worke
 }
 
 /// A burst from each of `rings`, sent. Returns packets taken; `dry` tells whether all rings are empty now.
-unsigned drain_forward(const Links& links, TxQueue& queue, WorkerCounters& counters, bool& dry) {
+unsigned drain_forward(const Sender& sender, TxQueue& queue, bool& dry) {
     std::array<void*, pipeline::max_burst> batch;
     unsigned taken = 0;
     dry = true;
@@ -46,14 +42,14 @@ unsigned drain_forward(const Links& links, TxQueue& queue, WorkerCounters& count
         dry = dry && left == 0;
         if (count == 0) continue;
         taken += count;
-        transmit(links, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count}, counters);
+        transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count});
     }
     return taken;
 }
 
-unsigned drain_control(const Links& links, TxQueue& queue, std::uint64_t cycles, WorkerCounters& counters) {
+unsigned drain_control(const Sender& sender, TxQueue& queue, std::uint64_t cycles) {
     std::array<void*, pipeline::max_burst> batch;
-    PortCounters& port = counters.ports[queue.port];
+    PortCounters& port = sender.counters.ports[queue.port];
     unsigned taken = 0;
     for (rte_ring* ring : queue.control) {
         if (rte_ring_empty(ring) != 0) continue;
@@ -64,7 +60,7 @@ unsigned drain_control(const Links& links, TxQueue& queue, std::uint64_t cycles,
         if (count == 0) continue;
         taken += count;
         port.control_packets.add(
-            transmit(links, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count}, counters));
+            transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count}));
     }
     return taken;
 }
@@ -110,14 +106,14 @@ rte_mbuf* restore_vlan_tag(rte_mbuf* packet, rte_mempool* pool) {
     return packet;
 }
 
-unsigned transmit(const Links& links, const TxQueue& queue, std::span<rte_mbuf*> packets,
-                  WorkerCounters& counters) {
-    const PortState& port = *links.ports[queue.port];
+unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets) {
+    const PortState& port = *sender.links.ports[queue.port];
     if (!port.link_up.load(std::memory_order_relaxed)) {
-        drop(packets, Reason::link_down, counters);
+        drop(packets, Reason::link_down, sender.losses);
         return 0;
     }
-    if (!port.many_segments) packets = packets.first(join_segments(packets, links.pool, counters));
+    if (!port.many_segments)
+        packets = packets.first(join_segments(packets, sender.links.pool, sender.losses));
 
     // Lengths first: once sent, a packet belongs to the driver.
     std::uint64_t bytes = 0;
@@ -133,17 +129,17 @@ unsigned transmit(const Links& links, const TxQueue& queue, std::span<rte_mbuf*>
     }
     const auto unsent = packets.subspan(sent);
     for (const rte_mbuf* packet : unsent) bytes -= packet->pkt_len;
-    PortCounters& counted = counters.ports[queue.port];
+    PortCounters& counted = sender.counters.ports[queue.port];
     counted.tx_packets.add(sent);
     counted.tx_bytes.add(bytes);
-    drop(unsent, Reason::tx_full, counters);
+    drop(unsent, Reason::tx_full, sender.losses);
     return sent;
 }
 
-unsigned drain_rings(const Links& links, TxQueue& queue, std::uint64_t cycles, WorkerCounters& counters) {
+unsigned drain_rings(const Sender& sender, TxQueue& queue, std::uint64_t cycles) {
     bool dry = true;
-    const unsigned forwarded = drain_forward(links, queue, counters, dry);
-    return dry ? forwarded + drain_control(links, queue, cycles, counters) : forwarded;
+    const unsigned forwarded = drain_forward(sender, queue, dry);
+    return dry ? forwarded + drain_control(sender, queue, cycles) : forwarded;
 }
 
 }  // namespace sluice::dpdk

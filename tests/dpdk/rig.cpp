@@ -111,9 +111,7 @@ void Rig::turn(unsigned rounds) {
 
 std::uint64_t Rig::dropped(Reason reason) const {
     std::uint64_t total = 0;
-    for (unsigned i = 0; i < options.workers; ++i) {
-        total += fabric->counters(i).drops[static_cast<std::size_t>(reason)].read();
-    }
+    for (const PlainTracker& tracker : trackers) total += tracker.losses[static_cast<std::size_t>(reason)];
     return total;
 }
 

@@ -27,6 +27,7 @@ class PlainTracker {
     unsigned self = 0;
     std::vector<rte_mbuf*> held;
     std::uint64_t datagrams_taken = 0;
+    std::array<std::uint64_t, reason_count> losses{};
 
     void process(std::span<rte_mbuf* const> burst, pipeline::Now, Output& out) {
         out.size = 0;
@@ -38,6 +39,9 @@ class PlainTracker {
         out.add(first, {.action = pipeline::Action::pass, .datagram = true});
     }
     void poll(pipeline::Now, Output& out) { out.size = 0; }
+    void count_loss(Reason reason, std::uint64_t packets) {
+        losses[static_cast<std::size_t>(reason)] += packets;
+    }
     void drop_held(Output& out) {
         out.size = 0;
         if (!held.empty()) give_up(out);

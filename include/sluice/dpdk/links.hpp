@@ -11,9 +11,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "sluice/base/counters.hpp"
+#include "sluice/base/reason.hpp"
 #include "sluice/dpdk/token_bucket.hpp"
 #include "sluice/pipeline/settings.hpp"
 
@@ -42,13 +44,36 @@ struct PortCounters {
     Counter control_dropped;  ///< answers that had to go first
 };
 
-/// What one worker counts beside its tracker. A packet dropped here was passed by the tracker (tx_full,
-/// link_down, no_buffer) or handed over by it (handover_full).
+/// What one worker counts beside its tracker.
 struct alignas(64) WorkerCounters {
     std::array<PortCounters, max_ports> ports;
-    ReasonCounters drops;
     Counter polls, idle_sleeps;
     Counter handed_over, taken_over;  ///< packets given to and had from other workers; fragments each count
+};
+
+/// Packets lost on the way out after the tracker had let them go (tx_full, link_down, handover_full,
+/// no_buffer) or before it saw them (no_buffer). Gathered during a poll; the tracker then counts them, so
+/// that every drop stands under one reason in one place.
+class Losses {
+  public:
+    void add(Reason reason, std::size_t packets = 1) {
+        if (packets == 0) return;
+        packets_[static_cast<std::size_t>(reason)] += packets;
+        any_ = true;
+    }
+    /// Calls `count(Reason, packets)` for what was added since the last time.
+    template <class Count>
+    void settle(Count&& count) {
+        if (!any_) return;
+        for (std::size_t i = 0; i < packets_.size(); ++i) {
+            if (packets_[i] != 0) count(static_cast<Reason>(i), std::exchange(packets_[i], 0));
+        }
+        any_ = false;
+    }
+
+  private:
+    std::array<std::uint64_t, reason_count> packets_{};
+    bool any_ = false;
 };
 
 /// A receive queue that a worker polls.

@@ -25,12 +25,18 @@ inline constexpr unsigned transmit_attempts = 4;
 /// packet is freed then.
 [[nodiscard]] rte_mbuf* in_one_segment(rte_mbuf* packet, rte_mempool* pool);
 
+/// What sending needs beside queue and packets.
+struct Sender {
+    const Links& links;
+    WorkerCounters& counters;
+    Losses& losses;
+};
+
 /// Sends what it can and drops the rest by reason (link_down, tx_full, no_buffer). Returns packets sent.
-unsigned transmit(const Links& links, const TxQueue& queue, std::span<rte_mbuf*> packets,
-                  WorkerCounters& counters);
+unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets);
 
 /// Empties the rings that feed `queue`: forwarded packets, then, only once those are gone, paced control
 /// packets. Bounded: a burst from each ring. Returns packets taken from rings.
-unsigned drain_rings(const Links& links, TxQueue& queue, std::uint64_t cycles, WorkerCounters& counters);
+unsigned drain_rings(const Sender& sender, TxQueue& queue, std::uint64_t cycles);
 
 }  // namespace sluice::dpdk

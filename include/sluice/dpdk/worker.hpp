@@ -66,7 +66,8 @@ class Worker {
         moved += static_cast<unsigned>(out_.size);
         act();
         flush();
-        for (TxQueue& queue : links_.tx) moved += drain_rings(links_, queue, cycles, counters_);
+        for (TxQueue& queue : links_.tx) moved += drain_rings(sender(), queue, cycles);
+        settle_losses();
         return moved;
     }
 
@@ -84,6 +85,7 @@ class Worker {
         tracker_.drop_held(out_);
         act();
         flush();
+        settle_losses();
     }
 
     [[nodiscard]] const WorkerCounters& counters() const { return counters_; }
@@ -117,7 +119,7 @@ class Worker {
             if ((packet->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) != 0) [[unlikely]] {
                 packet = restore_vlan_tag(packet, links_.pool);
                 if (packet == nullptr) {
-                    count_drop(Reason::no_buffer, 1);
+                    losses_.add(Reason::no_buffer);
                     continue;
                 }
             }
@@ -226,12 +228,12 @@ class Worker {
         if (lane.size == 0) return;
         const Lane& to = links_.lanes[port];
         if (to.own != nullptr) {
-            transmit(links_, *to.own, lane.view(), counters_);
+            transmit(sender(), *to.own, lane.view());
         } else {
             const unsigned taken = rte_ring_sp_enqueue_burst(
                 to.forward, reinterpret_cast<void**>(lane.items.data()), lane.size, nullptr);
             for (rte_mbuf* packet : lane.view().subspan(taken)) discard(packet);
-            if (taken != lane.size) count_drop(Reason::tx_full, lane.size - taken);
+            losses_.add(Reason::tx_full, lane.size - taken);
         }
         lane.size = 0;
     }
@@ -253,7 +255,7 @@ class Worker {
             });
         }
         counters_.handed_over.add(batch.size + fragments - lost);
-        if (lost != 0) count_drop(Reason::handover_full, lost);
+        losses_.add(Reason::handover_full, lost);
         batch.size = 0;
     }
 
@@ -263,8 +265,11 @@ class Worker {
         discarded_.size = 0;
     }
 
-    void count_drop(Reason reason, std::uint64_t packets) {
-        counters_.drops[static_cast<std::size_t>(reason)].add(packets);
+    [[nodiscard]] Sender sender() { return {links_, counters_, losses_}; }
+
+    void settle_losses() {
+        losses_.settle(
+            [this](Reason reason, std::uint64_t packets) { tracker_.count_loss(reason, packets); });
     }
 
     TrackerT& tracker_;
@@ -274,6 +279,7 @@ class Worker {
     std::vector<Batch<rte_mbuf*>> lanes_;  ///< packets about to leave, by port
     std::vector<Batch<void*>> handovers_;  ///< packets about to go to another worker, by worker
     Batch<rte_mbuf*> discarded_;
+    Losses losses_;
 };
 
 }  // namespace sluice::dpdk

@@ -1,0 +1,178 @@
+#include "app/daemon.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/random.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "app/service_manager.hpp"
+#include "app/signals.hpp"
+
+namespace sluice::app {
+namespace {
+
+/// How often links and counters are looked at.
+constexpr auto look_interval = std::chrono::milliseconds(100);
+
+Result<flow::Secret> draw_secret() {
+    flow::Secret secret;
+    const auto size = sizeof secret.words;
+    if (getrandom(secret.words.data(), size, 0) != static_cast<ssize_t>(size)) {
+        return Error{
+            "the kernel gives no random bytes for the secret of the flow hash: check seccomp filters"};
+    }
+    return secret;
+}
+
+}  // namespace
+
+Daemon::Daemon(Configuration configuration)
+    : configuration_(std::move(configuration)),
+      settings_(std::make_shared<pipeline::Settings>(configuration_.settings)) {}
+
+Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration) {
+    std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration)));
+    // The socket first: another daemon at the same path is found out before any port is touched.
+    for (const auto step : {&Daemon::open_socket, &Daemon::start_ports, &Daemon::start_workers}) {
+        if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
+    }
+    return daemon;
+}
+
+Daemon::~Daemon() {
+    // Workers first; then trackers, whose tables lie in the runtime's memory.
+    if (runtime_ != nullptr) runtime_->stop();
+    server_.reset();
+    trackers_.clear();
+}
+
+Status Daemon::open_socket() {
+    workers_.all.resize(configuration_.dpdk.workers);
+    workers_.now = [] { return Tick{0}; };
+    control::ServerOptions options;
+    options.path = configuration_.control.path;
+    options.mode = configuration_.control.mode;
+    options.group = configuration_.control.group;
+    options.reload = [this] { return reload(); };
+    server_ = std::make_unique<control::Server>(workers_, std::move(options));
+    return server_->open();
+}
+
+Status Daemon::start_ports() {
+    auto secret = draw_secret();
+    if (!secret) return Error{secret.error()};
+    secret_ = *secret;
+    dpdk::TrackerNeeds needs;
+    needs.arena_bytes = Tracker::bytes_needed(configuration_.limits);
+    needs.held_packets = pipeline::fragment_limits(configuration_.limits, *settings_, secret_).packets;
+    auto runtime = dpdk::Runtime::start(configuration_.dpdk, needs);
+    if (!runtime) return Error{runtime.error()};
+    runtime_ = std::move(*runtime);
+    return success();
+}
+
+Status Daemon::start_workers() {
+    for (unsigned worker = 0; worker < runtime_->workers(); ++worker) {
+        auto tracker = Tracker::create(configuration_.limits, *settings_, secret_, runtime_->steering(worker),
+                                       runtime_->arena(worker));
+        if (!tracker) return Error{tracker.error()};
+        trackers_.push_back(std::move(*tracker));
+    }
+    show_workers_to_control();
+    for (unsigned worker = 0; worker < runtime_->workers(); ++worker) {
+        if (Status launched = runtime_->launch(worker, *trackers_[worker]); !launched) return launched;
+    }
+    return success();
+}
+
+void Daemon::show_workers_to_control() {
+    for (std::size_t i = 0; i < trackers_.size(); ++i) {
+        Tracker& tracker = *trackers_[i];
+        workers_.all[i] = {&tracker.table4(), &tracker.table6(), &tracker.mailbox(), &tracker.counters()};
+    }
+    workers_.now = [this] { return runtime_->clock().now().tick; };
+    workers_.accounting = configuration_.limits.accounting;
+    workers_.timestamps = configuration_.limits.timestamps;
+    workers_.owner4 = [this](const flow::Key4& key) {
+        return runtime_->steering(0).owner(key, flow::hash(key, secret_));
+    };
+    workers_.owner6 = [this](const flow::Key6& key) {
+        return runtime_->steering(0).owner(key, flow::hash(key, secret_));
+    };
+    workers_.extra_counters = [this] { return runtime_->counters(); };
+    // The server kept the settings that the trackers started with alive through settings_ until now.
+    server_->replace_settings(settings_);
+}
+
+std::string Daemon::ready_line() const {
+    const pipeline::Limits& limits = configuration_.limits;
+    const std::uint64_t flows = (std::uint64_t{limits.ipv4_flows} + limits.ipv6_flows) * runtime_->workers();
+    return fmt::format("ready, {} workers, {} flows, ports {}", runtime_->workers(), flows,
+                       runtime_->port_names());
+}
+
+bool Daemon::run() {
+    for (const std::string& line : runtime_->description()) spdlog::info("{}", line);
+    for (const std::string& line : runtime_->warnings()) spdlog::warn("{}", line);
+    {
+        const SignalsOpen open;
+        while (!asked_to_stop()) {
+            server_->turn(static_cast<int>(look_interval.count()));
+            if (asked_to_reload()) {
+                if (const Status done = reload(); !done)
+                    spdlog::error("reload refused, nothing changed: {}", done.error());
+            }
+            look_around();
+        }
+    }
+    spdlog::info("stopping");
+    notify_service_manager("STOPPING=1");
+    const bool clean = runtime_->stop();
+    if (!clean) spdlog::error("some packets under way could not be sent in time");
+    return clean;
+}
+
+Status Daemon::reload() {
+    auto wanted = load(configuration_.file, {}, Use::daemon);
+    if (!wanted) return Error{wanted.error()};
+    // What came from the command line is not in the file, and stays.
+    wanted->dpdk.eal_arguments = configuration_.dpdk.eal_arguments;
+    const auto changes = reloadable_changes(configuration_, *wanted);
+    if (!changes) return Error{changes.error()};
+    configuration_ = std::move(*wanted);
+    settings_ = std::make_shared<pipeline::Settings>(configuration_.settings);
+    server_->replace_settings(settings_);
+    std::string names;
+    for (const std::string& name : *changes) names += (names.empty() ? "" : ", ") + name;
+    spdlog::info("configuration reloaded: {}", names.empty() ? "nothing changed" : names + " changed");
+    return success();
+}
+
+void Daemon::look_around() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_look_) return;
+    next_look_ = now + look_interval;
+    for (const std::string& line : runtime_->look_after_links()) spdlog::warn("{}", line);
+    hint_at_unfinished_checksums();
+}
+
+/// Wrong checksums in number mean, on interfaces of the kernel, that the other end leaves them to be filled
+/// in by a card that is not there. Said once; the counters go on telling.
+void Daemon::hint_at_unfinished_checksums() {
+    constexpr std::uint64_t telling = 10;
+    if (hinted_) return;
+    std::uint64_t wrong = 0;
+    for (const auto& tracker : trackers_) {
+        wrong += tracker->counters().reasons[static_cast<std::size_t>(Reason::bad_checksum)].read();
+    }
+    if (wrong < telling) return;
+    hinted_ = true;
+    spdlog::warn(
+        "{} packets had wrong checksums; if a veth or a virtual machine sends them, type on its side: "
+        "ethtool -K IF tx off tso off",
+        wrong);
+}
+
+}  // namespace sluice::app

@@ -1,0 +1,57 @@
+// The daemon: configuration, ports, trackers and control socket put together. One thread (the control thread)
+// owns all of it; the workers run on lcores of their own and share nothing with it but what their parts say.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/configuration.hpp"
+#include "sluice/base/result.hpp"
+#include "sluice/control/server.hpp"
+#include "sluice/control/workers.hpp"
+#include "sluice/dpdk/mbuf_io.hpp"
+#include "sluice/dpdk/runtime.hpp"
+#include "sluice/pipeline/tracker.hpp"
+
+namespace sluice::app {
+
+class Daemon {
+  public:
+    /// Starts everything up to forwarding. When it fails nothing stays behind, and the error says what to do.
+    [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(Configuration configuration);
+    ~Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    /// Serves the control socket and obeys signals until told to stop; then stops. True after a clean stop.
+    [[nodiscard]] bool run();
+
+    /// "ready, N workers, M flows, ports …"
+    [[nodiscard]] std::string ready_line() const;
+
+  private:
+    using Tracker = pipeline::Tracker<dpdk::MbufIo>;
+
+    explicit Daemon(Configuration configuration);
+    Status open_socket();
+    Status start_ports();
+    Status start_workers();
+    void show_workers_to_control();
+    Status reload();
+    void look_around();
+    void hint_at_unfinished_checksums();
+
+    Configuration configuration_;
+    std::shared_ptr<const pipeline::Settings> settings_;
+    flow::Secret secret_;
+    control::Workers workers_;
+    std::unique_ptr<dpdk::Runtime> runtime_;  ///< outlives trackers, whose tables lie in its memory
+    std::vector<std::unique_ptr<Tracker>> trackers_;
+    std::unique_ptr<control::Server> server_;
+    std::chrono::steady_clock::time_point next_look_{};
+    bool hinted_ = false;
+};
+
+}  // namespace sluice::app

@@ -1,0 +1,68 @@
+// sluiced: arguments in, daemon up, exit status out.
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "app/configuration.hpp"
+#include "app/daemon.hpp"
+#include "app/service_manager.hpp"
+#include "app/signals.hpp"
+
+namespace {
+
+constexpr int status_failed = 1;
+constexpr int status_usage = 2;
+
+int serve(sluice::app::Configuration configuration) {
+    sluice::app::hold_signals_back();
+    auto daemon = sluice::app::Daemon::start(std::move(configuration));
+    if (!daemon) {
+        fmt::print(stderr, "sluiced: {}\n", daemon.error());
+        return status_failed;
+    }
+    fmt::print("sluiced: {}\n", (*daemon)->ready_line());
+    std::fflush(stdout);
+    sluice::app::notify_service_manager("READY=1");
+    return (*daemon)->run() ? 0 : status_failed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    // Everything behind "--" is DPDK's.
+    char** const end = argv + argc;
+    char** const separator = std::find(argv, end, std::string("--"));
+    const std::vector<std::string> eal_arguments(separator == end ? end : separator + 1, end);
+
+    CLI::App app("Stateful connection tracker between pairs of ports, on DPDK.", "sluiced");
+    app.footer(
+        "What follows -- goes to DPDK's environment abstraction layer: sluiced --config FILE -- EAL "
+        "ARGUMENTS");
+    std::string file;
+    bool check = false;
+    app.add_option("--config", file, "the configuration (TOML)")->required()->type_name("FILE");
+    app.add_flag("--check", check, "validate the configuration, say what it comes to, and exit");
+    try {
+        app.parse(static_cast<int>(separator - argv), argv);
+    } catch (const CLI::ParseError& fault) {
+        return app.exit(fault) == 0 ? 0 : status_usage;
+    }
+    if (check) return sluice::app::check_main(file, {}, sluice::app::Use::daemon);
+
+    spdlog::set_default_logger(spdlog::stderr_logger_mt("sluiced"));
+    spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
+    auto configuration = sluice::app::load(file, {}, sluice::app::Use::daemon);
+    if (!configuration) {
+        fmt::print(stderr, "{}\n", configuration.error());
+        return status_failed;
+    }
+    auto& extra = configuration->dpdk.eal_arguments;
+    extra.insert(extra.end(), eal_arguments.begin(), eal_arguments.end());
+    return serve(std::move(*configuration));
+}
