@@ -30,6 +30,9 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
+#include <utility>
+
+#include "sluice/base/endian.hpp"
 
 namespace sluice::flow {
 
@@ -83,16 +86,20 @@ class Publication {
     /// Stores `value` at a byte offset, both whole words.
     template <class T>
     void put(std::size_t offset, const T& value) const {
-        static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(seqlock::Word) == 0);
-        constexpr std::size_t word_bytes = sizeof(seqlock::Word);
-        for (std::size_t at = 0; at < sizeof(T); at += word_bytes) {
-            seqlock::Word word = 0;
-            std::memcpy(&word, reinterpret_cast<const std::byte*>(&value) + at, word_bytes);
-            seqlock::store_release(record_, (offset + at) / word_bytes, word);
-        }
+        static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % word_bytes == 0);
+        put_words(offset / word_bytes, reinterpret_cast<const std::byte*>(&value),
+                  std::make_index_sequence<sizeof(T) / word_bytes>());
     }
 
   private:
+    static constexpr std::size_t word_bytes = sizeof(seqlock::Word);
+
+    /// Unrolled: as a loop, which compilers leave of atomic stores, it takes three times the instructions.
+    template <std::size_t... Index>
+    void put_words(std::size_t first, const std::byte* from, std::index_sequence<Index...>) const {
+        (seqlock::store_release(record_, first + Index, load<seqlock::Word>(from + Index * word_bytes)), ...);
+    }
+
     void* record_;
     seqlock::Word version_;
 };

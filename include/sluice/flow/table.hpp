@@ -51,6 +51,7 @@
 #include "sluice/base/time.hpp"
 #include "sluice/flow/age_lists.hpp"
 #include "sluice/flow/arena.hpp"
+#include "sluice/flow/eviction_scout.hpp"
 #include "sluice/flow/hash.hpp"
 #include "sluice/flow/index.hpp"
 #include "sluice/flow/key.hpp"
@@ -190,6 +191,7 @@ class Table {
     static constexpr std::size_t key_at = offsetof(Record, key);
     static constexpr std::size_t record_words = (key_at + sizeof(KeyT)) / word_bytes;
     static constexpr std::size_t spare_word = record_words - 1;  ///< spare is its highest byte
+    static constexpr std::size_t key_spare_word = sizeof(KeyT) / word_bytes - 1;
     static_assert(offsetof(KeyT, spare) == sizeof(KeyT) - 1);
 
     /// How many heads an eviction looks at before it takes the next one whether it was refreshed or not. Each
@@ -205,6 +207,7 @@ class Table {
         State(ColdNode* nodes, const TableConfig& config)
             : ages(nodes, config.eviction_class, config.interval) {}
         AgeLists ages;
+        EvictionScout scout;
         Ref first_free = no_ref;
         // Read by others.
         alignas(cache_line_bytes) Counter size;
@@ -221,7 +224,12 @@ class Table {
     [[nodiscard]] static unsigned list_of(const Record& record) {
         return record.key.spare >> spare_list_shift;
     }
-    void set_list(Record& record, unsigned list);
+    /// The key's last word with another spare byte: by arithmetic, since a word loaded from a byte just
+    /// stored waits.
+    [[nodiscard]] static seqlock::Word with_spare(seqlock::Word word, unsigned spare) {
+        return (word & 0x00FF'FFFFU) | spare << 24;
+    }
+    static void set_spare(Record& record, unsigned spare);
 
     void requeue(Ref ref, std::uint32_t lifetime, Tick remaining, Tick age);
     void reschedule(Ref ref, std::uint32_t was, std::uint32_t is, Tick remaining, Tick now);
@@ -230,9 +238,12 @@ class Table {
     template <class OnRemoved>
     void remove_hashed(Ref ref, std::uint64_t hash, Removal why, OnRemoved&& on_removed);
     template <class OnRemoved>
-    bool make_room(Tick now, OnRemoved&& on_removed);
+    bool make_room(Tick now, Tick age, OnRemoved&& on_removed);
     template <class OnRemoved>
-    bool free_one_overdue(Tick now, OnRemoved&& on_removed);
+    bool free_one_overdue(Tick now, Tick age, OnRemoved&& on_removed);
+    template <class OnRemoved>
+    bool evict(std::uint8_t eviction_class, Tick now, Tick age, OnRemoved&& on_removed);
+    void scout(Ref evicted, Ref next);
     template <class OnRemoved>
     bool make_room_in_index(std::uint64_t hash, Tick now, OnRemoved&& on_removed);
     template <class OnRemoved>

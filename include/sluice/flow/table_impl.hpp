@@ -76,8 +76,9 @@ template <class KeyT, class Payload>
 template <class OnRemoved>
 Ref Table<KeyT, Payload>::insert(const KeyT& key, std::uint64_t hash, bool original_from_high,
                                  const Payload& payload, Tick expiry, Tick now, OnRemoved&& on_removed) {
+    const Tick age = state_->ages.advance(now);
     remove_same_key(key, hash, now, on_removed);
-    if (size() == capacity_ && !make_room(now, on_removed)) return no_ref;
+    if (size() == capacity_ && !make_room(now, age, on_removed)) return no_ref;
     const Ref ref = take_slot();
     if (!index_.insert(hash, ref)) [[unlikely]] {
         state_->index_overflows.add(1);
@@ -86,7 +87,6 @@ Ref Table<KeyT, Payload>::insert(const KeyT& key, std::uint64_t hash, bool origi
             return no_ref;
         }
     }
-    const Tick age = state_->ages.advance(now);
     const unsigned list = state_->ages.list_for(lifetime_of(payload), expiry - now);
     state_->ages.push(ref, list, age);
 
@@ -154,10 +154,8 @@ void Table<KeyT, Payload>::remove_hashed(Ref ref, std::uint64_t hash, Removal wh
     index_.erase(hash, ref);
     state_->ages.remove(ref, list_of(record));
     {
-        KeyT dead = record.key;
-        dead.spare = 0;
         const Publication publication(&record);
-        publication.put(key_at, dead);
+        set_spare(record, 0);
     }
     cold_[ref].next = std::exchange(state_->first_free, ref);
     state_->size.set(state_->size.read() - 1);
@@ -166,19 +164,18 @@ void Table<KeyT, Payload>::remove_hashed(Ref ref, std::uint64_t hash, Removal wh
 /// The pool is full: frees one record. False when all flows are assured.
 template <class KeyT, class Payload>
 template <class OnRemoved>
-bool Table<KeyT, Payload>::make_room(Tick now, OnRemoved&& on_removed) {
-    if (free_one_overdue(now, on_removed)) return true;
+bool Table<KeyT, Payload>::make_room(Tick now, Tick age, OnRemoved&& on_removed) {
+    if (free_one_overdue(now, age, on_removed)) return true;
     for (std::uint8_t eviction_class = 0; eviction_class < never_evicted; ++eviction_class) {
-        if (size_of_class(eviction_class) != 0) return evict_oldest(eviction_class, now, on_removed);
+        if (size_of_class(eviction_class) != 0) return evict(eviction_class, now, age, on_removed);
     }
     return false;
 }
 
 template <class KeyT, class Payload>
 template <class OnRemoved>
-bool Table<KeyT, Payload>::free_one_overdue(Tick now, OnRemoved&& on_removed) {
+bool Table<KeyT, Payload>::free_one_overdue(Tick now, Tick age, OnRemoved&& on_removed) {
     AgeLists& ages = state_->ages;
-    const Tick age = ages.advance(now);
     if (!ages.something_may_be_due(age)) [[likely]]
         return false;
     for (unsigned tries = 0; tries < eviction_tries; ++tries) {
@@ -197,8 +194,13 @@ bool Table<KeyT, Payload>::free_one_overdue(Tick now, OnRemoved&& on_removed) {
 template <class KeyT, class Payload>
 template <class OnRemoved>
 bool Table<KeyT, Payload>::evict_oldest(std::uint8_t eviction_class, Tick now, OnRemoved&& on_removed) {
+    return evict(eviction_class, now, state_->ages.advance(now), on_removed);
+}
+
+template <class KeyT, class Payload>
+template <class OnRemoved>
+bool Table<KeyT, Payload>::evict(std::uint8_t eviction_class, Tick now, Tick age, OnRemoved&& on_removed) {
     AgeLists& ages = state_->ages;
-    const Tick age = ages.advance(now);
     for (unsigned spared = 0;; ++spared) {
         const unsigned list = ages.oldest_list_of_class(eviction_class);
         if (list == AgeLists::list_count) return false;
@@ -210,13 +212,18 @@ bool Table<KeyT, Payload>::evict_oldest(std::uint8_t eviction_class, Tick now, O
             continue;
         }
         remove(head, overdue ? Removal::expired : Removal::evicted, on_removed);
-        // In a flood the next insert evicts the next in line: let its lines come meanwhile.
-        if (const Ref next = ages.head(list); next != no_ref) {
-            prefetch_record(next);
-            if (const Ref second = ages.younger(next); second != no_ref) ages.prefetch(second);
-        }
+        scout(head, ages.head(list));
         return true;
     }
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::scout(Ref evicted, Ref next) {
+    const AgeLists& ages = state_->ages;
+    state_->scout.follow(
+        evicted, next, [&](Ref ref) { return ages.younger(ref); }, [&](Ref ref) { ages.prefetch(ref); },
+        [&](Ref ref) { prefetch_record(ref); },
+        [&](Ref ref) { index_.prefetch(hash_of(records_[ref].key)); });
 }
 
 /// Whether its last packet came after it was queued, as far as the timeout now in force tells.
@@ -282,17 +289,15 @@ void Table<KeyT, Payload>::requeue(Ref ref, std::uint32_t lifetime, Tick remaini
     Record& record = records_[ref];
     const unsigned list = state_->ages.list_for(lifetime, remaining);
     state_->ages.move(ref, list_of(record), list, age);
-    set_list(record, list);
+    // No Publication: readers are not shown the list.
+    constexpr unsigned flags = (1U << spare_list_shift) - 1;
+    set_spare(record, (record.key.spare & flags) | list << spare_list_shift);
 }
 
-/// No Publication: readers are not shown the list.
 template <class KeyT, class Payload>
-void Table<KeyT, Payload>::set_list(Record& record, unsigned list) {
-    constexpr unsigned flags = (1U << spare_list_shift) - 1;
-    const auto spare = static_cast<std::uint8_t>((record.key.spare & flags) | list << spare_list_shift);
-    const seqlock::Word word =
-        (seqlock::load_relaxed(&record, spare_word) & 0x00FF'FFFFU) | seqlock::Word{spare} << 24;
-    seqlock::store_release(&record, spare_word, word);
+void Table<KeyT, Payload>::set_spare(Record& record, unsigned spare) {
+    seqlock::store_release(&record, spare_word,
+                           with_spare(seqlock::load_relaxed(&record, spare_word), spare));
 }
 
 template <class KeyT, class Payload>
