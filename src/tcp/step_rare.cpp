@@ -99,6 +99,7 @@ void take_for_granted(Case& c) {
     const std::uint32_t window = std::max(detail::unknown_window, c.span.window);
     c.sender().max_end = later(c.sender().max_end, c.span.end);
     c.sender().max_window = window;
+    c.trial.retransmissions = 0;
     c.receiver().max_end = later(c.receiver().end, c.span.acknowledgement + window);
     c.mark_seen();
 }
@@ -207,11 +208,23 @@ bool remembers_syn_of(const PendingSyn& pending, Direction side) {
            (pending.last_kind.valid && detail::side_of(pending.last_kind) == side);
 }
 
+/// A SYN and its SYN,ACK that both lie just behind what the sides have sent are this connection's own, come
+/// again late: to begin anew from them would tear a live connection down. Only a little way back: new initial
+/// sequence numbers may lie below the old ones, too.
+bool repeats_own_handshake(Case& c) {
+    if (!spec::synchronised.has(c.pair())) return false;
+    const auto just_behind = [](std::uint32_t number, std::uint32_t end) {
+        return end - number - 1 < max_ack_reach;
+    };
+    return just_behind(c.segment.acknowledgement - 1, c.receiver().end) &&
+           just_behind(c.span.sequence, c.sender().end);
+}
+
 unsigned predicates_of_syn_ack(Case& c) {
     unsigned out =
         window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction), false);
     out |= seen_bit(c);
-    if (answers_remembered(c)) out |= answers_pending;
+    if (answers_remembered(c) && !repeats_own_handshake(c)) out |= answers_pending;
     // After a RST only the last SYN is waiting for an answer (T9).
     if (c.closed() && remembers_syn_of(c.pending, opposite(c.direction)))
         out &= ~static_cast<unsigned>(ack_not_back);
@@ -236,10 +249,13 @@ unsigned predicates_of_rst(Case& c) {
         if (c.dialling() && newest_syn(c, opposite(c.direction)) + 1 != sender.max_ack)
             out &= ~static_cast<unsigned>(ack_not_back);
         if (c.pending.last_kind.valid && c.pending.last.answered_by(acknowledgement)) out |= ack_sent;
-        // What acknowledged the unknown before (T7) lives in an older connection, and so does its abort.
-        const bool older_connection = c.dialling() && c.pending.acknowledgement_valid &&
-                                      acknowledgement == c.pending.tolerated_acknowledgement &&
-                                      (out & ack_sent) == 0;
+        // What acknowledged the unknown before (T7) lives in an older connection, and so does its abort; and
+        // what was tolerated was sent.
+        const bool known_otherwise =
+            (c.pending.acknowledgement_valid && acknowledgement == c.pending.tolerated_acknowledgement) ||
+            ((c.pending.end_valid & bit_of(opposite(c.direction))) != 0 &&
+             !after(acknowledgement, c.pending.tolerated_end[index_of(opposite(c.direction))]));
+        const bool older_connection = c.dialling() && known_otherwise && (out & ack_sent) == 0;
         if (older_connection) out = (out | ack_sent) & ~static_cast<unsigned>(ack_not_back);
     }
     // A SYN that found nobody is refused with sequence number 0; late, it says nothing of the window.
@@ -324,7 +340,8 @@ void adopt(Case& c, PendingSyn& pending) {
     c.receiver().max_ack = c.span.sequence + 1;
     c.receiver().max_end = c.span.acknowledgement + std::max<std::uint32_t>(c.span.window, 1);
     detail::negotiate(c.trial);
-    pending = PendingSyn{};
+    pending.highest_kind = {};
+    pending.last_kind = {};
 }
 
 void act(Case& c, Cell cell, PendingSyn& pending) {
@@ -341,6 +358,9 @@ void act(Case& c, Cell cell, PendingSyn& pending) {
         case spec::Action::remember:
             detail::remember_syn(pending, c.as_syn(), detail::kind_of(c.segment, c.direction),
                                  c.dialling() && before(c.span.sequence, newest_syn(c, c.direction)));
+            break;
+        case spec::Action::offer:
+            c.receiver().max_end = later(c.receiver().max_end, c.span.acknowledgement + c.span.window);
             break;
         case spec::Action::nothing:
         case spec::Action::reopen:

@@ -1,6 +1,9 @@
 // One connection and what it takes to send segments through the engine by hand.
 #pragma once
 
+#include <cstdint>
+#include <cstring>
+
 #include "sluice/tcp/step.hpp"
 
 namespace sluice::test {
@@ -15,8 +18,8 @@ struct Conversation {
     }
 
     /// A segment with `length` bytes of payload and the window `open` was given.
-    tcp::Verdict send(tcp::Direction direction, unsigned flags, std::uint32_t sequence, std::uint32_t acknowledgement,
-                      std::uint32_t length = 0) {
+    tcp::Verdict send(tcp::Direction direction, unsigned flags, std::uint32_t sequence,
+                      std::uint32_t acknowledgement, std::uint32_t length = 0) {
         return send(direction, make(flags, sequence, acknowledgement, length));
     }
 
@@ -31,7 +34,8 @@ struct Conversation {
         return out;
     }
 
-    /// A three-way handshake: A stands at `isn_a` + 1, B at `isn_b` + 1. `shape` may change the SYN and the SYN,ACK.
+    /// A three-way handshake: A stands at `isn_a` + 1, B at `isn_b` + 1. `shape` may change the SYN and the
+    /// SYN,ACK.
     template <class Shape>
     void open(std::uint32_t isn_a, std::uint32_t isn_b, std::uint16_t offered, Shape shape) {
         window = offered;

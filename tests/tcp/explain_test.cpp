@@ -19,7 +19,8 @@ std::string said(Direction direction, const Segment& segment, Settings settings 
     return explain(before, talk.pending, direction, segment, verdict, settings);
 }
 
-Segment segment(std::uint8_t flags, std::uint32_t sequence, std::uint32_t acknowledgement, std::uint32_t length = 0) {
+Segment segment(std::uint8_t flags, std::uint32_t sequence, std::uint32_t acknowledgement,
+                std::uint32_t length = 0) {
     Segment out;
     out.flags = flags;
     out.sequence = sequence;
@@ -58,7 +59,8 @@ TEST(Explain, NamesTheFlags) {
 
 TEST(Explain, SaysWhereTheDuplicateEnded) {
     EXPECT_EQ(said(Direction::original, segment(ack, 4294957296, 201, 10)),
-              "it ends at 4294957306, 10,091 before 101, up to which A has sent, and the window of B never was larger "
+              "it ends at 4294957306, 10,091 before 101, up to which A has sent, and the window of B never "
+              "was larger "
               "than 1,000");
 }
 
@@ -73,7 +75,8 @@ TEST(Explain, SaysWhyNoFlowWasOpened) {
     const Segment stray = segment(ack, 1, 1);
     const Verdict verdict = open(none, stray, settings);
     EXPECT_EQ(explain(Connection{}, PendingSyn{}, Direction::original, stray, verdict, settings),
-              "a segment with ACK belongs to no flow and cannot start one while flows are not picked up in mid-stream");
+              "a segment with ACK belongs to no flow and cannot start one while flows are not picked up in "
+              "mid-stream");
 }
 
 }  // namespace

@@ -129,6 +129,7 @@ enum class Action : std::uint8_t {
     start,  ///< its sender's side begins with it (a SYN, a SYN,ACK); if it repeats what is known, adds to it
     adopt,  ///< the same, and the receiver's side begins anew from the remembered SYN it answers
     remember,  ///< it becomes a remembered SYN
+    offer,     ///< only the window it offers: a SYN,ACK that others overtook may offer more than they did
     reopen,    ///< the flow ends and a new one begins
 };
 
@@ -291,7 +292,7 @@ inline constexpr std::array rows{
     Row{.id = "O8c", .in = alive, .from = B, .on = Event::synack_pending, .next = Pair::established__syn_rcvd, .action = Action::adopt},
     Row{.id = "O8c", .in = alive, .from = A, .on = Event::synack_pending, .next = Pair::syn_rcvd__established, .action = Action::adopt},
     Row{.id = "O8c", .in = alive, .from = either, .on = Event::rst_pending, .next = Pair::closed__closed, .action = Action::nothing},
-    Row{.id = "O5b", .in = synchronised, .from = either, .on = {Event::synack_exact_in, Event::synack_in}, .refresh = Refresh::keep, .action = Action::nothing},
+    Row{.id = "O5b", .in = synchronised, .from = either, .on = {Event::synack_exact_in, Event::synack_in}, .refresh = Refresh::keep, .action = Action::offer},
     Row{.id = "T1",  .in = synchronised, .from = either, .on = Event::synack_before, .reason = Reason::old_duplicate},
     Row{.id = "T6",  .in = synchronised, .from = either, .on = {Event::synack_exact_out, Event::synack_out}, .reason = Reason::ack_not_of_syn},
     // The SYN was believed and its SYN,ACK was lost before us, so that its sender's numbers are new.

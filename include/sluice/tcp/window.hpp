@@ -64,7 +64,8 @@ struct Span {
     const auto bit = [](bool holds, Predicate predicate) {
         return static_cast<unsigned>(holds) * static_cast<unsigned>(predicate);
     };
-    return bit(overshoot <= 0, not_after) | bit(!before(span.end, reach_back) & !false_fin, not_before) |
+    return bit(overshoot <= 0, not_after) |
+           bit(((overshoot > 0) | !before(span.end, reach_back)) & !false_fin, not_before) |
            bit(!after(span.sack, receiver.end), ack_sent) | bit(!before(span.sack, ack_back), ack_fresh) |
            bit((overshoot <= static_cast<std::int32_t>(receiver.max_window)) & !past_fin, not_far_after) |
            bit(!before(span.acknowledgement, sender.max_ack), ack_not_back) |
