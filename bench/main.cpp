@@ -1,5 +1,5 @@
-// The micro-benchmarks. What the numbers depend on is printed with them: the instruction set they were built for, the
-// processor, whether huge pages are to be had.
+// The micro-benchmarks. What the numbers depend on is printed with them: the instruction set they were built
+// for, the processor, whether huge pages are to be had.
 #include <benchmark/benchmark.h>
 
 #include <fstream>

@@ -1,5 +1,5 @@
-// Counters of one worker: written by that worker alone, read by anyone. A plain add and a relaxed store, never a
-// read-modify-write that locks.
+// Counters of one worker: written by that worker alone, read by anyone. A plain add and a relaxed store,
+// never a read-modify-write that locks.
 #pragma once
 
 #include <array>

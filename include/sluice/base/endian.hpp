@@ -18,7 +18,8 @@ class BigEndian {
 
     /// The value in host order.
     [[nodiscard]] constexpr Host host() const { return swap(raw_); }
-    /// The bytes as they lie on the wire, read as one host word: for keys and checksums, where order is irrelevant.
+    /// The bytes as they lie on the wire, read as one host word: for keys and checksums, where order is
+    /// irrelevant.
     [[nodiscard]] constexpr Host raw() const { return raw_; }
 
     static constexpr BigEndian from_raw(Host raw) {

@@ -1,5 +1,5 @@
-// The closed list of lifetimes a flow can have. Each is a timeout with nf_conntrack's name and default, an age list of
-// the flow table, and belongs to one class for eviction when the table is full.
+// The closed list of lifetimes a flow can have. Each is a timeout with nf_conntrack's name and default, an
+// age list of the flow table, and belongs to one class for eviction when the table is full.
 #pragma once
 
 #include <array>
@@ -9,7 +9,8 @@
 
 namespace sluice {
 
-/// Who goes first when the table is full: the lower value (DESIGN: half-open, closing, unassured; assured never).
+/// Who goes first when the table is full: the lower value (DESIGN: half-open, closing, unassured; assured
+/// never).
 enum class EvictionClass : std::uint8_t { half_open, closing, unassured, assured };
 inline constexpr std::size_t eviction_class_count = 4;
 

@@ -1,5 +1,6 @@
 // The closed list of reasons. A reason is a counter, a sentence and what a test asserts; "why was this packet
-// dropped?" always has an answer here. To add one, add a row: the counter, `sluice reasons` and the JSON follow.
+// dropped?" always has an answer here. To add one, add a row: the counter, `sluice reasons` and the JSON
+// follow.
 #pragma once
 
 #include <array>
@@ -12,7 +13,8 @@ namespace sluice {
 /// What a reason says of the packet that carries it.
 enum class Outcome : std::uint8_t {
     accepted,   ///< tracked; the flow moved
-    tolerated,  ///< may be an honest leftover: passes with a valid verdict, changes nothing but a remembered SYN
+    tolerated,  ///< may be an honest leftover: passes with a valid verdict, changes nothing but a remembered
+                ///< SYN
     refused,    ///< cannot be honest: invalid, changes nothing
     dropped,    ///< nothing wrong with it: we had no room, no link or an order not to carry it
 };

@@ -1,4 +1,5 @@
-// Set-up code returns Result<T>: a value, or a sentence a person can act on. Nothing on the packet path uses it.
+// Set-up code returns Result<T>: a value, or a sentence a person can act on. Nothing on the packet path uses
+// it.
 #pragma once
 
 #include <string>
@@ -15,8 +16,10 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : content_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
-    Result(Error error) : content_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
+    Result(T value)
+        : content_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor)
+    Result(Error error)
+        : content_(std::in_place_index<1>, std::move(error)) {}  // NOLINT(google-explicit-constructor)
 
     [[nodiscard]] bool ok() const { return content_.index() == 0; }
     explicit operator bool() const { return ok(); }
@@ -34,6 +37,8 @@ class [[nodiscard]] Result {
 
 /// For steps that yield nothing but may fail.
 using Status = Result<std::monostate>;
-inline Status success() { return std::monostate{}; }
+inline Status success() {
+    return std::monostate{};
+}
 
 }  // namespace sluice

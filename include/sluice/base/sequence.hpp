@@ -5,12 +5,19 @@
 
 namespace sluice {
 
-/// How far `a` lies ahead of `b` on the circle; negative when behind. Meaningful while the true distance is below 2^31.
+/// How far `a` lies ahead of `b` on the circle; negative when behind. Meaningful while the true distance is
+/// below 2^31.
 [[nodiscard]] constexpr std::int32_t sequence_distance(std::uint32_t a, std::uint32_t b) {
     return static_cast<std::int32_t>(a - b);
 }
-[[nodiscard]] constexpr bool before(std::uint32_t a, std::uint32_t b) { return sequence_distance(a, b) < 0; }
-[[nodiscard]] constexpr bool after(std::uint32_t a, std::uint32_t b) { return sequence_distance(a, b) > 0; }
-[[nodiscard]] constexpr std::uint32_t later(std::uint32_t a, std::uint32_t b) { return after(a, b) ? a : b; }
+[[nodiscard]] constexpr bool before(std::uint32_t a, std::uint32_t b) {
+    return sequence_distance(a, b) < 0;
+}
+[[nodiscard]] constexpr bool after(std::uint32_t a, std::uint32_t b) {
+    return sequence_distance(a, b) > 0;
+}
+[[nodiscard]] constexpr std::uint32_t later(std::uint32_t a, std::uint32_t b) {
+    return after(a, b) ? a : b;
+}
 
 }  // namespace sluice

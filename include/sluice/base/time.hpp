@@ -1,4 +1,5 @@
-// The tracker's clock: milliseconds of a monotonic clock, modulo 2^32 (49.7 days). Time is always a parameter.
+// The tracker's clock: milliseconds of a monotonic clock, modulo 2^32 (49.7 days). Time is always a
+// parameter.
 #pragma once
 
 #include <cstdint>

@@ -100,8 +100,8 @@ class Tracker {
     /// Gives up all fragments held, as dropped under fragment-timeout: at the end of a run.
     void drop_held(Output<Io>& out);
 
-    /// The caller lost packets outside: before they were judged (no_buffer) or after they were let go (tx_full,
-    /// link_down, handover_full). They count as dropped, under one reason like all others.
+    /// The caller lost packets outside: before they were judged (no_buffer) or after they were let go
+    /// (tx_full, link_down, handover_full). They count as dropped, under one reason like all others.
     void count_loss(Reason reason, std::uint64_t packets) {
         counters_.dropped.add(packets);
         counters_.reasons[static_cast<std::size_t>(reason)].add(packets);
