@@ -142,7 +142,8 @@ def resetting_server(rig, path):
                     pass
 
 
-@scenario("a server over {family} sees the reset of a client that gives up in the middle of a download")
+@scenario("a server over {family} sees the reset of a client that gives up in the middle of a download",
+          leftovers=True)  # fmt: skip
 def resetting_client(rig, path):
     resets = []
 

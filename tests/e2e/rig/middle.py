@@ -121,3 +121,8 @@ class Sluiced:
                 if name != "worker" and isinstance(value, int):
                     add(name, value)
         return totals
+
+    def tolerated_reasons(self):
+        """The names of the reasons that say an honest leftover."""
+        rows = map(json.loads, self.sluice("reasons", "--json", quiet=True).stdout.splitlines())
+        return [row["reason"] for row in rows if row["outcome"] == "tolerated"]
