@@ -2,6 +2,9 @@
 
 #include <net/if.h>
 
+#include <algorithm>
+#include <bit>
+#include <cctype>
 #include <regex>
 
 namespace sluice::dpdk {
@@ -25,8 +28,7 @@ bool starts_with(const std::string& text, const char* prefix) {
     return text.rfind(prefix, 0) == 0;
 }
 
-/// "af_xdp:eth1" and "af_packet:eth1". What af_packet has by default suits a burst of small packets; a larger
-/// ring carries bulk transfers. One queue pair: several turn on the kernel's defragmentation and rollover.
+/// "af_xdp:eth1" and "af_packet:eth1".
 Result<Device> from_short_form(Device device, unsigned number) {
     const std::size_t colon = device.given.find(':');
     device.kind = Device::Kind::interface;
@@ -38,8 +40,7 @@ Result<Device> from_short_form(Device device, unsigned number) {
                      ":IF, where IF is a name that `ip link` lists"};
     }
     device.name = (device.xdp ? "net_af_xdp" : "net_af_packet") + std::to_string(number);
-    device.arguments = device.xdp ? "iface=" + device.interface
-                                  : "iface=" + device.interface + ",qpairs=1,framesz=2048,blocksz=65536,framecnt=2048";
+    device.short_form = true;
     return device;
 }
 
@@ -78,6 +79,20 @@ Result<Device> parse_device(const std::string& given, unsigned number) {
         }
     }
     return device;
+}
+
+std::string interface_arguments(const Device& device, unsigned channels, std::uint16_t mtu) {
+    const std::string interface = "iface=" + device.interface;
+    if (device.xdp) return interface + ",start_queue=0,queue_count=" + std::to_string(channels);
+    // The kernel's own header lies before each frame. Blocks of 64 KiB (or one frame), and a ring of 4 MiB:
+    // bulk transfers lost packets with the driver's default of one.
+    constexpr std::uint32_t before_frame = 128;
+    constexpr std::uint32_t around_mtu = 26;
+    const std::uint32_t frame = std::bit_ceil(std::max<std::uint32_t>(2048, mtu + around_mtu + before_frame));
+    const std::uint32_t block = std::max<std::uint32_t>(65'536, frame);
+    const std::uint32_t frames = std::max<std::uint32_t>(2048 * 2048 / frame, block / frame * 4);
+    return interface + ",qpairs=1,framesz=" + std::to_string(frame) + ",blocksz=" + std::to_string(block) +
+           ",framecnt=" + std::to_string(frames);
 }
 
 Result<std::vector<Device>> parse_devices(const Options& options) {

@@ -101,10 +101,10 @@ Status Runtime::Parts::attach_ports(const std::vector<Device>& devices) {
         port.given = device.given;
         port.pair = options.pairs[i / 2].name;
         port.interface = device.interface;
-        std::string arguments = device.arguments;
-        if (device.xdp && arguments.find("queue_count") == std::string::npos) {
-            arguments += ",start_queue=0,queue_count=" + std::to_string(channels_of(device.interface));
-        }
+        const std::string arguments =
+            device.short_form ? interface_arguments(device, channels_of(device.interface),
+                                                    std::max(options.mtu, mtu_of(device.interface)))
+                              : device.arguments;
         if (Status attached = ports.attach(std::move(port), arguments); !attached) return attached;
     }
     return success();
@@ -192,6 +192,8 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Options& options, const Tr
 Runtime::Runtime(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Runtime::~Runtime() {
     stop();
+    const Hush hush(asks_for_log(parts_->options.eal_arguments));
+    parts_.reset();
 }
 
 unsigned Runtime::workers() const {

@@ -23,8 +23,21 @@ TEST(Device, TheShortFormsNameAnInterface) {
     const auto packet = parse_device("af_packet:veth-a", 0);
     ASSERT_TRUE(packet);
     EXPECT_FALSE(packet->xdp);
-    EXPECT_NE(packet->arguments.find("qpairs=1"), std::string::npos)
-        << "several pairs turn on the kernel's defragmentation";
+}
+
+TEST(Device, AfXdpOpensEveryReceiveQueueOfTheInterface) {
+    const auto device = parse_device("af_xdp:eth1", 0);
+    EXPECT_EQ(interface_arguments(*device, 4, 1500), "iface=eth1,start_queue=0,queue_count=4");
+}
+
+TEST(Device, FramesOfAfPacketHoldTheMtu) {
+    const auto device = parse_device("af_packet:eth1", 0);
+    EXPECT_EQ(interface_arguments(*device, 1, 1500),
+              "iface=eth1,qpairs=1,framesz=2048,blocksz=65536,framecnt=2048");
+    EXPECT_EQ(interface_arguments(*device, 1, 9000),
+              "iface=eth1,qpairs=1,framesz=16384,blocksz=65536,framecnt=256");
+    EXPECT_EQ(interface_arguments(*device, 1, 65535),
+              "iface=eth1,qpairs=1,framesz=131072,blocksz=131072,framecnt=32");
 }
 
 TEST(Device, AVirtualDeviceKeepsItsArguments) {
