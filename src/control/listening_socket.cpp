@@ -78,7 +78,7 @@ Status ListeningSocket::lock() {
         if (flock(file, LOCK_EX | LOCK_NB) != 0) {
             close(file);
             return Error{"another sluiced holds the control socket " + path_ +
-                         ": stop it first, or give this one another control.path"};
+                         ": stop it first, or give this one another control.socket"};
         }
         // Its former holder may have removed the file between our open and our lock.
         struct stat ours {
@@ -101,7 +101,7 @@ Status ListeningSocket::clear_path() {
     }
     if (!S_ISSOCK(there.st_mode))
         return Error{"control socket " + path_ +
-                     ": something that is no socket lies there; remove it, or choose another control.path"};
+                     ": something that is no socket lies there; remove it, or choose another control.socket"};
     const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (probe < 0) return Error{"control socket " + path_ + because()};
     const sockaddr_un address = address_of(path_);
@@ -110,7 +110,7 @@ Status ListeningSocket::clear_path() {
     close(probe);
     if (outcome == 0 || why == EAGAIN)  // EAGAIN: its queue of clients is full, so somebody listens
         return Error{"a daemon answers at the control socket " + path_ +
-                     " already: stop it first, or give this one another control.path"};
+                     " already: stop it first, or give this one another control.socket"};
     errno = why;
     if (why != ECONNREFUSED && why != ENOENT) return Error{"control socket " + path_ + because()};
     if (unlink(path_.c_str()) != 0 && errno != ENOENT)
