@@ -208,14 +208,21 @@ bool remembers_syn_of(const PendingSyn& pending, Direction side) {
            (pending.last_kind.valid && detail::side_of(pending.last_kind) == side);
 }
 
+bool just_behind(std::uint32_t number, std::uint32_t end) {
+    return end - number - 1 < max_ack_reach;
+}
+
+/// A SYN,ACK from below what its side has sent since, and what the peer has acknowledged of it.
+bool comes_late(Case& c) {
+    return c.sender_seen() && c.span.sequence + 1 != c.receiver().max_ack &&
+           just_behind(c.span.sequence, c.sender().end);
+}
+
 /// A SYN and its SYN,ACK that both lie just behind what the sides have sent are this connection's own, come
 /// again late: to begin anew from them would tear a live connection down. Only a little way back: new initial
 /// sequence numbers may lie below the old ones, too.
 bool repeats_own_handshake(Case& c) {
     if (!spec::synchronised.has(c.pair())) return false;
-    const auto just_behind = [](std::uint32_t number, std::uint32_t end) {
-        return end - number - 1 < max_ack_reach;
-    };
     return just_behind(c.segment.acknowledgement - 1, c.receiver().end) &&
            just_behind(c.span.sequence, c.sender().end);
 }
@@ -225,8 +232,9 @@ unsigned predicates_of_syn_ack(Case& c) {
         window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction), false);
     out |= seen_bit(c);
     if (answers_remembered(c) && !repeats_own_handshake(c)) out |= answers_pending;
-    // After a RST only the last SYN is waiting for an answer (T9).
-    if (c.closed() && remembers_syn_of(c.pending, opposite(c.direction)))
+    // After a RST only the last SYN is waiting for an answer (T9), and only for one not given before.
+    if (c.closed() &&
+        (remembers_syn_of(c.pending, opposite(c.direction)) || c.trial.picked_up != 0 || comes_late(c)))
         out &= ~static_cast<unsigned>(ack_not_back);
     return out;
 }
