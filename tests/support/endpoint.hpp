@@ -63,7 +63,7 @@ class Endpoint {
     std::uint32_t irs_ = 0, expected_ = 0, right_edge_ = 0, unread_ = 0, taken_ = 0;
     std::map<std::uint32_t, std::uint32_t> early_;  ///< out-of-order data, offset from irs -> end offset
     std::optional<std::uint32_t> fin_at_;           ///< offset from irs of the peer's FIN
-    bool fin_received_ = false, wants_close_ = false;
+    bool fin_received_ = false;
     std::uint32_t highest_ = 0;  ///< highest sequence ever sent (next_ goes back to retransmit)
     int received_ = 0, retries_ = 0;
     double next_event_ = 1e18, rto_ = 300;

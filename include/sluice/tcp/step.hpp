@@ -58,8 +58,9 @@ namespace detail {
                                                 const Settings& settings) {
     const Pair pair = static_cast<Pair>(connection.pair);
     if (pair != Pair::established__established) return text_of(pair).lifetime;
-    const bool unacknowledged = (connection.side[0].end != connection.side[1].max_ack) |
-                                (connection.side[1].end != connection.side[0].max_ack) | (window == 0);
+    const std::uint32_t behind = (connection.side[0].end ^ connection.side[1].max_ack) |
+                                 (connection.side[1].end ^ connection.side[0].max_ack);
+    const bool unacknowledged = (behind != 0) | (window == 0);
     Lifetime lifetime = unacknowledged ? Lifetime::unacknowledged : Lifetime::established;
     if (connection.retransmissions >= settings.max_retrans) lifetime = Lifetime::max_retrans;
     // Picked up and not yet heard from both sides; on a one-way path that is how it stays.

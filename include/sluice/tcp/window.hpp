@@ -77,10 +77,11 @@ struct Span {
 /// in nf_conntrack, where three of them cut five days to five minutes.
 constexpr void learn(Connection& connection, Side& sender, Side& receiver, const Span& span) {
     const std::uint32_t length = span.end - span.sequence;
-    const bool progress = after(span.end, sender.end) | after(span.acknowledgement, sender.max_ack);
+    const unsigned progress = static_cast<unsigned>(after(span.end, sender.end)) |
+                              static_cast<unsigned>(after(span.acknowledgement, sender.max_ack));
     const bool keepalive = (length == 1) & (receiver.max_ack == sender.end);
     const unsigned again = static_cast<unsigned>((length != 0) & !keepalive);
-    const unsigned count = progress ? 0U : std::min(7U, connection.retransmissions + again);
+    const unsigned count = progress != 0 ? 0U : std::min(7U, connection.retransmissions + again);
     connection.retransmissions = count & 7U;
 
     sender.end = later(sender.end, span.end);
