@@ -98,7 +98,7 @@ Result<CaptureReader> CaptureReader::open(const std::string& path) {
         pcap_fopen_offline_with_tstamp_precision(file.get(), PCAP_TSTAMP_PRECISION_NANO, message.data()));
     if (!handle)
         return Error{fmt::format("{} is not a readable pcap or pcapng capture: {}", name, message.data())};
-    file.release();  // libpcap closes it from now on
+    (void)file.release();  // libpcap closes it from now on
 
     const int data_link = pcap_datalink(handle.get());
     const auto link = link_layer_of(data_link);

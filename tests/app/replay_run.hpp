@@ -26,8 +26,9 @@ struct CollectedLines : app::LineSink {
 class Replay {
   public:
     explicit Replay(const pipeline::Settings& settings = {}, unsigned workers = 1,
-                    packet::LinkLayer link = packet::LinkLayer::ethernet)
-        : settings_(settings), printer_(lines_, nullptr, nullptr) {
+                    packet::LinkLayer link = packet::LinkLayer::ethernet,
+                    const app::HumanLines::Style* style = nullptr)
+        : settings_(settings), printer_(lines_, style, nullptr) {
         pipeline::Limits limits;
         limits.ipv4_flows = 4096;
         limits.ipv6_flows = 4096;
