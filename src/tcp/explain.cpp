@@ -91,9 +91,8 @@ class Sentence {
                 out_ << "no endpoint sends the flags " << flag_names(segment_.flags);
                 break;
             case Reason::ack_unsent:
-                out_ << "acknowledgement " << span_.sack << " is " << apart(span_.sack, receiver().end)
-                     << " beyond " << receiver().end << ", where what " << receiver_name()
-                     << " has sent ends";
+                out_ << acknowledged() << " is " << apart(span_.sack, receiver().end) << " beyond "
+                     << receiver().end << ", where what " << receiver_name() << " has sent ends";
                 break;
             case Reason::rst_out_of_window:
                 rst_out_of_window();
@@ -139,9 +138,15 @@ class Sentence {
              << receiver_name() << " never was larger than " << grouped(receiver().max_window);
     }
 
+    /// The window check looks at the highest number acknowledged, which a SACK block may hold.
+    [[nodiscard]] std::string acknowledged() const {
+        return (span_.sack == span_.acknowledgement ? "acknowledgement " : "the SACK edge ") +
+               std::to_string(span_.sack);
+    }
+
     void old_acknowledgement() {
-        out_ << "acknowledgement " << span_.sack << " is " << apart(span_.sack, receiver().end) << " behind "
-             << receiver().end << ", up to which " << receiver_name() << " has sent; no more than "
+        out_ << acknowledged() << " is " << apart(span_.sack, receiver().end) << " behind " << receiver().end
+             << ", up to which " << receiver_name() << " has sent; no more than "
              << grouped(std::max(max_ack_reach, sender().max_window)) << " may be under way";
     }
 

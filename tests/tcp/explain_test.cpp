@@ -42,6 +42,19 @@ TEST(Explain, SaysWhatWasNeverSent) {
               "acknowledgement 1000201 is 1,000,000 beyond 201, where what B has sent ends");
 }
 
+TEST(Explain, ASackEdgeIsNotCalledAnAcknowledgement) {
+    Conversation talk;
+    talk.open(100, 200, 1000);
+    talk.connection.sack_permitted = 3;
+    Segment edge = segment(ack, 101, 201);
+    edge.has_sack = true;
+    edge.sack_highest = 1000201;
+    const Connection before = talk.connection;
+    const Verdict verdict = talk.send(Direction::original, edge);
+    EXPECT_EQ(explain(before, talk.pending, Direction::original, edge, verdict, talk.settings),
+              "the SACK edge 1000201 is 1,000,000 beyond 201, where what B has sent ends");
+}
+
 TEST(Explain, SaysWhichResetWasExpected) {
     EXPECT_EQ(said(Direction::original, segment(rst, 111, 0)),
               "sequence 111 of the RST is 10 beyond 101, the one B expects");
