@@ -80,7 +80,7 @@ std::string Hush::heard() const {
     if (file_ < 0) return {};
     std::fflush(stdout);
     std::fflush(stderr);
-    std::array<char, 1024> tail{};
+    std::array<char, 16384> tail{};
     const off_t size = lseek(file_, 0, SEEK_END);
     const off_t from = size > static_cast<off_t>(tail.size()) ? size - static_cast<off_t>(tail.size()) : 0;
     const ssize_t got = pread(file_, tail.data(), tail.size(), from);
@@ -104,9 +104,8 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalRequest& request) {
     arguments.push_back(nullptr);
     if (rte_eal_init(static_cast<int>(kept.size()), arguments.data()) < 0) {
         const int fault = rte_errno;
-        std::string line;
-        for (const std::string& word : kept) line += (line.empty() ? "" : " ") + word;
-        return Error{"DPDK did not start (" + std::string(rte_strerror(fault)) + ") with: " + line};
+        return Error{std::string("DPDK did not start (") + rte_strerror(fault) +
+                     "): check daemon.eal_arguments and what stands behind -- on the command line"};
     }
     return std::unique_ptr<Eal>(new Eal);
 }

@@ -33,7 +33,7 @@ class Hush {
     Hush(const Hush&) = delete;
     Hush& operator=(const Hush&) = delete;
 
-    /// The last lines that were printed, at most about a kilobyte; empty when nothing was.
+    /// The last lines that were printed, at most 16 KiB; empty when nothing was.
     [[nodiscard]] std::string heard() const;
 
   private:

@@ -34,20 +34,25 @@ int turn_on_lcore(void* turn) {
     return 0;
 }
 
-/// Adds what DPDK said to a failure whose cause we do not know ourselves.
-Error with_words_of_dpdk(std::string sentence, const Hush& hush) {
+/// Adds what DPDK said to a failure whose cause we do not know ourselves: its complaints, not its usage
+/// (indented) or what it says of every start.
+Error with_words_of_dpdk(const std::string& sentence, const Hush& hush) {
+    constexpr std::size_t most_lines = 4;
     const std::string heard = hush.heard();
-    std::string interesting;
-    std::size_t at = 0;
-    while (at < heard.size()) {
+    std::string complaints;
+    std::size_t lines = 0;
+    for (std::size_t at = 0; at < heard.size() && lines < most_lines;) {
         const std::size_t end = std::min(heard.find('\n', at), heard.size());
         const std::string line = heard.substr(at, end - at);
-        const bool routine = line.rfind("EAL: Detected", 0) == 0 || line.rfind("EAL: Selected", 0) == 0 ||
-                             line.rfind("EAL: Physical addresses", 0) == 0;
-        if (!routine && !line.empty()) interesting += "\n  " + line;
         at = end + 1;
+        const bool complaint = line.find(": ") != std::string::npos && line.front() != ' ';
+        const bool routine = line.rfind("EAL: Detected", 0) == 0 || line.rfind("EAL: Selected", 0) == 0 ||
+                             line.rfind("EAL: Physical addresses", 0) == 0 || line.rfind("Usage: ", 0) == 0;
+        if (!complaint || routine || complaints.find(line) != std::string::npos) continue;
+        complaints += "\n  " + line;
+        ++lines;
     }
-    return Error{sentence + (interesting.empty() ? "" : "; what DPDK said:" + interesting)};
+    return Error{sentence + (complaints.empty() ? "" : "; DPDK said:" + complaints)};
 }
 
 }  // namespace
