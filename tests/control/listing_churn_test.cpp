@@ -13,7 +13,7 @@ using namespace testing;
 using pipeline::FlowState;
 using pipeline::Table4;
 
-constexpr std::uint32_t capacity = 20'000;
+constexpr std::uint32_t capacity = 8'000;
 constexpr std::uint16_t stable_port = 1, churning_port = 2;  // the latter and above: see key_of
 
 flow::TableConfig table_config() {
@@ -109,7 +109,7 @@ TEST(ListingDuringChurn, ShowsWhoLivesThroughItExactlyOnceAndNoTornRow) {
     Loop turns([&] { server.turn(5); });
     auto client = Client::connect(options.path);
     ASSERT_TRUE(client.ok());
-    for (int listing = 0; listing < 3; ++listing) {
+    for (int listing = 0; listing < 2; ++listing) {
         std::map<std::uint32_t, unsigned> seen;
         const auto answer = ask(**client, query_of(Query::Kind::list));
         for (const auto& row : answer.rows) {
