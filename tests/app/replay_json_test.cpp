@@ -117,6 +117,17 @@ TEST(ReplayJson, FramesThatAreNotIpAreUntracked) {
     EXPECT_NE(line["why"].get<std::string>().find("0x88b5"), std::string::npos);
 }
 
+TEST(ReplayJson, EveryLinkLayerIsRead) {
+    const auto builders = {PacketBuilder().ethernet(), PacketBuilder(), PacketBuilder().linux_cooked_v1(),
+                           PacketBuilder().linux_cooked_v2(), PacketBuilder().bsd_loopback(2, false)};
+    for (PacketBuilder builder : builders) {
+        builder.ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80).sequence(1000).flags(syn);
+        Replay replay({}, 1, builder.link());
+        replay.packet(0, builder);
+        EXPECT_EQ(replay.lines()[0]["state"], "SYN_SENT") << replay.text();
+    }
+}
+
 TEST(ReplayJson, NanosecondsAreShownWhenThereAreAny) {
     Replay replay;
     app::CapturedPacket packet;
