@@ -173,6 +173,16 @@ TEST_P(TrackerOf, AnExpiredFlowIsGoneForPacketsAtOnceAndFreedByThePoll) {
     EXPECT_EQ(box.tracker().counters().expired.read(), 1U);
 }
 
+TEST_P(TrackerOf, ATimeoutThatCutsAFlowShortNeverLengthensIt) {
+    pipeline::Settings settings;
+    settings.timeouts[static_cast<std::size_t>(Lifetime::established)] = 100;
+    TrackerBox box(settings);
+    open(box);
+    const auto data = box.feed(out(101, 301, packet::ack).payload(10).build());
+    EXPECT_EQ(box.view(data).seconds_left, 100U)
+        << "unacknowledged data: 300 s, but established flows live 100 s";
+}
+
 TEST_P(TrackerOf, ANewConnectionOutOfTimeWaitReplacesTheOldFlow) {
     TrackerBox box;
     open(box);

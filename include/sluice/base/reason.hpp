@@ -31,7 +31,7 @@ enum class Outcome : std::uint8_t {
     X(rst_inexact,        "rst-inexact",        tolerated, "a RST inside the window but not at the exact sequence number (RFC 5961)") \
     X(ack_not_of_syn,     "ack-not-of-syn",     tolerated, "a SYN,ACK that does not acknowledge the newest SYN")         \
     X(old_syn,            "old-syn",            tolerated, "a SYN older than one already seen")                          \
-    X(before_syn_ack,     "before-syn-ack",     tolerated, "from an endpoint whose SYN has not been seen yet")           \
+    X(before_syn_ack,     "before-syn-ack",     tolerated, "overtook the SYN or SYN,ACK it follows, or answers a connection attempt we know nothing of")           \
     X(rst_old,            "rst-old",            tolerated, "a RST that answers something old")                           \
     X(after_close,        "after-close",        tolerated, "a leftover of a connection that has closed")                 \
     /* TCP, refused (rows R1 to R9) */                                                                                 \

@@ -65,6 +65,10 @@ struct Output {
     [[nodiscard]] std::span<const Judged> view() const { return {judged.data(), size}; }
 };
 
+/// How long each lifetime lasts.
+using Intervals = std::array<Tick, flow::max_lifetimes>;
+[[nodiscard]] Intervals intervals_of(const Settings& settings);
+
 /// Sees each TCP segment judged, for replay and tests; costs nothing when it is NoObserver. Another observer
 /// has `void segment(const tcp::Connection& before, const tcp::PendingSyn&, tcp::Direction, const
 /// tcp::Segment&, const tcp::Verdict&)`.
@@ -174,15 +178,17 @@ class Tracker {
     }
 
     Tracker(const Settings& settings, const Steering& steering, packet::LinkLayer link, Observer* observer,
-            Table4&& table4, Table6&& table6, Pending&& pending4, Pending&& pending6, Fragments&& fragments)
+            Table4&& table4, Table6&& table6, const Pending& pending4, const Pending& pending6,
+            Fragments&& fragments)
         : settings_(&settings),
+          intervals_(intervals_of(settings)),
           steering_(steering),
           link_(link),
           observer_(observer),
           table4_(std::move(table4)),
           table6_(std::move(table6)),
-          pending4_(std::move(pending4)),
-          pending6_(std::move(pending6)),
+          pending4_(pending4),
+          pending6_(pending6),
           fragments_(std::move(fragments)),
           mailbox_(std::make_unique<Mailbox>()) {}
 
@@ -237,10 +243,11 @@ class Tracker {
     template <unsigned AddressBytes>
     auto on_removed();
     [[nodiscard]] Tick ticks_of(Lifetime lifetime) const {
-        return settings_->timeouts[static_cast<std::size_t>(lifetime)] * ticks_per_second;
+        return intervals_[static_cast<std::size_t>(lifetime)];
     }
 
     const Settings* settings_;
+    Intervals intervals_;  ///< of settings_
     Steering steering_;
     packet::LinkLayer link_;
     [[no_unique_address]] Observer* observer_;

@@ -6,9 +6,16 @@
 
 namespace sluice::pipeline {
 
-[[nodiscard]] inline std::array<Tick, flow::max_lifetimes> intervals_of(const Settings& settings) {
-    std::array<Tick, flow::max_lifetimes> out{};
+/// Ticks of each lifetime as it takes effect: what cuts the life of an established flow short never lengthens
+/// it.
+[[nodiscard]] inline Intervals intervals_of(const Settings& settings) {
+    Intervals out{};
     for (std::size_t i = 0; i < lifetime_count; ++i) out[i] = settings.timeouts[i] * ticks_per_second;
+    const Tick established = out[static_cast<std::size_t>(Lifetime::established)];
+    for (const Lifetime cut : {Lifetime::max_retrans, Lifetime::unacknowledged, Lifetime::loose}) {
+        Tick& ticks = out[static_cast<std::size_t>(cut)];
+        ticks = std::min(ticks, established);
+    }
     return out;
 }
 
@@ -39,8 +46,8 @@ namespace sluice::pipeline {
     out.timeout_ipv6 = settings.fragment_timeout_ipv6 * ticks_per_second;
     // A key of its own, derived: nothing learnt of one keyed function then says anything of the other.
     const SipHashKey parent{secret.words[2], secret.words[3]};
-    for (std::uint8_t i = 0; i < out.key.size(); ++i)
-        out.key[i] = siphash(std::array{std::uint8_t{'f'}, i}, parent);
+    out.key = {siphash(std::array<std::uint8_t, 2>{'f', 0}, parent),
+               siphash(std::array<std::uint8_t, 2>{'f', 1}, parent)};
     return out;
 }
 
@@ -83,7 +90,7 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
         Fragments::create(fragment_config, carve(arena, Fragments::bytes_needed(fragment_config)));
     if (!fragments) return Error{fragments.error()};
     return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
-                                                std::move(*table6), std::move(pending4), std::move(pending6),
+                                                std::move(*table6), pending4, pending6,
                                                 std::move(*fragments)));
 }
 
@@ -219,9 +226,9 @@ bool Tracker<Io, Observer>::flush_slice(Request& request) {
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::adopt_settings(const Settings& settings, Tick now) {
     settings_ = &settings;
-    const auto intervals = intervals_of(settings);
-    table4_.set_intervals(intervals, now);
-    table6_.set_intervals(intervals, now);
+    intervals_ = intervals_of(settings);
+    table4_.set_intervals(intervals_, now);
+    table6_.set_intervals(intervals_, now);
     fragments_.set_timeouts(settings.fragment_timeout_ipv4 * ticks_per_second,
                             settings.fragment_timeout_ipv6 * ticks_per_second);
 }
