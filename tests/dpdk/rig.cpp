@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace sluice::dpdk::test {
@@ -76,7 +77,7 @@ Rig::~Rig() {
 rte_mbuf* Rig::frame(const std::string& text) {
     rte_mbuf* packet = rte_pktmbuf_alloc(pool);
     char* bytes = rte_pktmbuf_append(packet, static_cast<std::uint16_t>(text.size()));
-    std::memcpy(bytes, text.data(), text.size());
+    std::copy(text.begin(), text.end(), bytes);
     return packet;
 }
 

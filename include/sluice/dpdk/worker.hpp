@@ -25,13 +25,13 @@ namespace sluice::dpdk {
 
 /// A pointer in a ring between workers: bit 0 says that the packet heads the list of a completed datagram.
 inline void* tag_datagram(rte_mbuf* packet, bool datagram) {
-    return reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(packet) | (datagram ? 1U : 0U));
+    return reinterpret_cast<char*>(packet) + (datagram ? 1 : 0);
 }
 inline bool is_datagram(const void* tagged) {
     return (reinterpret_cast<std::uintptr_t>(tagged) & 1U) != 0;
 }
 inline rte_mbuf* untagged(void* tagged) {
-    return reinterpret_cast<rte_mbuf*>(reinterpret_cast<std::uintptr_t>(tagged) & ~std::uintptr_t{1});
+    return reinterpret_cast<rte_mbuf*>(static_cast<char*>(tagged) - (is_datagram(tagged) ? 1 : 0));
 }
 
 template <class TrackerT>
