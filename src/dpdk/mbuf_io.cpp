@@ -7,7 +7,7 @@ namespace sluice::dpdk {
 Status MbufIo::register_field() {
     static const rte_mbuf_dynfield field = {
         .name = "sluice_next_fragment",
-        .size = sizeof(rte_mbuf*),  // NOLINT(bugprone-sizeof-expression): a pointer is what it holds
+        .size = sizeof(rte_mbuf*),
         .align = alignof(rte_mbuf*),
         .flags = 0,
     };
