@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,7 @@ int serve(sluice::app::Configuration configuration) {
     return (*daemon)->run() ? 0 : status_failed;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int obey(int argc, char** argv) {
     // Everything behind "--" is DPDK's.
     char** const end = argv + argc;
     char** const separator = std::find(argv, end, std::string("--"));
@@ -65,4 +64,17 @@ int main(int argc, char** argv) {
     auto& extra = configuration->dpdk.eal_arguments;
     extra.insert(extra.end(), eal_arguments.begin(), eal_arguments.end());
     return serve(std::move(*configuration));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return obey(argc, argv);
+    } catch (const std::exception& fault) {  // out of memory: nothing else throws
+        std::fputs("sluiced: ", stderr);
+        std::fputs(fault.what(), stderr);
+        std::fputs("\n", stderr);
+        return status_failed;
+    }
 }

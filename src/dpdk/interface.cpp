@@ -92,7 +92,7 @@ void look_in_named_namespaces(int index, int wanted, Peer& peer) {
 
 /// "ethtool -K IF tx off tso off" for what is on and should not be; empty when all is well. The order is
 /// ethtool's own.
-std::string remedy(const std::string& interface, const std::string& name_space, std::string switches) {
+std::string remedy(const std::string& interface, const std::string& name_space, const std::string& switches) {
     if (switches.empty()) return {};
     const std::string prefix = name_space.empty() ? "" : "ip netns exec " + name_space + " ";
     return prefix + "ethtool -K " + interface + switches;

@@ -53,7 +53,8 @@ std::vector<HugePages> Machine::huge_pages() const {
         const auto kilobytes =
             number<std::size_t>(entry.substr(prefix.size(), entry.size() - prefix.size() - 2));
         if (!kilobytes) continue;
-        const std::string at = folder + "/" + entry;
+        std::string at = folder;
+        at.append("/").append(entry);
         out.push_back({*kilobytes * 1024, number<std::size_t>(first_line(at + "/nr_hugepages")).value_or(0),
                        number<std::size_t>(first_line(at + "/free_hugepages")).value_or(0)});
     }

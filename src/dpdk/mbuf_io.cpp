@@ -7,8 +7,8 @@ namespace sluice::dpdk {
 Status MbufIo::register_field() {
     static const rte_mbuf_dynfield field = {
         .name = "sluice_next_fragment",
-        .size = sizeof(rte_mbuf*),
-        .align = alignof(rte_mbuf*),
+        .size = sizeof(void*),
+        .align = alignof(void*),
         .flags = 0,
     };
     const int offset = rte_mbuf_dynfield_register(&field);

@@ -21,6 +21,7 @@ struct PortOptions {
     std::string device;
 };
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the compiler's own name in the copy of `ports`
 struct PairOptions {
     std::string name;  ///< for people and counters
     PortOptions ports[2];
