@@ -20,6 +20,7 @@ Result<Arguments> parse(const std::string& line, const char* environment = nullp
     std::istringstream stream(line);
     for (std::string word; stream >> word;) words.push_back(word);
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (auto& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     return parse_arguments(static_cast<int>(words.size()), argv.data(), environment);

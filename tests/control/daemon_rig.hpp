@@ -230,7 +230,7 @@ class RawClient {
         while (true) {
             const auto end = received_.find('\n');
             if (end != std::string::npos) {
-                const std::string out = received_.substr(0, end + 1);
+                std::string out = received_.substr(0, end + 1);
                 received_.erase(0, end + 1);
                 return out;
             }

@@ -90,7 +90,8 @@ TEST_F(SocketPath, OfADeadDaemonIsReplaced) {
     std::memcpy(address.sun_path, path.data(), path.size());
     ASSERT_EQ(bind(left_over, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
     close(left_over);
-    std::ofstream(path + ".lock");  // nobody holds it
+    std::ofstream left_lock(path + ".lock");  // nobody holds it
+    left_lock.close();
     auto made = server(path);
     ASSERT_TRUE(made->open().ok());
     RawClient client(path);

@@ -159,6 +159,7 @@ TEST_F(Hostile, AClientKilledInMidDeletionHarmsNobody) {
 TEST_F(Hostile, AThousandConnectionsAreServedInTheirTurn) {
     start(5);
     std::vector<std::thread> threads;
+    threads.reserve(10);
     std::atomic<int> served{0};
     for (int t = 0; t < 10; ++t)
         threads.emplace_back([&] {

@@ -61,8 +61,8 @@ TEST_P(IcmpError, AboutAFlowThatIsNotTrackedIsRefused) {
 }
 
 TEST_P(IcmpError, QuotingASequenceNumberNeverSentIsRefused) {
-    EXPECT_EQ(error_to(client(), segment(100 + 500'000, packet::ack)).reason, Reason::icmp_mismatch);
-    EXPECT_EQ(error_to(client(), segment(100 - 500'000, packet::ack)).reason, Reason::icmp_mismatch);
+    EXPECT_EQ(error_to(client(), segment(100U + 500'000U, packet::ack)).reason, Reason::icmp_mismatch);
+    EXPECT_EQ(error_to(client(), segment(100U - 500'000U, packet::ack)).reason, Reason::icmp_mismatch);
 }
 
 TEST_P(IcmpError, SentToSomeoneElseThanTheQuotedSenderIsRefused) {

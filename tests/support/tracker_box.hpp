@@ -52,6 +52,7 @@ class TrackerBox {
     /// Judges frames as one burst. The packets stay valid as long as the box.
     std::vector<Judged> burst(const std::vector<Frame>& frames, std::size_t split = 0) {
         std::vector<pipeline::MemoryPacket*> packets;
+        packets.reserve(frames.size());
         for (const Frame& frame : frames) packets.push_back(&keep(frame, split));
         tracker_->process(packets, now_, out_);
         return {out_.view().begin(), out_.view().end()};

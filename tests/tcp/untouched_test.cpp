@@ -2,6 +2,8 @@
 // pending, and the word of the connection stays well-formed.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <random>
 
 #include "conversation.hpp"
@@ -14,6 +16,14 @@ using tcp::Direction;
 using tcp::PendingSyn;
 using tcp::Segment;
 using tcp::Verdict;
+
+/// All that is pending, bit for bit.
+std::array<std::uint32_t, 8> words_of(const PendingSyn& pending) {
+    std::array<std::uint32_t, 8> out;
+    static_assert(sizeof out == sizeof pending);
+    std::memcpy(out.data(), &pending, sizeof pending);
+    return out;
+}
 
 /// Near what the sides know, so that all events occur, in all states.
 Segment draw(std::mt19937_64& random, const Connection& connection, Direction direction) {
@@ -69,7 +79,7 @@ TEST(AnySegment, RefusedLeavesNoTraceAndToleratedNoneButWhatIsPending) {
             ASSERT_EQ(verdict.refresh, tcp::Refresh::keep);
             Connection after = talk.connection;
             if (verdict.outcome == Outcome::refused) {
-                ASSERT_EQ(std::memcmp(&pending_before, &talk.pending, sizeof pending_before), 0);
+                ASSERT_EQ(words_of(pending_before), words_of(talk.pending));
             } else {
                 after.pending_syn = before.pending_syn;
                 after.seen_reply = before.seen_reply;

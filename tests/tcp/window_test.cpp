@@ -14,7 +14,6 @@ namespace {
 using tcp::Direction;
 using tcp::Flag;
 using tcp::Segment;
-using tcp::Verdict;
 
 constexpr std::uint32_t isns[] = {0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFF00, 0x12345678};
 
