@@ -7,7 +7,6 @@ namespace sluice::app {
 namespace {
 
 using nlohmann::json;
-using packet::ack;
 using packet::syn;
 using test::from_client;
 using test::PacketBuilder;

@@ -10,7 +10,6 @@ namespace {
 using packet::ack;
 using packet::rst;
 using packet::syn;
-using test::from_client;
 using test::from_server;
 using test::PacketBuilder;
 using testing::HasSubstr;

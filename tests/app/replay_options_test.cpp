@@ -13,6 +13,7 @@ using testing::HasSubstr;
 Result<ReplayOptions> parse(std::vector<std::string> words) {
     words.insert(words.begin(), "replay");
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (std::string& word : words) arguments.push_back(word.data());
     arguments.push_back(nullptr);
     return parse_replay_options(static_cast<int>(words.size()), arguments.data());

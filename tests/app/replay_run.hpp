@@ -1,6 +1,7 @@
 // A replay in memory: packets in, lines of JSON out.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -47,7 +48,7 @@ class Replay {
                          bytes.begin() + static_cast<std::ptrdiff_t>(captured ? captured : bytes.size()));
         packet.bytes = copy;
         packet.length = static_cast<std::uint32_t>(bytes.size());
-        packet.nanoseconds = start_of_capture + static_cast<std::int64_t>(at * 1e9 + 0.5);
+        packet.nanoseconds = start_of_capture + std::llround(at * 1e9);
         engine_->feed(packet);
         return *this;
     }

@@ -2,6 +2,7 @@
 // options and checksums, and is judged by the burst.
 #pragma once
 
+#include <cmath>
 #include <memory>
 
 #include "packet_builder.hpp"
@@ -26,7 +27,7 @@ class TrackerBackend final : public Backend {
     }
 
     Observation send(End from, const ScriptSegment& segment, double now) override {
-        const auto due = start_ + static_cast<Tick>(now * ticks_per_second + 0.5);
+        const auto due = start_ + static_cast<Tick>(std::llround(now * ticks_per_second));
         box_->pass_ticks(due - box_->now());
         const pipeline::Decision decision = box_->feed(frame(from, segment));
 
