@@ -16,17 +16,17 @@ class Scenario:
     path: Optional[object]  # the address family, None when it takes no path
     needs_sluiced: bool  # cannot be tried with a plain bridge in the middle
     honest: bool  # nothing in it may be refused
-    leftovers: bool  # more than one packet in a hundred may be a leftover of something closed
+    aborts: bool  # it resets connections with data in flight: what was in flight arrives after the close
 
 
 def scenario(sentence, rig="plain", families=(IPV4, IPV6), needs_sluiced=False, honest=True,
-             leftovers=False):  # fmt: skip
+             aborts=False):  # fmt: skip
     """Registers a function as a scenario for each family; `{family}` in the sentence is filled in."""
 
     def register(function):
         for path in families or (None,):
             words = sentence.format(family=path.name) if path else sentence
-            registered.append(Scenario(words, function, rig, path, needs_sluiced, honest, leftovers))
+            registered.append(Scenario(words, function, rig, path, needs_sluiced, honest, aborts))
         return function
 
     return register

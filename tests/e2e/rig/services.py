@@ -46,6 +46,15 @@ def listening(namespace, port, kind="-t"):
     return bool(shown.strip())
 
 
+def may_still_send(namespace):
+    """The TCP sockets in the namespace, a line each, that have something on the way: data or a FIN that nobody has
+    acknowledged, a handshake half done. What is established, half-closed or in TIME_WAIT with nothing queued is silent."""
+    shown = namespace.run("ss", "-H", "-t", "-n", "state", "connected", "exclude", "time-wait", quiet=True).stdout
+    busy = ("SYN-SENT", "SYN-RECV", "FIN-WAIT-1", "CLOSING", "LAST-ACK")
+    rows = (line.split() for line in shown.splitlines())
+    return [" ".join(row) for row in rows if row[0] in busy or row[2] != "0"]
+
+
 def digest(path):
     with open(path, "rb") as file:
         return hashlib.sha256(file.read()).hexdigest()

@@ -5,6 +5,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 
 from . import services
@@ -42,6 +43,7 @@ class Rig:
         self.wire = wire  # arguments of a faulty wire on the client's side
         self.tag = tag  # a VLAN identifier everything in the middle carries
         self.offloads = offloads
+        self.perfect = wire is None  # nothing is lost or overtaken between the two ends
         self.programs, self.namespaces = [], []
         self.middle = None
         self.folder = None
@@ -122,6 +124,26 @@ class Rig:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = None
         self.stop_status = status
+
+    # ── between two scenarios ──
+
+    def settle(self, seconds=10.0, quiet=0.1):
+        """Waits until neither end has anything to say and nothing has come through for `quiet` seconds, but for no
+        longer than `seconds`. What a scenario left on the way would be counted to the next; and a frame between two
+        counters when they are read would be missing in one."""
+
+        def carried():
+            counters = self.middle.statistics() if self.middle and self.middle.tracks else {}
+            return {name: value for name, value in counters.items() if name.endswith("packets")}
+
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            busy = services.may_still_send(self.client) + services.may_still_send(self.server)
+            before = carried()
+            time.sleep(quiet)
+            if not busy and carried() == before:
+                return
+        self.transcript.note("\n".join([f"(not quiet after {seconds:g} s)", *busy]))
 
     # ── servers, started when first asked for ──
 
