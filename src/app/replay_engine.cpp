@@ -187,27 +187,28 @@ void ReplayEngine::poll_all(pipeline::Now now) {
     }
 }
 
-void ReplayEngine::take(unsigned worker, const Output& out) {
+void ReplayEngine::take(unsigned worker, const Output& out, unsigned hop) {
     for (const auto& judged : out.view()) {
         if (judged.decision.action == pipeline::Action::handover)
-            hand_over(judged);
+            hand_over(judged, hop);
         else
             judge(worker, judged.packet, judged.decision);
     }
 }
 
 /// What the ring between two workers does in the daemon.
-void ReplayEngine::hand_over(const Output::Judged& judged) {
+void ReplayEngine::hand_over(const Output::Judged& judged, unsigned hop) {
     const unsigned owner = judged.decision.owner;
-    assert(owner < workers_.size());
+    assert(owner < workers_.size() && hop < max_hops);
+    Output& out = handed_over_[hop];
     Tracker& tracker = *workers_[owner].tracker;
     if (judged.decision.datagram) {
-        tracker.process_datagram(judged.packet, clock_.now(), handed_over_);
+        tracker.process_datagram(judged.packet, clock_.now(), out);
     } else {
         pipeline::MemoryPacket* const burst[] = {judged.packet};
-        tracker.process(burst, clock_.now(), handed_over_);
+        tracker.process(burst, clock_.now(), out);
     }
-    for (const auto& final : handed_over_.view()) judge(owner, final.packet, final.decision);
+    take(owner, out, hop + 1);
 }
 
 void ReplayEngine::judge(unsigned index, pipeline::MemoryPacket* first, const pipeline::Decision& decision) {

@@ -139,8 +139,8 @@ class ReplayEngine {
 
     [[nodiscard]] Frame& next_frame(const CapturedPacket& packet);
     void poll_all(pipeline::Now now);
-    void take(unsigned worker, const Output& out);
-    void hand_over(const Output::Judged& judged);
+    void take(unsigned worker, const Output& out, unsigned hop = 0);
+    void hand_over(const Output::Judged& judged, unsigned hop);
     void judge(unsigned worker, pipeline::MemoryPacket* first, const pipeline::Decision& decision);
     void number_flow(Worker& worker, const pipeline::Decision& decision);
     void describe_flow(const Worker& worker, Judgement& judgement) const;
@@ -158,7 +158,10 @@ class ReplayEngine {
     std::vector<Frame*> free_frames_;
     Frame* current_ = nullptr;  ///< the packet being fed, until it is judged
     std::size_t held_ = 0;
-    Output out_, handed_over_;
+    /// A fragment goes to the worker that collects its datagram, and that to the owner of its flow.
+    static constexpr unsigned max_hops = 2;
+    Output out_;
+    std::array<Output, max_hops> handed_over_;
     std::uint64_t packets_ = 0;
     std::uint64_t flows_created_ = 0;
 };

@@ -1,5 +1,8 @@
 // Fragments through the tracker: held until their datagram is complete, judged as one, sent on as they came
 // (RFC 791, RFC 8200 4.5; overlaps RFC 5722; tiny ones RFC 1858).
+#include <functional>
+#include <set>
+
 #include <gtest/gtest.h>
 
 #include "support/packet_builder.hpp"
@@ -107,32 +110,49 @@ TEST_P(Fragments, WithAWrongTransportChecksumAreRefusedTogether) {
     EXPECT_EQ(box.count(Reason::bad_checksum), 4U) << "each packet counts";
 }
 
-TEST_P(Fragments, CompletedElsewhereAreJudgedByTheOwnerOfTheirFlow) {
-    // Two workers; the datagram is put together by whoever got its fragments and goes to its flow's owner.
+TEST_P(Fragments, SpreadOverTheWorkersAreCollectedByOneAndJudgedByTheOwnerOfTheirFlow) {
+    constexpr unsigned workers = 3;
     std::vector<std::unique_ptr<TrackerBox>> boxes;
-    for (unsigned self = 0; self < 2; ++self) {
+    for (unsigned self = 0; self < workers; ++self) {
         pipeline::Steering steering;
-        steering.workers = 2;
+        steering.workers = workers;
         steering.self = self;
         boxes.push_back(
             std::make_unique<TrackerBox>(pipeline::Settings{}, TrackerBox::small_limits(), steering));
     }
-    const auto pieces = question(3000).build_fragments(1000);
-    unsigned handed_over = 0;
-    for (unsigned self = 0; self < 2; ++self) {
-        const auto judged = boxes[self]->burst(pieces);
-        ASSERT_EQ(judged.size(), 1U);
-        if (judged[0].decision.action != Action::handover) continue;
-        ++handed_over;
-        ASSERT_EQ(judged[0].decision.owner, 1 - self);
-        EXPECT_TRUE(judged[0].decision.datagram);
-        pipeline::Output<pipeline::MemoryIo> out;
-        boxes[1 - self]->tracker().process_datagram(judged[0].packet, {.tick = 5000}, out);
-        ASSERT_EQ(out.size, 1U);
-        EXPECT_EQ(out.judged[0].decision.action, Action::pass);
-        EXPECT_TRUE(out.judged[0].decision.datagram);
+    unsigned passed = 0, hops = 0;
+    // Delivers what a worker decided: passed on, or to the next worker, which decides in turn.
+    const std::function<void(const std::vector<TrackerBox::Judged>&)> deliver = [&](const auto& judged) {
+        for (const auto& [packet, decision] : judged) {
+            if (decision.action != Action::handover) {
+                EXPECT_EQ(decision.action, Action::pass) << text_of(decision.reason).name;
+                EXPECT_TRUE(decision.datagram);
+                for (auto* p = packet; p != nullptr; p = p->next_fragment) ++passed;
+                continue;
+            }
+            ++hops;
+            pipeline::Output<pipeline::MemoryIo> out;
+            auto& tracker = boxes[decision.owner]->tracker();
+            if (decision.datagram)
+                tracker.process_datagram(packet, {.tick = 5000}, out);
+            else
+                tracker.process({&packet, 1}, {.tick = 5000}, out);
+            deliver({out.view().begin(), out.view().end()});
+        }
+    };
+    constexpr unsigned datagrams = 64;
+    std::set<unsigned> collectors;
+    for (unsigned number = 0; number < datagrams; ++number) {
+        const auto pieces = question(3000).identification(number).build_fragments(1000);
+        ASSERT_EQ(pieces.size(), 4U);
+        for (unsigned i = 0; i < pieces.size(); ++i) deliver(boxes[(number + i) % workers]->burst({pieces[i]}));
+        EXPECT_EQ(passed, 4 * (number + 1)) << "the last piece completes the datagram";
+        for (unsigned w = 0; w < workers; ++w)
+            if (boxes[w]->tracker().counters().handed_over.read() > 0) collectors.insert(w);
     }
-    EXPECT_EQ(handed_over, 1U) << "one of the two owns the flow";
+    EXPECT_EQ(collectors.size(), workers) << "datagrams are spread";
+    EXPECT_GT(hops, datagrams) << "pieces had to travel";
+    EXPECT_EQ(boxes[0]->flows() + boxes[1]->flows() + boxes[2]->flows(), 1U) << "all belong to one flow";
 }
 
 }  // namespace

@@ -113,6 +113,10 @@ class FragmentTable {
         limits_.timeout_ipv6 = ipv6;
     }
 
+    /// The keyed hash of the datagram that a piece belongs to: the same in all tables with one key, so that
+    /// several workers can agree on who collects it.
+    [[nodiscard]] std::uint64_t hash_of(const Piece& piece) const { return hash_of(key_of(piece)); }
+
     [[nodiscard]] std::uint32_t datagrams() const { return datagrams_used_; }
     [[nodiscard]] std::uint32_t packets() const { return packets_held_; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_held_; }
@@ -176,7 +180,10 @@ class FragmentTable {
     FragmentTable() = default;
 
     [[nodiscard]] static Key key_of(const Piece& piece);
-    [[nodiscard]] Index bucket_of(const Key& key) const;
+    [[nodiscard]] std::uint64_t hash_of(const Key& key) const;
+    [[nodiscard]] Index bucket_of(const Key& key) const {
+        return static_cast<Index>(hash_of(key) & (buckets_.size() - 1));
+    }
     [[nodiscard]] Index find(const Key& key, Index bucket) const;
     [[nodiscard]] Reason judge(const Datagram& datagram, const FragmentFields& fragment) const;
     [[nodiscard]] Tick timeout_of(Family family) const {

@@ -77,9 +77,8 @@ typename FragmentTable<Handle>::Key FragmentTable<Handle>::key_of(const Piece& p
 }
 
 template <class Handle>
-typename FragmentTable<Handle>::Index FragmentTable<Handle>::bucket_of(const Key& key) const {
-    const auto bytes = load<std::array<std::uint8_t, sizeof(Key)>>(&key);
-    return static_cast<Index>(siphash(bytes, limits_.key) & (buckets_.size() - 1));
+std::uint64_t FragmentTable<Handle>::hash_of(const Key& key) const {
+    return siphash(load<std::array<std::uint8_t, sizeof(Key)>>(&key), limits_.key);
 }
 
 template <class Handle>

@@ -9,13 +9,26 @@ namespace sluice::pipeline {
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::collect_fragment(Item& item, Now now, Output<Io>& out) {
     const flow::Domain domain = domain_of(item);
+    const packet::FragmentPiece<Packet*> piece{.headers = item.headers,
+                                               .vlans_and_pair = domain.vlans_and_pair,
+                                               .zone = domain.zone,
+                                               .frame_bytes = item.bytes,
+                                               .handle = item.packet};
+    // A port may spread the fragments of one datagram (the first has ports to hash, the others have none):
+    // whoever receives one, the datagram's hash names the worker that collects them all.
+    if (steering_.workers > 1) {
+        const unsigned collector = flow::owner_of(fragments_.hash_of(piece), steering_.workers);
+        if (collector != steering_.self) {
+            finish(item, item.packet,
+                   {.action = Action::handover,
+                    .family = item.headers.family,
+                    .owner = static_cast<std::uint8_t>(collector)},
+                   out);
+            return;
+        }
+    }
     DroppedFragments dropped(*this, out);
-    const auto decision = fragments_.add({.headers = item.headers,
-                                          .vlans_and_pair = domain.vlans_and_pair,
-                                          .zone = domain.zone,
-                                          .frame_bytes = item.bytes,
-                                          .handle = item.packet},
-                                         now.tick, dropped);
+    const auto decision = fragments_.add(piece, now.tick, dropped);
     dropped.flush();
     if (decision.kind == packet::FragmentDecision<Packet*>::Kind::complete)
         judge_datagram(decision.packets, now, out);
