@@ -16,7 +16,6 @@ struct Arguments {
     bool json = false;       ///< stats, reasons
     bool by_reason = false;  ///< stats
     bool counts = false;     ///< reasons
-    bool zero = false;       ///< list: conntrack's -z was given
 };
 
 /// Both forms: conntrack's letters (`-L -p tcp`) and words (`list -p tcp`). The error is a sentence about

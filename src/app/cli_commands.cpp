@@ -113,7 +113,6 @@ int ask_the_daemon(const Arguments& arguments) {
         complain(client.error());
         return refused;
     }
-    if (arguments.zero) complain("counters are not reset: -z only lists");
     const auto end =
         (*client)->ask(arguments.query, [&](std::string_view row) { print_row(arguments, row); });
     if (!end || !end->ok) {

@@ -46,6 +46,7 @@ class Meaning {
     Status apply_masks();
     Status check_protocol_parts() const;
     Status conclude_whole_tuple() const;
+    Status conclude_update();
     Status conclude_insert();
     Status check_reply_tuple() const;
 
@@ -67,7 +68,7 @@ Status Meaning::take(const Given& given) {
         case OptionId::output:
             return take_output(given.value);
         case OptionId::zero:
-            out_.zero = true;
+            out_.query.zero = true;
             return success();
         case OptionId::json:
             out_.json = true;
@@ -307,6 +308,19 @@ Status Meaning::check_reply_tuple() const {
                   : error("the reply direction must mirror the original one: there is no NAT here");
 }
 
+/// Timeout, mark and status of an update say what to set, not what to match.
+Status Meaning::conclude_update() {
+    control::Change& change = out_.query.change;
+    change = {timeout_, filter_.mark, filter_.status_set};
+    if (filter_.nothing || filter_.status_clear != 0)
+        return error("of a flow's status ASSURED, SEEN_REPLY and FIXED_TIMEOUT can be set, none taken back");
+    filter_.mark.reset();
+    filter_.status_set = 0;
+    return change.timeout_seconds || change.mark || change.status != 0
+               ? success()
+               : error("what should be updated? give `--timeout', `--mark' or `--status'");
+}
+
 Status Meaning::conclude_insert() {
     if (auto whole = conclude_whole_tuple(); !whole) return whole;
     if (auto mirrored = check_reply_tuple(); !mirrored) return mirrored;
@@ -359,11 +373,7 @@ Status Meaning::conclude() {
             return conclude_insert();
         case Command::update:
             out_.query.kind = Query::Kind::update;
-            out_.query.change = {timeout_, filter_.mark};
-            filter_.mark.reset();
-            return timeout_ || out_.query.change.mark
-                       ? success()
-                       : error("what should be updated? give `--timeout' or `--mark'");
+            return conclude_update();
         case Command::flush:
             out_.query.kind = Query::Kind::flush;
             return success();

@@ -75,6 +75,11 @@ std::optional<std::uint32_t> read_timeout(JsonFields& fields) {
     return timeout;
 }
 
+std::uint8_t read_status(JsonFields& fields) {
+    return fields.number<std::uint8_t>("status", seen_reply_bit | assured_bit | fixed_timeout_bit)
+        .value_or(0);
+}
+
 void read_change(JsonFields& fields, Change& change) {
     change.timeout_seconds = read_timeout(fields);
     if (const json* mark = fields.object("mark")) {
@@ -83,7 +88,9 @@ void read_change(JsonFields& fields, Change& change) {
                                    inner.number<std::uint32_t>("mask").value_or(0xFFFFFFFFU)};
         (void)inner.finish(fields);
     }
-    if (!change.timeout_seconds && !change.mark) fields.fail("update changes neither timeout nor mark");
+    change.status = read_status(fields);
+    if (!change.timeout_seconds && !change.mark && change.status == 0)
+        fields.fail("update changes neither timeout nor mark nor status");
 }
 
 void read_protocol_part(JsonFields& fields, NewFlow& flow) {
@@ -134,8 +141,7 @@ void read_flow(JsonFields& outer, NewFlow& flow) {
         flow.timeout_seconds = *timeout;
         read_protocol_part(fields, flow);
     }
-    flow.status =
-        fields.number<std::uint8_t>("status", seen_reply_bit | assured_bit | fixed_timeout_bit).value_or(0);
+    flow.status = read_status(fields);
     flow.mark = fields.number<std::uint32_t>("mark").value_or(0);
     flow.zone = fields.number<std::uint16_t>("zone").value_or(0);
     flow.vlan = fields.number<std::uint16_t>("vlan", 4094);
@@ -203,6 +209,7 @@ Result<Query> parse_query(std::string_view line) {
         }
     }
     if (shows_flows(query.kind)) read_format(fields, query.format);
+    if (query.kind == Query::Kind::list) query.zero = fields.flag("zero");
     if (query.kind == Query::Kind::update) read_change(fields, query.change);
     if (query.kind == Query::Kind::insert) read_flow(fields, query.flow);
     if (auto wrong = fields.result()) return Error{*wrong};
@@ -220,7 +227,9 @@ std::string to_line(const Query& query) {
         if (query.format.start_time) options.push_back("ktimestamp");
         if (!options.empty()) out["options"] = options;
     }
+    if (query.zero) out["zero"] = true;
     if (query.kind == Query::Kind::update) {
+        if (query.change.status != 0) out["status"] = query.change.status;
         if (query.change.timeout_seconds) out["timeout"] = *query.change.timeout_seconds;
         if (query.change.mark)
             out["mark"] = {{"value", query.change.mark->value}, {"mask", query.change.mark->mask}};

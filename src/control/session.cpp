@@ -228,6 +228,7 @@ bool Session::found(SessionContext& context, const FlowView& flow) {
             ++count_;
             return true;
         default:
+            if (query_.zero && context.workers.accounting) return ask_to_change(context, flow);
             show(context, flow);
             ++count_;
             return true;
@@ -260,6 +261,10 @@ bool Session::ask_to_change(SessionContext& context, const FlowView& flow) {
         request.set_mark = true;
         request.mark = (flow.mark & ~query_.change.mark->mask) ^ query_.change.mark->value;
     }
+    request.set_seen_reply = (query_.change.status & seen_reply_bit) != 0;
+    request.set_assured = (query_.change.status & assured_bit) != 0;
+    request.set_fixed_timeout = (query_.change.status & fixed_timeout_bit) != 0;
+    request.reset_account = query_.zero;
     if (!context.desk.post(flow.worker, request, ticket(free_slots_.back()))) return false;
     changing_[free_slots_.back()] = flow;
     free_slots_.pop_back();
@@ -310,8 +315,9 @@ void Session::answered(SessionContext& context, std::uint32_t slot, const MailRe
         case MailRequest::Kind::update:
             if (answer.answer == Answer::done) {
                 const FlowView& before = changing_[slot];
-                const bool there = look_again(context, before.worker, before.family, before.flow, flow);
-                show(context, there ? flow : before);
+                if (!look_again(context, before.worker, before.family, before.flow, flow)) flow = before;
+                if (query_.zero) flow.account = answer.account;
+                show(context, flow);
                 ++count_;
             }
             free_slots_.push_back(slot);

@@ -74,6 +74,21 @@ TEST(Arguments, ThatAskForWhatNoFlowHasMatchNothing) {
         EXPECT_TRUE(parse(line)->query.filter.nothing) << line;
 }
 
+TEST(Arguments, OfUpdateSayWhatStatusToSetAndNotWhatToMatch) {
+    const auto read = parse("-U -p udp -u ASSURED,FIXED_TIMEOUT");
+    ASSERT_TRUE(read.ok()) << read.error();
+    EXPECT_EQ(read->query.filter.status_set, 0);
+    EXPECT_EQ(read->query.change.status, control::assured_bit | control::fixed_timeout_bit);
+    EXPECT_EQ(to_line(read->query), R"({"filter":{"protocol":17},"format":"listing","request":"update",)"
+                                    R"("sluice":1,"status":6})");
+}
+
+TEST(Arguments, MaySetTheAccountsOfAListingToZero) {
+    EXPECT_TRUE(parse("-L -z")->query.zero);
+    EXPECT_EQ(to_line(parse("-L -z")->query),
+              R"({"format":"listing","request":"list","sluice":1,"zero":true})");
+}
+
 TEST(Arguments, MaySetMarkAndTimeout) {
     const auto read = parse("-U -p tcp -m 1/0xf -t 300");
     ASSERT_TRUE(read.ok()) << read.error();
@@ -182,7 +197,8 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Tuples, WrongUsage,
     ::testing::Values(
-        std::pair{"-U -p tcp", "what should be updated"}, std::pair{"-U -t 0", "no timeout"},
+        std::pair{"-U -p tcp", "what should be updated"}, std::pair{"-U -u UNREPLIED", "none taken back"},
+        std::pair{"-C -z", "Illegal option `--zero'"}, std::pair{"-U -t 0", "no timeout"},
         std::pair{"-U -t 2000001", "no value for"},
         std::pair{"-G -s 1.1.1.1 -d 2.2.2.2", "supply the `--protonum'"},
         std::pair{"-G -p tcp -s 1.1.1.1", "`--src' and `--dst'"},

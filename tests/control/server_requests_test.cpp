@@ -3,6 +3,7 @@
 #include <set>
 
 #include "daemon_rig.hpp"
+#include "support/packet_builder.hpp"
 
 namespace sluice::control {
 namespace {
@@ -128,6 +129,45 @@ TEST_F(Requests, UpdateClearsTheMaskedBitsOfTheMarkBeforeItFlipsTheOthers) {
     auto list = query_of(Kind::list);
     list.filter.mark = Filter::Mark{(0b1111'0000 & ~0b0011'1111) ^ 0b1001'0001, 0xFFFFFFFF};
     EXPECT_EQ(ask(list).end.count, 1U);
+}
+
+TEST_F(Requests, UpdateSetsStatusAndTakesNoneBack) {
+    start(3);
+    auto query = query_of(Kind::update);
+    query.change.status = assured_bit;
+    auto answer = ask(query);
+    ASSERT_EQ(answer.rows.size(), 3U);
+    for (const auto& row : answer.rows) EXPECT_NE(row.find(" [ASSURED] "), std::string::npos) << row;
+    query.change.status = seen_reply_bit;
+    answer = ask(query);
+    ASSERT_EQ(answer.rows.size(), 3U);
+    for (const auto& row : answer.rows) {
+        EXPECT_EQ(row.find("[UNREPLIED]"), std::string::npos) << row;
+        EXPECT_NE(row.find(" [ASSURED] "), std::string::npos) << row;
+    }
+}
+
+TEST_F(Requests, ListWithZeroShowsEachAccountOnceAndStartsItAgain) {
+    rig.fill(1);
+    const auto frame = test::PacketBuilder().ethernet().ip("10.0.0.0", "192.0.2.1").udp(1000, 53).build();
+    for (auto& tracker : rig.trackers) {  // only the owner of the flow counts it, the other hands it over
+        pipeline::MemoryPacket packet{.first = frame};
+        pipeline::MemoryPacket* const burst[] = {&packet};
+        pipeline::Output<pipeline::MemoryIo> out;
+        tracker->process(burst, {.tick = rig.now.load()}, out);
+    }
+    rig.start();
+    client = rig.client();
+    ASSERT_NE(client, nullptr);
+    auto query = query_of(Kind::list);
+    query.zero = true;
+    auto answer = ask(query);
+    ASSERT_EQ(answer.rows.size(), 1U);
+    EXPECT_NE(answer.rows[0].find(" packets=1 bytes=28 "), std::string::npos) << answer.rows[0];
+    answer = ask(query);
+    ASSERT_EQ(answer.rows.size(), 1U);
+    EXPECT_NE(answer.rows[0].find(" packets=0 bytes=0 "), std::string::npos) << answer.rows[0];
+    EXPECT_EQ(answer.end.count, 1U);
 }
 
 TEST_F(Requests, GetFindsAFlowByItsTuple) {

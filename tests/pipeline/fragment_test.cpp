@@ -145,7 +145,8 @@ TEST_P(Fragments, SpreadOverTheWorkersAreCollectedByOneAndJudgedByTheOwnerOfThei
     for (unsigned number = 0; number < datagrams; ++number) {
         const auto pieces = question(3000).identification(number).build_fragments(1000);
         ASSERT_EQ(pieces.size(), 4U);
-        for (unsigned i = 0; i < pieces.size(); ++i) deliver(boxes[(number + i) % workers]->burst({pieces[i]}));
+        for (unsigned i = 0; i < pieces.size(); ++i)
+            deliver(boxes[(number + i) % workers]->burst({pieces[i]}));
         EXPECT_EQ(passed, 4 * (number + 1)) << "the last piece completes the datagram";
         for (unsigned w = 0; w < workers; ++w)
             if (boxes[w]->tracker().counters().handed_over.read() > 0) collectors.insert(w);

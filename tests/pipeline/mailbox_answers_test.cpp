@@ -73,6 +73,51 @@ TEST_F(Requests, UpdateSetsTimeoutAndMark) {
     EXPECT_EQ(box.flows(), 0U) << "a timeout shortened by hand is obeyed";
 }
 
+TEST_F(Requests, UpdateOfTheMarkAloneLeavesTimeoutStatusAndAccount) {
+    const auto flow = open(1000);
+    const auto before = box.view(flow);
+    auto request = about(flow, Request::Kind::update);
+    request.set_mark = true;
+    request.mark = 42;
+    EXPECT_EQ(ask(request).answer, Request::Answer::done);
+    const auto after = box.view(flow);
+    EXPECT_EQ(after.mark, 42U);
+    EXPECT_EQ(after.seconds_left, before.seconds_left);
+    EXPECT_EQ(after.assured, before.assured);
+    EXPECT_EQ(after.seen_reply, before.seen_reply);
+    EXPECT_EQ(after.account.packets[0], 1U);
+}
+
+TEST_F(Requests, UpdateSetsStatusAndAnswersTheAccountItResets) {
+    const auto flow = open(1000);
+    auto request = about(flow, Request::Kind::update);
+    request.set_assured = request.set_seen_reply = request.reset_account = true;
+    const Request answer = ask(request);
+    EXPECT_EQ(answer.account.packets[0], 1U);
+    EXPECT_EQ(answer.account.bytes[0], 40U);
+    EXPECT_TRUE(box.view(flow).assured);
+    EXPECT_TRUE(box.view(flow).seen_reply);
+    EXPECT_EQ(box.view(flow).account.packets[0], 0U);
+    EXPECT_EQ(ask(request).account.packets[0], 0U);
+}
+
+TEST_F(Requests, AFixedTimeoutIsNotRefreshedByPackets) {
+    const auto flow = open(1000);
+    auto request = about(flow, Request::Kind::update);
+    request.set_timeout = request.set_fixed_timeout = true;
+    request.timeout_seconds = 50;
+    ask(request);
+    box.pass_seconds(10);
+    box.feed(PacketBuilder()
+                 .ethernet()
+                 .ip("10.0.0.2", "10.0.0.1")
+                 .tcp(80, 1000)
+                 .acknowledgement(1)
+                 .flags(packet::syn | packet::ack)
+                 .build());
+    EXPECT_EQ(box.view(flow).seconds_left, 40U);
+}
+
 TEST_F(Requests, InsertMakesAFlowAndRefusesASecond) {
     Request request;
     request.kind = Request::Kind::insert;

@@ -26,6 +26,7 @@ struct Change {
     std::optional<std::uint32_t> timeout_seconds;  ///< 1 to max_lifetime_seconds
     /// The mark becomes (mark & ~mask) ^ value, as in conntrack -U.
     std::optional<Filter::Mark> mark;
+    std::uint8_t status = 0;  ///< StatusBits to set; none is ever taken back
 };
 
 /// A flow made by hand.
@@ -60,10 +61,11 @@ struct Query {
         reload
     };
     Kind kind = Kind::version;
-    Filter filter;  ///< list, count, get, remove, update
-    Format format;  ///< of rows that are flows: style, extended, id, start_time
-    Change change;  ///< update
-    NewFlow flow;   ///< insert
+    Filter filter;      ///< list, count, get, remove, update
+    bool zero = false;  ///< list: sets the accounts of the flows shown to 0
+    Format format;      ///< of rows that are flows: style, extended, id, start_time
+    Change change;      ///< update
+    NewFlow flow;       ///< insert
 };
 
 /// The word for a kind in a request: "list", "delete" …

@@ -150,6 +150,7 @@ class Table {
 
     void account(Ref ref, unsigned direction,
                  std::uint32_t bytes);  ///< one packet more; no-op without accounting
+    Account reset_account(Ref ref);     ///< zeroes it; returns what it was
     void set_mark(Ref ref, std::uint32_t mark);
     void set_start(Ref ref, std::uint64_t wall_clock_nanoseconds);  ///< no-op without timestamps
 
@@ -230,6 +231,8 @@ class Table {
         return (word & 0x00FF'FFFFU) | spare << 24;
     }
     static void set_spare(Record& record, unsigned spare);
+    /// Within a Publication of the record.
+    void zero_account(Ref ref);
 
     void requeue(Ref ref, std::uint32_t lifetime, Tick remaining, Tick age);
     void reschedule(Ref ref, std::uint32_t was, std::uint32_t is, Tick remaining, Tick now);

@@ -98,12 +98,7 @@ Ref Table<KeyT, Payload>::insert(const KeyT& key, std::uint64_t hash, bool origi
     publication.put(payload_at, payload);
     publication.put(key_at, stored);
     seqlock::store_release(&cold_[ref].mark, 0, 0);
-    if (accounts_ != nullptr) {
-        for (std::uint64_t* number : {accounts_[ref].packets, accounts_[ref].bytes}) {
-            seqlock::store_long_release(&number[0], 0);
-            seqlock::store_long_release(&number[1], 0);
-        }
-    }
+    zero_account(ref);
     if (starts_ != nullptr) seqlock::store_long_release(&starts_[ref], 0);
     state_->size.add(1);
     return ref;
@@ -307,6 +302,23 @@ void Table<KeyT, Payload>::account(Ref ref, unsigned direction, std::uint32_t by
     const Publication publication(&records_[ref]);
     seqlock::store_long_release(&account.packets[direction], account.packets[direction] + 1);
     seqlock::store_long_release(&account.bytes[direction], account.bytes[direction] + bytes);
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::zero_account(Ref ref) {
+    if (accounts_ == nullptr) return;
+    for (std::uint64_t* number : {accounts_[ref].packets, accounts_[ref].bytes}) {
+        seqlock::store_long_release(&number[0], 0);
+        seqlock::store_long_release(&number[1], 0);
+    }
+}
+
+template <class KeyT, class Payload>
+Account Table<KeyT, Payload>::reset_account(Ref ref) {
+    const Account was = read_account(ref);
+    const Publication publication(&records_[ref]);
+    zero_account(ref);
+    return was;
 }
 
 template <class KeyT, class Payload>

@@ -19,7 +19,7 @@ struct Request {
     enum class Kind : std::uint8_t {
         find,      ///< is there a flow with this key? answers `flow` and `original_from_high`
         remove,    ///< the flow `flow`, if it still has this key
-        update,    ///< timeout and mark of the flow `flow`, if it still has this key
+        update,    ///< what the set_ and reset_ flags say of the flow `flow`, if it still has this key
         insert,    ///< a flow by hand (-I)
         flush,     ///< every flow of both families; done in slices, answered when finished
         settings,  ///< obey `settings` from now on; it must stay alive until the next such request is
@@ -31,8 +31,13 @@ struct Request {
     Answer answer = Answer::pending;
     packet::Family family = packet::Family::ipv4;
     bool original_from_high = false;  ///< insert; answered by find
-    bool set_timeout = false;         ///< update
-    bool set_mark = false;            ///< update
+    // What an update changes. Status is only ever set, as in nf_conntrack: what was seen stays seen.
+    bool set_timeout = false;
+    bool set_mark = false;
+    bool set_seen_reply = false;
+    bool set_assured = false;
+    bool set_fixed_timeout = false;
+    bool reset_account = false;  ///< answered: `account`, as it was
     flow::Ref flow = flow::no_ref;
     flow::Key4 key4{};  ///< by `family`
     flow::Key6 key6{};
@@ -40,6 +45,7 @@ struct Request {
     std::uint32_t timeout_seconds = 0;  ///< insert, update
     std::uint32_t mark = 0;             ///< insert, update
     std::uint64_t changed = 0;          ///< answered by flush: flows removed
+    flow::Account account{};            ///< answered by update with reset_account
     const Settings* settings = nullptr;
 };
 

@@ -194,9 +194,16 @@ void Tracker<Io, Observer>::answer_for(Request& request, const flow::Key<Address
         flows.remove(ref, flow::Removal::deleted, on_removed<AddressBytes>());
     } else if (request.kind == Request::Kind::update) {
         if (request.set_mark) flows.set_mark(ref, request.mark);
-        if (request.set_timeout)
-            flows.update(ref, flows.record(ref).payload,
-                         now.tick + request.timeout_seconds * ticks_per_second, now.tick);
+        if (request.reset_account) request.account = flows.reset_account(ref);
+        const auto& record = flows.record(ref);
+        FlowState state = record.payload;  // all protocols keep their status in the same bits
+        state.datagram.seen_reply |= request.set_seen_reply ? 1U : 0U;
+        state.datagram.assured |= request.set_assured ? 1U : 0U;
+        state.datagram.fixed_timeout |= request.set_fixed_timeout ? 1U : 0U;
+        flows.update(
+            ref, state,
+            request.set_timeout ? now.tick + request.timeout_seconds * ticks_per_second : record.expiry,
+            now.tick);
     }
 }
 
