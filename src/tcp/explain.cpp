@@ -5,17 +5,11 @@
 #include <sstream>
 
 #include "pending.hpp"
+#include "sluice/base/words.hpp"
 #include "sluice/tcp/step.hpp"
 
 namespace sluice::tcp {
 namespace {
-
-/// 4466 as "4,466".
-std::string grouped(std::uint32_t number) {
-    std::string out = std::to_string(number);
-    for (std::size_t at = out.size(); at > 3; at -= 3) out.insert(at - 3, 1, ',');
-    return out;
-}
 
 /// How far `a` is ahead of `b`, or behind it, as a positive number.
 std::string apart(std::uint32_t a, std::uint32_t b) {
@@ -60,7 +54,7 @@ class Sentence {
                 break;
             case Reason::window_overshoot:
             case Reason::seq_after_window:
-                beyond_window();
+                beyond_window(reason);
                 break;
             case Reason::syn_in_connection:
                 out_ << "a SYN with sequence " << span_.sequence << " inside a connection that is at "
@@ -84,11 +78,13 @@ class Sentence {
                 rst_old();
                 break;
             case Reason::after_close:
-                out_ << "the connection was reset and stands at " << pair_names(pair())
-                     << "; only a SYN, or the answer to the last one, opens it again";
+                out_ << "the connection was reset and stands at " << pair_names(pair()) << "; "
+                     << flag_names(segment_.flags) << " with sequence " << span_.sequence
+                     << " is neither a SYN nor the answer to the last one, which alone open it again";
                 break;
             case Reason::bad_flags:
-                out_ << "no endpoint sends the flags " << flag_names(segment_.flags);
+                out_ << "no endpoint sends the flags " << flag_names(segment_.flags) << " (sequence "
+                     << span_.sequence << ')';
                 break;
             case Reason::ack_unsent:
                 out_ << acknowledged() << " is " << apart(span_.sack, receiver().end) << " beyond "
@@ -127,14 +123,22 @@ class Sentence {
     [[nodiscard]] char receiver_name() const { return direction_ == Direction::original ? 'B' : 'A'; }
     [[nodiscard]] bool dialling() const { return pair() == Pair::syn_sent__syn_rcvd; }
 
+    /// How far the segment reaches: a SYN counts as one.
+    [[nodiscard]] std::uint32_t end() const {
+        return span_.end + ((segment_.flags & Flag::syn) != 0 ? 1 : 0);
+    }
+
     void old_duplicate() {
         if ((segment_.flags & Flag::fin) != 0 && before(span_.end, sender().end) && !dialling()) {
             out_ << "the FIN ends at " << span_.end << ", " << apart(span_.end, sender().end) << " before "
                  << sender().end << ", up to which " << sender_name() << " has sent already";
             return;
         }
-        out_ << "it ends at " << span_.end << ", " << apart(span_.end, sender().end) << " before "
-             << sender().end << ", up to which " << sender_name() << " has sent, and the window of "
+        // Bound II reaches back from what was sent, but not from what was sent beyond the window.
+        const bool within = before(sender().end, sender().max_end);
+        const std::uint32_t from = within ? sender().end : sender().max_end;
+        out_ << "it ends at " << end() << ", " << apart(end(), from) << " before " << from << ", up to which "
+             << sender_name() << (within ? " has sent" : " may send") << ", and the window of "
              << receiver_name() << " never was larger than " << grouped(receiver().max_window);
     }
 
@@ -150,18 +154,28 @@ class Sentence {
              << grouped(std::max(max_ack_reach, sender().max_window)) << " may be under way";
     }
 
-    void beyond_window() {
+    void beyond_window(Reason reason) {
         if (fin_has_passed(pair(), direction_) && after(span_.end, sender().end)) {
             out_ << "it ends at " << span_.end << ", " << apart(span_.end, sender().end)
                  << " beyond the FIN of " << sender_name() << ", which ended at " << sender().end;
             return;
         }
-        window_edge();
+        window_edge(sender().max_end);
+        // One further window is tolerated (T3), but not together with an acknowledgement too old (T2).
+        const std::uint32_t further = receiver().max_window;
+        if (reason == Reason::window_overshoot) {
+            out_ << ", but within a further window of " << grouped(further);
+        } else if (span_.sequence - sender().max_end > further) {
+            out_ << ", and beyond a further window of " << grouped(further);
+        } else {
+            out_ << "; and ";
+            old_acknowledgement();
+        }
     }
 
-    void window_edge() {
-        out_ << "sequence " << span_.sequence << " is " << apart(span_.sequence, sender().max_end)
-             << " beyond the window " << receiver_name() << " offered, which ends at " << sender().max_end;
+    void window_edge(std::uint32_t edge) {
+        out_ << "sequence " << span_.sequence << " is " << apart(span_.sequence, edge)
+             << " beyond the window " << receiver_name() << " offered, which ends at " << edge;
     }
 
     void ack_not_of_syn() {
@@ -176,10 +190,7 @@ class Sentence {
     }
 
     void old_syn() {
-        std::uint32_t newest = receiver().max_ack - 1;
-        if (pending_.highest_kind.valid != 0 && after(pending_.highest.sequence, newest) &&
-            detail::side_of(pending_.highest_kind) == direction_)
-            newest = pending_.highest.sequence;
+        const std::uint32_t newest = newest_syn(direction_);
         out_ << "sequence " << span_.sequence << " of the SYN is " << apart(span_.sequence, newest)
              << " below " << newest << ", that of a newer SYN";
     }
@@ -192,18 +203,35 @@ class Sentence {
              << " have nothing to be held against";
     }
 
+    /// The ISN of the newest SYN of `side`: that in the connection, or a higher one after it (O6c).
+    [[nodiscard]] std::uint32_t newest_syn(Direction side) const {
+        const std::uint32_t own = connection_.side[static_cast<std::size_t>(opposite(side))].max_ack - 1;
+        const bool higher = pending_.highest_kind.valid != 0 &&
+                            detail::side_of(pending_.highest_kind) == side &&
+                            after(pending_.highest.sequence, own);
+        return higher ? pending_.highest.sequence : own;
+    }
+
     void rst_old() {
-        if (dialling()) {
-            out_ << "the RST ";
+        if (dialling() && direction_ == Direction::original) {
+            out_ << "sequence " << span_.sequence
+                 << " of the RST answers something older: nothing B sent in this "
+                 << "connection has passed";
+        } else if (dialling()) {
+            out_ << "the RST with sequence " << span_.sequence;
             if ((segment_.flags & Flag::ack) != 0)
-                out_ << "acknowledges " << segment_.acknowledgement << ", not the newest SYN";
+                out_ << " acknowledges " << segment_.acknowledgement << ", and the newest SYN of A is "
+                     << newest_syn(Direction::original);
             else
-                out_ << "acknowledges nothing, and " << receiver_name()
-                     << " is waiting for the answer to a SYN";
+                out_ << " acknowledges nothing, and A is waiting for the answer to its SYN "
+                     << newest_syn(Direction::original);
         } else if (before(span_.sequence, receiver().max_ack)) {
             out_ << "sequence " << span_.sequence << " of the RST is "
                  << apart(span_.sequence, receiver().max_ack) << " below " << receiver().max_ack
                  << ", up to which " << receiver_name() << " has acknowledged";
+        } else if (span_.sequence == 0 && (segment_.flags & Flag::ack) != 0) {
+            out_ << "a RST with sequence 0 refuses a SYN, and this one, acknowledging "
+                 << segment_.acknowledgement << ", an older one";
         } else {
             out_ << "sequence " << span_.sequence << " of the RST answers a segment that was only tolerated";
         }
@@ -215,11 +243,12 @@ class Sentence {
                  << apart(segment_.acknowledgement, receiver().end) << " beyond the SYN of A, which ends at "
                  << receiver().end;
         else
-            window_edge();
+            window_edge(later(sender().max_end, sender().end));
     }
 
     void no_connection() {
-        out_ << "a segment with " << flag_names(segment_.flags) << " belongs to no flow and cannot start one";
+        out_ << "a segment with " << flag_names(segment_.flags) << " and sequence " << span_.sequence
+             << " belongs to no flow and cannot start one";
         if (classify_flags(segment_.flags) == FlagClass::ack && !settings_.loose)
             out_ << " while flows are not picked up in mid-stream";
     }
