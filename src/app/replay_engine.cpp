@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include "app/replay_reasons.hpp"
 #include "sluice/tcp/explain.hpp"
 
 namespace sluice::app {
@@ -46,11 +47,6 @@ std::size_t header_bytes_of(const packet::Headers& headers) {
     return headers.transport_offset + std::min<std::size_t>(transport, headers.transport_length);
 }
 
-bool of_one_datagram(const packet::Headers& a, const packet::Headers& b) {
-    return a.fragment.identification == b.fragment.identification && a.source == b.source &&
-           a.destination == b.destination;
-}
-
 /// Only the first fragment of a datagram knows the ports; whoever prints the others wants them too. (Packets
 /// given up together may be of several datagrams; those keep what they know.)
 void share_ports(pipeline::MemoryPacket* first) {
@@ -75,7 +71,7 @@ std::span<const std::uint8_t> zeros(std::size_t count) {
 
 }  // namespace
 
-std::string SegmentWitness::explain(Reason reason, const tcp::Settings& settings) const {
+std::string TrackerWitness::explain(Reason reason, const tcp::Settings& settings) const {
     if (!last_ || last_->verdict.reason != reason) return {};
     return tcp::explain(last_->before, last_->pending, last_->direction, last_->segment, last_->verdict,
                         settings);
@@ -97,7 +93,7 @@ ReplayEngine::~ReplayEngine() = default;
 Result<std::unique_ptr<ReplayEngine>> ReplayEngine::create(const pipeline::Limits& limits,
                                                            const pipeline::Settings& settings,
                                                            unsigned workers, JudgementSink& sink) {
-    std::unique_ptr<ReplayEngine> engine(new ReplayEngine(settings, sink));
+    std::unique_ptr<ReplayEngine> engine(new ReplayEngine(limits, settings, sink));
     const std::size_t bytes = Tracker::bytes_needed(limits);
     for (unsigned i = 0; i < workers; ++i) {
         Arena arena(bytes);
@@ -121,17 +117,20 @@ void ReplayEngine::set_link_layer(packet::LinkLayer link) {
     if (link == link_) return;
     // A tracker reads all fragments of a datagram with one link layer: none may straddle the change.
     if (held() > 0) finish();
+    input_ended_ = false;
     link_ = link;
     for (Worker& worker : workers_) worker.tracker->set_link_layer(link);
 }
 
 void ReplayEngine::feed(const CapturedPacket& packet) {
     clock_.advance_to(packet.nanoseconds, [this](pipeline::Now now) { poll_all(now); });
+    report_ended();
     Frame& frame = next_frame(packet);
     current_ = &frame;
     pipeline::MemoryPacket* const burst[] = {&frame};
     witness_.forget();
     workers_.front().tracker->process(burst, clock_.now(), out_);
+    note_removed(workers_.front());
     take(0, out_);
     if (current_ != nullptr) keep(frame);
 }
@@ -181,6 +180,7 @@ void ReplayEngine::poll_all(pipeline::Now now) {
         for (bool more = true; more;) {
             const std::uint64_t expired = tracker.counters().expired.read();
             tracker.poll(now, out_);
+            note_removed(workers_[i]);
             more = out_.size > 0 || tracker.counters().expired.read() != expired;
             take(i, out_);
         }
@@ -208,22 +208,30 @@ void ReplayEngine::hand_over(const Output::Judged& judged, unsigned hop) {
         pipeline::MemoryPacket* const burst[] = {judged.packet};
         tracker.process(burst, clock_.now(), out);
     }
+    note_removed(workers_[owner]);
     take(owner, out, hop + 1);
 }
 
 void ReplayEngine::judge(unsigned index, pipeline::MemoryPacket* first, const pipeline::Decision& decision) {
     Worker& worker = workers_[index];
+    report_ended();
     number_flow(worker, decision);
     Judgement judgement;
     judgement.worker = index;
     judgement.decision = decision;
     describe_flow(worker, judgement);
-    if (decision.reason != Reason::none) judgement.why = reason_of(*static_cast<Frame*>(first), decision);
     if (decision.datagram) share_ports(first);
+    const Frame* explained = nullptr;
     for (pipeline::MemoryPacket* packet = first; packet != nullptr;) {
         pipeline::MemoryPacket* const next = decision.datagram ? packet->next_fragment : nullptr;
         auto& frame = static_cast<Frame&>(*packet);
         judgement.frame = &frame;
+        // Several datagrams may be given up together, each for numbers of its own.
+        if (decision.reason != Reason::none &&
+            (explained == nullptr || !of_one_datagram(explained->headers, frame.headers))) {
+            judgement.why = reason_of(worker, frame, static_cast<Frame&>(*first), decision);
+            explained = &frame;
+        }
         sink_.judged(judgement);
         release(frame);
         packet = next;
@@ -259,13 +267,51 @@ void ReplayEngine::describe_flow(const Worker& worker, Judgement& judgement) con
         describe(worker.tracker->table6().record(ref), worker.number6);
 }
 
-/// The engine's own words for a TCP segment, with the numbers; the reason's sentence for everything else.
-std::string ReplayEngine::reason_of(const Frame& frame, const pipeline::Decision& decision) const {
+/// The TCP engine's own words for a segment; ours for everything else.
+std::string ReplayEngine::reason_of(const Worker& worker, const Frame& frame, const Frame& first,
+                                    const pipeline::Decision& decision) const {
     std::string why = witness_.explain(decision.reason, settings_.tcp);
     if (!why.empty()) return why;
-    if (decision.reason == Reason::ethertype)
-        return fmt::format("its EtherType 0x{:04x} is configured to be dropped", frame.headers.ether_type);
-    return std::string(text_of(decision.reason).sentence);
+    const tcp::Connection* connection = nullptr;
+    if (decision.flow != flow::no_ref) {
+        const auto look = [&](const auto& record) {
+            if (record.key.protocol == packet::tcp) connection = &record.payload.tcp;
+        };
+        if (decision.family == packet::Family::ipv4)
+            look(worker.tracker->table4().record(decision.flow));
+        else
+            look(worker.tracker->table6().record(decision.flow));
+    }
+    return explain_packet({.frame = frame,
+                           .first = first,
+                           .decision = decision,
+                           .link = link_,
+                           .settings = settings_,
+                           .limits = limits_,
+                           .connection = connection,
+                           .frames = frames_,
+                           .input_ended = input_ended_});
+}
+
+/// Flows that went in the last call of this worker's tracker: their numbers are known until a record is used
+/// again.
+void ReplayEngine::note_removed(const Worker& worker) {
+    for (const auto& removed : witness_.take_removed()) {
+        const auto& numbers = removed.family == packet::Family::ipv4 ? worker.number4 : worker.number6;
+        if (removed.flow < numbers.size())
+            gone_.push_back({numbers[removed.flow], removed.why, removed.expiry});
+    }
+}
+
+void ReplayEngine::report_ended() {
+    constexpr std::int64_t nanoseconds_per_tick = ReplayClock::nanoseconds_per_tick;
+    const pipeline::Now now = clock_.now();
+    for (const Gone& gone : std::exchange(gone_, {})) {
+        std::int64_t at = static_cast<std::int64_t>(now.wall_nanoseconds);
+        if (gone.why == flow::Removal::expired && reached(now.tick, gone.expiry))
+            at -= std::int64_t{now.tick - gone.expiry} * nanoseconds_per_tick;
+        sink_.ended({gone.flow, gone.why, at});
+    }
 }
 
 /// The tracker holds the packet beyond the life of the reader's buffer: a copy takes its place, without what
@@ -280,6 +326,7 @@ void ReplayEngine::keep(Frame& frame) {
     frame.first = frame.kept;
     frame.rest = zeros(frame.length - bytes.size());
     current_ = nullptr;
+    frame.held = true;
     ++held_;
     sink_.held(frame);
 }
@@ -290,6 +337,7 @@ void ReplayEngine::release(Frame& frame) {
         current_ = nullptr;
     else
         --held_;
+    frame.held = false;
     if (frame.kept.capacity() > ordinary_frame) std::vector<std::uint8_t>().swap(frame.kept);
     free_frames_.push_back(&frame);
 }
@@ -315,6 +363,7 @@ std::vector<pipeline::FlowView> ReplayEngine::flows() const {
 
 void ReplayEngine::finish() {
     witness_.forget();
+    input_ended_ = true;
     for (unsigned i = 0; i < workers_.size(); ++i) {
         workers_[i].tracker->drop_held(out_);
         take(i, out_);

@@ -16,6 +16,7 @@
 
 #include "app/capture_reader.hpp"
 #include "app/replay_clock.hpp"
+#include "app/replay_frame.hpp"
 #include "sluice/base/result.hpp"
 #include "sluice/packet/parse.hpp"
 #include "sluice/pipeline/flow_view.hpp"
@@ -24,15 +25,6 @@
 #include "sluice/pipeline/tracker.hpp"
 
 namespace sluice::app {
-
-/// A packet of the input while the tracker knows it.
-struct Frame : pipeline::MemoryPacket {
-    std::uint32_t length = 0;        ///< of the frame on the wire, bytes
-    std::uint32_t captured = 0;      ///< of it in the capture
-    std::int64_t nanoseconds = 0;    ///< its timestamp, since 1970
-    packet::Headers headers;         ///< what the parser makes of it, for whoever prints it
-    std::vector<std::uint8_t> kept;  ///< its bytes, from the moment the tracker holds it
-};
 
 /// What became of one packet, and how its flow stands behind it.
 struct Judgement {
@@ -49,6 +41,13 @@ struct Judgement {
     std::string why;
 };
 
+/// A flow that is no longer tracked.
+struct FlowEnd {
+    std::uint64_t flow = 0;  ///< its number
+    flow::Removal why{};
+    std::int64_t nanoseconds = 0;  ///< since 1970: when it fell due, or else was removed
+};
+
 /// Takes judgements, in the order in which packets leave.
 class JudgementSink {
   public:
@@ -59,18 +58,33 @@ class JudgementSink {
     virtual void judged(const Judgement& judgement) = 0;
     /// The tracker holds the packet; its judgement follows later.
     virtual void held(const Frame& frame) = 0;
+    /// A flow has gone. Comes before the judgement of the packet by which time it was gone, or that made it
+    /// go.
+    virtual void ended(const FlowEnd& /*end*/) {}
 };
 
-/// Remembers the last segment the engine judged, so that it can be explained when somebody asks.
-class SegmentWitness {
+/// Remembers the last segment the engine judged, so that it can be explained when somebody asks, and which
+/// flows went.
+class TrackerWitness {
   public:
     static constexpr bool watches = true;
+    struct Removed {
+        packet::Family family;
+        flow::Ref flow;
+        flow::Removal why;
+        Tick expiry;
+    };
 
     void segment(const tcp::Connection& before, const tcp::PendingSyn& pending, tcp::Direction direction,
                  const tcp::Segment& segment, const tcp::Verdict& verdict) {
         last_ = Seen{before, pending, direction, segment, verdict};
     }
+    void removed(packet::Family family, flow::Ref flow, flow::Removal why, Tick expiry) {
+        removed_.push_back({family, flow, why, expiry});
+    }
     void forget() { last_.reset(); }
+    /// Those since the last call.
+    [[nodiscard]] std::vector<Removed> take_removed() { return std::exchange(removed_, {}); }
     /// The sentence for the last segment if it was judged with this reason; empty otherwise.
     [[nodiscard]] std::string explain(Reason reason, const tcp::Settings& settings) const;
 
@@ -83,11 +97,12 @@ class SegmentWitness {
         tcp::Verdict verdict;
     };
     std::optional<Seen> last_;
+    std::vector<Removed> removed_;
 };
 
 class ReplayEngine {
   public:
-    using Tracker = pipeline::Tracker<pipeline::MemoryIo, SegmentWitness>;
+    using Tracker = pipeline::Tracker<pipeline::MemoryIo, TrackerWitness>;
 
     /// `limits` are those of one worker. Takes the memory for all tables at once; the error says how much was
     /// wanted.
@@ -134,8 +149,8 @@ class ReplayEngine {
 
     using Output = pipeline::Output<pipeline::MemoryIo>;
 
-    ReplayEngine(const pipeline::Settings& settings, JudgementSink& sink)
-        : settings_(settings), sink_(sink) {}
+    ReplayEngine(const pipeline::Limits& limits, const pipeline::Settings& settings, JudgementSink& sink)
+        : limits_(limits), settings_(settings), sink_(sink) {}
 
     [[nodiscard]] Frame& next_frame(const CapturedPacket& packet);
     void poll_all(pipeline::Now now);
@@ -144,14 +159,18 @@ class ReplayEngine {
     void judge(unsigned worker, pipeline::MemoryPacket* first, const pipeline::Decision& decision);
     void number_flow(Worker& worker, const pipeline::Decision& decision);
     void describe_flow(const Worker& worker, Judgement& judgement) const;
-    [[nodiscard]] std::string reason_of(const Frame& frame, const pipeline::Decision& decision) const;
+    [[nodiscard]] std::string reason_of(const Worker& worker, const Frame& frame, const Frame& first,
+                                        const pipeline::Decision& decision) const;
+    void note_removed(const Worker& worker);
+    void report_ended();
     void keep(Frame& frame);
     void release(Frame& frame);
 
+    const pipeline::Limits limits_;
     const pipeline::Settings& settings_;
     JudgementSink& sink_;
     packet::LinkLayer link_ = packet::LinkLayer::ethernet;
-    SegmentWitness witness_;
+    TrackerWitness witness_;
     ReplayClock clock_;
     std::vector<Worker> workers_;
     std::vector<std::unique_ptr<Frame>> frames_;  ///< all there are
@@ -164,6 +183,13 @@ class ReplayEngine {
     std::array<Output, max_hops> handed_over_;
     std::uint64_t packets_ = 0;
     std::uint64_t flows_created_ = 0;
+    struct Gone {
+        std::uint64_t flow;
+        flow::Removal why;
+        Tick expiry;
+    };
+    std::vector<Gone> gone_;  ///< not yet reported
+    bool input_ended_ = false;
 };
 
 }  // namespace sluice::app

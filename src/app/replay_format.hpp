@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <fmt/format.h>
@@ -39,6 +40,10 @@ class HumanLines {
 
 /// "10.0.0.1", "2001:db8::1" (RFC 5952).
 void append_address(TextBuffer& out, packet::Family family, const packet::Address& address);
+
+/// With a port when there is one: "10.0.0.1:80", "[2001:db8::1]:80".
+void append_endpoint(TextBuffer& out, packet::Family family, const packet::Address& address,
+                     std::optional<std::uint16_t> port);
 
 /// Ports are unknown where their header is cut short, and in a later fragment of a datagram never completed.
 [[nodiscard]] inline bool knows_ports(const packet::Headers& headers) {

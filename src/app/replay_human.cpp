@@ -24,12 +24,7 @@ void text(TextBuffer& out, std::string_view words) {
 
 void endpoint(TextBuffer& out, const packet::Headers& headers, const packet::Address& address,
               std::uint16_t port) {
-    const bool ports = knows_ports(headers);
-    const bool brackets = ports && headers.family == packet::Family::ipv6;
-    if (brackets) out.push_back('[');
-    append_address(out, headers.family, address);
-    if (brackets) out.push_back(']');
-    if (ports) fmt::format_to(std::back_inserter(out), ":{}", port);
+    append_endpoint(out, headers.family, address, knows_ports(headers) ? std::optional(port) : std::nullopt);
 }
 
 void endpoints(TextBuffer& out, const Judgement& judgement) {
@@ -97,6 +92,15 @@ void append_address(TextBuffer& out, packet::Family family, const packet::Addres
     std::array<char, INET6_ADDRSTRLEN> buffer{};
     if (inet_ntop(AF_INET6, address.data(), buffer.data(), buffer.size()) != nullptr)
         text(out, std::string_view(buffer.data()));
+}
+
+void append_endpoint(TextBuffer& out, packet::Family family, const packet::Address& address,
+                     std::optional<std::uint16_t> port) {
+    const bool brackets = port && family == packet::Family::ipv6;
+    if (brackets) out.push_back('[');
+    append_address(out, family, address);
+    if (brackets) out.push_back(']');
+    if (port) fmt::format_to(std::back_inserter(out), ":{}", *port);
 }
 
 std::string tcp_flag_letters(std::uint8_t flags) {

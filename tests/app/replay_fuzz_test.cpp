@@ -29,6 +29,11 @@ void expect_numbered_lines(const std::string& text, std::uint64_t packets) {
         const std::size_t end = text.find('\n', at);
         ASSERT_NE(end, std::string::npos);
         ASSERT_EQ(text[end - 1], '}');
+        // A reason comes with a number that decided.
+        const std::size_t why = text.find("\"why\":", at);
+        if (why < end) {
+            ASSERT_LT(text.find_first_of("0123456789", why), end) << text.substr(at, end - at);
+        }
         at = end + 1;
     }
     EXPECT_EQ(lines, packets);

@@ -24,16 +24,21 @@ struct CollectedLines : app::LineSink {
     std::string text;
 };
 
+inline pipeline::Limits small_tables() {
+    pipeline::Limits limits;
+    limits.ipv4_flows = 4096;
+    limits.ipv6_flows = 4096;
+    limits.fragment_datagrams = 64;
+    return limits;
+}
+
 class Replay {
   public:
     explicit Replay(const pipeline::Settings& settings = {}, unsigned workers = 1,
                     packet::LinkLayer link = packet::LinkLayer::ethernet,
-                    const app::HumanLines::Style* style = nullptr)
+                    const app::HumanLines::Style* style = nullptr,
+                    const pipeline::Limits& limits = small_tables())
         : settings_(settings), printer_(lines_, style, nullptr) {
-        pipeline::Limits limits;
-        limits.ipv4_flows = 4096;
-        limits.ipv6_flows = 4096;
-        limits.fragment_datagrams = 64;
         auto engine = app::ReplayEngine::create(limits, settings_, workers, printer_);
         if (!engine.ok()) throw std::runtime_error(engine.error());
         engine_ = std::move(*engine);

@@ -18,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -69,9 +70,10 @@ struct Output {
 using Intervals = std::array<Tick, flow::max_lifetimes>;
 [[nodiscard]] Intervals intervals_of(const Settings& settings);
 
-/// Sees each TCP segment judged, for replay and tests; costs nothing when it is NoObserver. Another observer
-/// has `void segment(const tcp::Connection& before, const tcp::PendingSyn&, tcp::Direction, const
-/// tcp::Segment&, const tcp::Verdict&)`.
+/// Sees each TCP segment judged and each flow that goes, for replay and tests; costs nothing when it is
+/// NoObserver. Another observer has `void segment(const tcp::Connection& before, const tcp::PendingSyn&,
+/// tcp::Direction, const tcp::Segment&, const tcp::Verdict&)` and `void removed(packet::Family, flow::Ref,
+/// flow::Removal, Tick expiry)`.
 struct NoObserver {
     static constexpr bool watches = false;
 };

@@ -99,6 +99,9 @@ template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 auto Tracker<Io, Observer>::on_removed() {
     return [this](flow::Ref ref, const auto& record, flow::Removal why) {
+        if constexpr (Observer::watches)
+            observer_->removed(AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6, ref, why,
+                               record.expiry);
         if (record.key.protocol == packet::tcp && record.payload.tcp.pending_syn)
             pending<AddressBytes>().erase(ref);
         switch (why) {

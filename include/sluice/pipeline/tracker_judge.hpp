@@ -222,17 +222,26 @@ Decision Tracker<Io, Observer>::judge_datagram_flow(Item& item, flow::Ref ref, N
             .flow = ref};
 }
 
-/// Whether a quoted TCP sequence number is one that its sender may have sent lately (RFC 5927 4.1): between
-/// one window behind and the end of what its receiver allows.
-[[nodiscard]] inline bool quote_fits(const tcp::Connection& connection, tcp::Direction sender,
-                                     std::uint32_t sequence) {
+/// The sequence numbers that a segment of `sender` still under way may have (RFC 5927 4.1): between one
+/// window behind and the end of what its receiver allows. None when nothing of it has been seen.
+struct QuoteBounds {
+    std::uint32_t oldest, newest;
+};
+[[nodiscard]] inline std::optional<QuoteBounds> quote_bounds(const tcp::Connection& connection,
+                                                             tcp::Direction sender) {
     constexpr std::uint32_t least_window =
         66'000;  // as in the window check: an unscaled window and a segment
-    if (!(connection.seen & (1U << static_cast<unsigned>(sender)))) return false;
+    if (!(connection.seen & (1U << static_cast<unsigned>(sender)))) return std::nullopt;
     const tcp::Side& from = connection.side[static_cast<unsigned>(sender)];
     const tcp::Side& to = connection.side[static_cast<unsigned>(tcp::opposite(sender))];
-    const std::uint32_t oldest = from.end - std::max(least_window, to.max_window);
-    return !before(sequence, oldest) && !after(sequence, later(from.end, from.max_end));
+    return QuoteBounds{from.end - std::max(least_window, to.max_window), later(from.end, from.max_end)};
+}
+
+/// Whether a quoted TCP sequence number is one that its sender may have sent lately.
+[[nodiscard]] inline bool quote_fits(const tcp::Connection& connection, tcp::Direction sender,
+                                     std::uint32_t sequence) {
+    const auto bounds = quote_bounds(connection, sender);
+    return bounds && !before(sequence, bounds->oldest) && !after(sequence, bounds->newest);
 }
 
 /// An ICMP error is related to the flow it quotes; it never changes the flow.
