@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sluice/base/sequence.hpp"
+#include "sluice/tcp/window.hpp"
 
 namespace sluice::tcp::detail {
 namespace {
@@ -111,9 +112,12 @@ void note_end(PendingSyn& pending, Direction side, std::uint32_t end, bool is_fi
     constexpr std::int32_t one_connection = 1 << 30;
     const std::int32_t ahead = sequence_distance(end, known);
     if ((pending.end_valid & bit_of(side)) != 0 && ahead < 0 && ahead > -one_connection) return;
+    // A bare ACK behind a FIN ends where the FIN does: it takes nothing back from it.
+    const bool fin_known = ahead == 0 && (pending.end_valid & pending.end_is_fin & bit_of(side)) != 0;
     known = end;
     pending.end_valid = (pending.end_valid | bit_of(side)) & 3U;
-    pending.end_is_fin = ((pending.end_is_fin & ~bit_of(side)) | (is_fin ? bit_of(side) : 0U)) & 3U;
+    pending.end_is_fin =
+        ((pending.end_is_fin & ~bit_of(side)) | (is_fin || fin_known ? bit_of(side) : 0U)) & 3U;
 }
 
 void forget(PendingSyn& pending, const Connection& connection, Direction side, bool advances) {
@@ -122,9 +126,12 @@ void forget(PendingSyn& pending, const Connection& connection, Direction side, b
     const Side& peer = connection.side[static_cast<std::size_t>(opposite(side))];
     const std::int32_t ahead =
         sequence_distance(pending.tolerated_end[static_cast<std::size_t>(side)], own.end);
+    // A FIN waits for its acknowledgement also when a bare ACK behind it was accepted in the meantime.
+    const bool awaited = ahead == 0 && (pending.end_is_fin & bit) != 0 &&
+                         !fin_has_passed(static_cast<Pair>(connection.pair), side);
     // Overtaken, or of another connection: further ahead than its peer could have allowed.
     const bool useless =
-        ahead <= 0 || static_cast<std::uint32_t>(ahead) > 2 * std::max(peer.max_window, 65536U);
+        (ahead <= 0 && !awaited) || static_cast<std::uint32_t>(ahead) > 2 * std::max(peer.max_window, 65536U);
     if ((pending.end_valid & bit) != 0 && useless) pending.end_valid = pending.end_valid & ~bit & 3U;
     if (!advances) return;
     if (pending.highest_kind.valid != 0 && side_of(pending.highest_kind) == side)

@@ -112,15 +112,18 @@ void take_for_granted(Case& c) {
 /// picked-up flow the same goes for data that may have passed before we looked, as far as its receiver
 /// allowed it.
 void believe_what_is_acknowledged(Case& c) {
-    if (!is_plain(c.cls) || !c.receiver_seen() || !after(c.span.sack, c.receiver().end)) return;
+    if (!is_plain(c.cls) || !c.receiver_seen()) return;
     const Direction other = opposite(c.direction);
+    const bool beyond = after(c.span.sack, c.receiver().end);
     const bool tolerated = (c.pending.end_valid & bit_of(other)) != 0 &&
                            !after(c.span.sack, c.pending.tolerated_end[index_of(other)]);
     const bool before_our_time = c.trial.picked_up != 0 && !after(c.span.sack, c.receiver().max_end);
-    if ((!tolerated && !before_our_time) || fin_has_passed(c.pair(), other)) return;
-    c.receiver().end = c.span.sack;
     const bool fin = tolerated && (c.pending.end_is_fin & bit_of(other)) != 0 &&
                      c.span.acknowledgement == c.pending.tolerated_end[index_of(other)];
+    // The end may have been raised to behind the FIN already, by a bare ACK of its sender.
+    const bool fin_only = !beyond && fin && c.span.acknowledgement == c.receiver().end;
+    if ((beyond ? !tolerated && !before_our_time : !fin_only) || fin_has_passed(c.pair(), other)) return;
+    if (beyond) c.receiver().end = c.span.sack;
     if (!fin) return;
     const Event event = c.receiver().max_ack == c.sender().end ? Event::fin_all : Event::fin_part;
     const Cell cell = transition(c.pair(), other, event);
