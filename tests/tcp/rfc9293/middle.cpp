@@ -58,7 +58,7 @@ std::set<Standing> Middle::standings() const {
     for (const World& w : worlds_) least = std::min(least, in_vain(w));
     std::set<Standing> out;
     for (const World& w : worlds_)
-        if (in_vain(w) == least) out.insert(w.settled());
+        if (in_vain(w) == least) out.insert(w.standing());
     return out;
 }
 

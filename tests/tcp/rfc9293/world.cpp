@@ -15,12 +15,17 @@ bool later(std::uint32_t a, std::uint32_t b) {
 
 void show(Shown& shown, const Segment& segment) {
     if (segment.has(RST)) {
-        shown.reset = 1;
+        if (shown.reset < 255) ++shown.reset;
         return;
     }
     // A new SYN begins a new incarnation; what the old one showed no longer counts.
     if (shown.any == 0 || later(segment.end(), shown.end)) shown.end = segment.end();
     shown.any = 1;
+    if (segment.has(SYN)) shown.syn = 1;
+    if (segment.has(FIN) && shown.fin == 0) {
+        shown.fin = 1;
+        shown.fin_ack = segment.ack;
+    }
     if (!segment.has(ACK)) return;
     if (shown.any_ack == 0 || later(segment.ack, shown.ack)) shown.ack = segment.ack;
     shown.any_ack = 1;
@@ -100,6 +105,7 @@ bool deliver(World& w, const Move& move, std::optional<Segment>& said) {
     const Segment segment = flight.segment[move.place];
     const Arrival arrival = w.endpoint[move.who ^ 1].arrives(segment);
     said = arrival.reply;
+    if (segment.has(RST) && w.endpoint[move.who ^ 1].state > State::listen) w.network.vain_resets = 1;
     if (move.again) return !arrival.early && spend(w.network.duplicate);
     // What came early stays, as if held by the receiver.
     if (arrival.early) return said.has_value();
@@ -117,7 +123,12 @@ bool pass(World& w, const Move& move, std::optional<Segment>& passed) {
         flight.remove(move.place);
     }
     show(w.shown[move.who], *passed);
-    if (move.lost) return spend(w.network.loss);
+    if (move.lost) {
+        if (!spend(w.network.loss) || w.lost[move.who].count == flight_places) return false;
+        w.lost[move.who].add(*passed);
+        if (passed->has(RST)) w.network.vain_resets = 1;
+        return true;
+    }
     if (w.after[move.who].count >= w.network.places_after) return false;
     w.after[move.who].add(*passed);
     return true;
@@ -129,43 +140,59 @@ std::string describe(const Standing& s) {
     return std::string(name_of(s.a)) + "/" + std::string(name_of(s.b));
 }
 
-Standing World::settled() const {
+std::array<Endpoint, 2> World::settled() const {
     std::array<Endpoint, 2> end = endpoint;
     for (int round = 0; round < 8; ++round) {
         const auto old = end;
         for (std::size_t sender = 0; sender < 2; ++sender)
-            for (std::size_t i = 0; i < after[sender].count; ++i)
-                (void)end[sender ^ 1].arrives(after[sender].segment[i]);
+            for (const Flight* flight : {&lost[sender], &after[sender]})
+                for (std::size_t i = 0; i < flight->count; ++i)
+                    (void)end[sender ^ 1].arrives(flight->segment[i]);
         if (end == old) break;
     }
+    return end;
+}
+
+Standing World::standing() const {
+    const auto end = settled();
     return {end[0].state, end[1].state};
 }
 
-bool World::told_all() const {
+std::optional<Standing> World::known() const {
+    const auto gone = [](const Endpoint& e) { return e.state <= State::listen; };
+    const auto has_reset = [](const Flight& flight) {
+        for (std::size_t i = 0; i < flight.count; ++i)
+            if (flight.segment[i].has(RST)) return true;
+        return false;
+    };
     for (std::size_t who = 0; who < 2; ++who) {
         const Endpoint& self = endpoint[who];
-        const Endpoint& peer = endpoint[who ^ 1];
         const Shown& said = shown[who];
-        if (before[who].count > 0 || after[who].count > 0) return false;
-        const bool gone = self.state == State::closed || self.state == State::listen;
-        const bool peer_gone = peer.state == State::closed || peer.state == State::listen;
-        if (gone) {
-            // Without a word, or with a word that nobody heard: the peer would be the only one to stand
-            // elsewhere.
-            if (self.ending == Ending::vanished || self.ending == Ending::expired) return false;
-            if (self.ending == Ending::aborted && !(said.reset != 0 && peer_gone)) return false;
-            if (self.ending == Ending::reset && !(shown[who ^ 1].reset != 0)) return false;
-            if (peer_gone) continue;
-        }
-        if (said.any != 0 && self.state != State::listen && self.ending != Ending::refused &&
-            self.snd_nxt != said.end)
-            return false;
-        if (self.state > State::listen && said.any == 0) return false;
-        if (peer_gone) continue;
-        if (said.any != 0 && peer.state >= State::syn_rcvd && peer.rcv_nxt != said.end) return false;
-        if (said.any_ack != 0 && later(said.ack, peer.snd_una)) return false;
+        if (has_reset(before[who]) || has_reset(after[who]) || has_reset(lost[who])) return {};
+        if (self.ending == Ending::vanished || self.ending == Ending::expired) return {};
+        // A reset that overtook what was sent before it did not count; the next segment of the peer will draw
+        // another.
+        if (self.ending == Ending::aborted && (said.reset == 0 || !gone(endpoint[who ^ 1]))) return {};
+        const bool closed_by_reset =
+            self.ending == Ending::reset && self.state == State::closed && said.any != 0;
+        if (gone(self) && self.ending != Ending::aborted && !closed_by_reset) continue;
+        if (self.state == State::syn_rcvd && said.any == 0)
+            continue;  // a SYN,ACK to come moves nobody to SYN_RCVD
+        if (said.any == 0 || self.snd_nxt != said.end) return {};
     }
-    return true;
+    const auto end = settled();
+    for (std::size_t who = 0; who < 2; ++who) {
+        const Endpoint& self = end[who];
+        const Endpoint& peer = end[who ^ 1];
+        // Whoever still speaks to somebody gone will be told so by a reset, which has not passed yet.
+        if (gone(self) && !gone(peer) && peer.state != State::time_wait) return {};
+        if (peer.state == State::syn_sent && shown[who].any != 0) return {};  // has not heard our SYN
+        // Lost before the middle and sent again behind what passed: a hole that the peer waits for.
+        if (!gone(self) && !gone(peer) && shown[who].any != 0 && peer.rcv_nxt != shown[who].end) return {};
+        // An acknowledgement that overtook a SYN or text, and did not count; the next will.
+        if (!gone(peer) && shown[who].any_ack != 0 && later(shown[who].ack, peer.snd_una)) return {};
+    }
+    return Standing{end[0].state, end[1].state};
 }
 
 bool apply(World& world, const Move& move, std::optional<Segment>& passed) {
@@ -174,6 +201,8 @@ bool apply(World& world, const Move& move, std::optional<Segment>& passed) {
     std::optional<Segment> said;
     const bool done = move.act == Act::deliver ? deliver(world, move, said) : act(world, move, said);
     if (!done) return false;
+    if (said && said->has(FIN) && move.act != Act::retransmit_all && move.act != Act::retransmit_octet)
+        world.fin_ack[move.who] = said->ack;
     if (!said) return !move.lost;
     if (move.lost) return spend(world.network.loss);
     const auto speaker = static_cast<std::size_t>(move.act == Act::deliver ? move.who ^ 1 : move.who);

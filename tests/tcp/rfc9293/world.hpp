@@ -11,7 +11,7 @@
 
 namespace sluice::rfc9293 {
 
-inline constexpr std::size_t flight_places = 3;
+inline constexpr std::size_t flight_places = 2;
 
 /// Segments under way, in the order they were put there.
 struct Flight {
@@ -47,14 +47,20 @@ struct NetworkAllowance {
     std::uint8_t duplicate = 0;  ///< segments that pass or arrive once more than sent
     std::uint8_t places_before = 1;
     std::uint8_t places_after = 2;
+    std::uint8_t vain_resets = 0;  ///< whether one passed that was lost or did not count where it arrived
+    std::uint8_t reserved[3] = {};
     friend bool operator==(const NetworkAllowance&, const NetworkAllowance&) = default;
 };
 
 /// What has passed the middle from one endpoint.
 struct Shown {
-    std::uint32_t end = 0;  ///< highest SEG.SEQ+SEG.LEN
-    std::uint32_t ack = 0;  ///< highest SEG.ACK
-    std::uint8_t any = 0, any_ack = 0, reset = 0, reserved = 0;
+    std::uint32_t end = 0;                                ///< highest SEG.SEQ+SEG.LEN
+    std::uint32_t ack = 0;                                ///< highest SEG.ACK
+    std::uint32_t fin_ack = 0;                            ///< SEG.ACK of the first copy of its FIN
+    std::uint8_t any = 0, any_ack = 0, fin = 0, syn = 0;  ///< whether there was any
+    std::uint8_t reset = 0;                               ///< how many
+
+    std::uint8_t reserved[3] = {};
     friend bool operator==(const Shown&, const Shown&) = default;
 };
 
@@ -71,20 +77,31 @@ struct World {
     std::array<Flight, 2> before{};  ///< sent, not yet past the middle
     std::array<Flight, 2> after{};   ///< past the middle, not yet arrived
     std::array<Allowance, 2> user{};
+    std::array<Flight, 2> lost{};  ///< lost between the middle and the receiver
     std::array<Shown, 2> shown{};
+    std::array<std::uint32_t, 2> fin_ack{};   ///< SEG.ACK of each FIN when it was first sent
     std::array<std::uint32_t, 2> next_iss{};  ///< of the next OPEN
     NetworkAllowance network{};
 
     /// Puts what an endpoint said on its way.
     void say(int who, const Segment& segment) { before[static_cast<std::size_t>(who)].add(segment); }
 
-    /// Where both endpoints stand once everything that passed is delivered: what has not arrived arrives, in
-    /// the order in which it passed, as often as it takes; what the endpoints answer has not passed and
-    /// changes nothing.
-    [[nodiscard]] Standing settled() const;
+    /// Both endpoints once everything that passed is delivered: what has not arrived, or was lost beyond the
+    /// middle, arrives in the order in which it passed and as often as it takes; what the endpoints answer
+    /// has not passed and changes nothing.
+    [[nodiscard]] std::array<Endpoint, 2> settled() const;
+    [[nodiscard]] Standing standing() const;
 
-    /// Nothing is under way, and everything either endpoint sent passed and was heeded: the middle knows all.
-    [[nodiscard]] bool told_all() const;
+    /// Where both stand by then, if the middle can know it: everything either endpoint did has shown itself
+    /// there, without a hole, and no reset is still under way.
+    [[nodiscard]] std::optional<Standing> known() const;
+
+    /// The first copy of this endpoint's FIN passed later than a copy that acknowledges more: whether it
+    /// crossed the other FIN can no longer be told.
+    [[nodiscard]] bool crossing_hidden(int who) const {
+        const auto i = static_cast<std::size_t>(who);
+        return shown[i].fin != 0 && shown[i].fin_ack != fin_ack[i];
+    }
 
     friend bool operator==(const World&, const World&) = default;
 };
