@@ -24,6 +24,10 @@ std::uint64_t digest(const Joint& joint) {
 
 }  // namespace
 
+std::uint64_t digest(const Tracked& tracked) {
+    return digest(&tracked, sizeof tracked, 1);
+}
+
 rfc9293::Standing Tracked::standing() const {
     const tcp::PairText& text = tcp::text_of(pair());
     if (originator == 0) return {text.originator, text.responder};

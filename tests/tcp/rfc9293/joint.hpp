@@ -29,6 +29,9 @@ struct Tracked {
 };
 static_assert(sizeof(Tracked) == 72);
 
+/// 64 bits for what a flow is.
+[[nodiscard]] std::uint64_t digest(const Tracked& tracked);
+
 [[nodiscard]] tcp::Segment to_engine(const rfc9293::Segment& segment);
 
 /// What the tracker made of a segment.
