@@ -289,7 +289,7 @@ void follow(Middle middle, std::initializer_list<Line> lines) {
 }
 
 TEST(Middle, SeesTheHandshakeAndTheNormalClose) {
-    using enum State;
+    using enum tcp::EndpointState;
     follow(Middle({stage()}), {{0, make(SYN, 0xffffffff, 0), {syn_sent, syn_rcvd}},
                                {1, make(SYN | ACK, 300, 0), {established, syn_rcvd}},
                                {0, make(ACK, 0, 301), {established, established}},
@@ -300,7 +300,7 @@ TEST(Middle, SeesTheHandshakeAndTheNormalClose) {
 }
 
 TEST(Middle, SeesThatFinsCrossed) {
-    using enum State;
+    using enum tcp::EndpointState;
     follow(Middle({stage()}), {{0, make(SYN, 0xffffffff, 0), {syn_sent, syn_rcvd}},
                                {1, make(SYN | ACK, 300, 0), {established, syn_rcvd}},
                                {0, make(ACK, 0, 301), {established, established}},
@@ -311,7 +311,7 @@ TEST(Middle, SeesThatFinsCrossed) {
 }
 
 TEST(Middle, SeesThatSynsCrossed) {
-    using enum State;
+    using enum tcp::EndpointState;
     World w = stage();
     w.user[1].open = 1;
     follow(Middle({w}), {{0, make(SYN, 0xffffffff, 0), {syn_sent, syn_rcvd}},
