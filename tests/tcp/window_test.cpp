@@ -51,6 +51,18 @@ TEST_P(Window, BeyondAFurtherWindowIsRefused) {
     EXPECT_EQ(a(x + 2 * window + 1, y, 1), Reason::seq_after_window);
     EXPECT_EQ(a(x + 0x7FFFFFF0, y, 1), Reason::seq_after_window);
 }
+TEST_P(Window, TheFarEdgeOfTheLargestWindowIsNoOldDuplicate) {
+    constexpr std::uint32_t largest = 65535U << 14;
+    Conversation wide;
+    wide.open(GetParam(), GetParam() + 77, 65535, [](tcp::Segment& syn, tcp::Segment& syn_ack) {
+        for (tcp::Segment* segment : {&syn, &syn_ack}) {
+            segment->has_window_scale = true;
+            segment->window_scale = 14;
+        }
+    });
+    EXPECT_EQ(wide.send(Direction::reply, Flag::ack, y, x).reason, Reason::none);
+    EXPECT_EQ(wide.send(Direction::original, Flag::ack, x + largest, y, 65000).reason, Reason::none);
+}
 TEST_P(Window, AnAcknowledgementMovesTheEdge) {
     EXPECT_EQ(a(x, y, 500), Reason::none);
     EXPECT_EQ(b(y, x + 500), Reason::none);

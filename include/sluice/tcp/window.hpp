@@ -52,20 +52,20 @@ struct Span {
 /// from what it sent beyond that: RCV.NXT >= max_end - max_window holds whatever has passed.
 [[nodiscard]] constexpr unsigned window_predicates(const Side& sender, const Side& receiver, const Span& span,
                                                    bool sender_fin_passed, bool is_fin) {
-    const std::uint32_t reach_back =
-        (before(sender.end, sender.max_end) ? sender.end : sender.max_end) - receiver.max_window;
+    const std::uint32_t sent_and_allowed = before(sender.end, sender.max_end) ? sender.end : sender.max_end;
     const std::uint32_t ack_back = receiver.end - std::max(max_ack_reach, sender.max_window);
-    // How far beyond the window; compared as a distance, since with the largest windows (1 GiB) the sum of
-    // edge and window would be half the circle away.
+    // How far beyond the window, and how far behind; compared as distances, since with the largest windows
+    // (1 GiB) the sum of edge and window would be half the circle away.
     const std::int32_t overshoot = sequence_distance(span.sequence, sender.max_end);
+    const bool reached =
+        sequence_distance(span.end, sent_and_allowed) >= -static_cast<std::int32_t>(receiver.max_window);
     const bool past_fin = sender_fin_passed & after(span.end, sender.end);
     // A FIN is the last an endpoint sends: one that ends below what it sent before is no FIN of its.
     const bool false_fin = is_fin & before(span.end, sender.end);
     const auto bit = [](bool holds, Predicate predicate) {
         return static_cast<unsigned>(holds) * static_cast<unsigned>(predicate);
     };
-    return bit(overshoot <= 0, not_after) |
-           bit(((overshoot > 0) | !before(span.end, reach_back)) & !false_fin, not_before) |
+    return bit(overshoot <= 0, not_after) | bit(((overshoot > 0) | reached) & !false_fin, not_before) |
            bit(!after(span.sack, receiver.end), ack_sent) | bit(!before(span.sack, ack_back), ack_fresh) |
            bit((overshoot <= static_cast<std::int32_t>(receiver.max_window)) & !past_fin, not_far_after) |
            bit(!before(span.acknowledgement, sender.max_ack), ack_not_back) |
