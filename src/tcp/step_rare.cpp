@@ -75,6 +75,11 @@ void open_one_way(Case& c) {
     c.trial.scale_original = detail::unknown_scale;
     c.trial.scale_reply = detail::unknown_scale;
     c.span = span_of_any(c);
+    if (!is_plain(c.cls)) return;
+    // Of the unseen side nothing is known yet but what is acknowledged of it.
+    c.sender().max_ack = c.span.acknowledgement;
+    c.receiver().end = c.span.acknowledgement;
+    c.receiver().max_end = c.span.acknowledgement;
 }
 
 /// What an unseen side would have to confirm is granted; what is seen of it for the first time is believed.
@@ -235,9 +240,10 @@ unsigned predicates_of_syn_ack(Case& c) {
         window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction), false);
     out |= seen_bit(c);
     if (answers_remembered(c) && !repeats_own_handshake(c)) out |= answers_pending;
-    // After a RST only the last SYN is waiting for an answer (T9), and only for one not given before.
-    if (c.closed() &&
-        (remembers_syn_of(c.pending, opposite(c.direction)) || c.trial.picked_up != 0 || comes_late(c)))
+    // After a RST only the last SYN is waiting for an answer (T9), and only for one not given before; none
+    // waits on a side that was not heard.
+    if (c.closed() && (!c.receiver_seen() || remembers_syn_of(c.pending, opposite(c.direction)) ||
+                       c.trial.picked_up != 0 || comes_late(c)))
         out &= ~static_cast<unsigned>(ack_not_back);
     return out;
 }
@@ -259,7 +265,9 @@ unsigned predicates_of_rst(Case& c) {
         // known.
         if (c.dialling() && newest_syn(c, opposite(c.direction)) + 1 != sender.max_ack)
             out &= ~static_cast<unsigned>(ack_not_back);
-        if (c.pending.last_kind.valid && c.pending.last.answered_by(acknowledgement)) out |= ack_sent;
+        if (c.pending.last_kind.valid && detail::side_of(c.pending.last_kind) == opposite(c.direction) &&
+            c.pending.last.answered_by(acknowledgement))
+            out |= ack_sent;
         // What acknowledged the unknown before (T7) lives in an older connection, and so does its abort; and
         // what was tolerated was sent.
         const bool known_otherwise =
@@ -386,7 +394,8 @@ void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending
         return;
     }
     if (c.closed() || (!is_plain(c.cls) && c.cls != FlagClass::syn_ack)) return;
-    if ((predicates & (ack_sent | sender_seen)) != (ack_sent | sender_seen)) {
+    // What the receiver sent is known only once it was heard; before, ack_sent compares with nothing.
+    if ((predicates & (ack_sent | sender_seen)) != (ack_sent | sender_seen) || !c.receiver_seen()) {
         pending.tolerated_acknowledgement = c.span.acknowledgement;
         pending.acknowledgement_valid = 1;
     }
