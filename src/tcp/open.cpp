@@ -9,9 +9,10 @@ namespace {
 
 constexpr unsigned both = 3;
 
-void open_by_syn(Connection& connection, const Segment& segment) {
+void open_by_syn(Connection& connection, const Segment& segment, std::uint16_t earlier_payload) {
     Side& originator = connection.side[0];
-    const std::uint32_t end = segment.sequence + 1 + segment.payload_length;
+    const std::uint32_t end =
+        segment.sequence + 1 + std::max<std::uint32_t>(segment.payload_length, earlier_payload);
     originator = {.end = end, .max_end = end, .max_window = segment.window, .max_ack = 0};
     // What the responder will acknowledge at the least: the SYN. The ISN is found here until it does.
     connection.side[1].max_ack = segment.sequence + 1;
@@ -42,7 +43,8 @@ void open_in_mid_stream(Connection& connection, const Segment& segment) {
 
 }  // namespace
 
-Verdict open(Connection& connection, const Segment& segment, const Settings& settings) {
+Verdict open(Connection& connection, const Segment& segment, const Settings& settings,
+             std::uint16_t earlier_payload) {
     const FlagClass cls = classify_flags(segment.flags);
     if (cls == FlagClass::bad) return {.outcome = Outcome::refused, .reason = Reason::bad_flags};
     const bool mid_stream = (cls == FlagClass::ack && (settings.loose || settings.asymmetric)) ||
@@ -55,7 +57,7 @@ Verdict open(Connection& connection, const Segment& segment, const Settings& set
     if (mid_stream)
         open_in_mid_stream(fresh, segment);
     else
-        open_by_syn(fresh, segment);
+        open_by_syn(fresh, segment, earlier_payload);
     const Lifetime lifetime = detail::lifetime_in_force(fresh, segment.window, settings);
     fresh.lifetime = static_cast<unsigned>(lifetime) & 31U;
     connection = fresh;

@@ -2,6 +2,7 @@
 // unseen, and flows with something pending. It works on a copy of the connection and keeps the copy only when
 // the segment is accepted, so that a refusal cannot leave a trace.
 #include <algorithm>
+#include <utility>
 
 #include "pending.hpp"
 #include "sluice/tcp/step.hpp"
@@ -411,6 +412,17 @@ void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending
     }
 }
 
+/// What an earlier copy of this SYN carried, when that copy was only remembered: the answer to it may still
+/// come.
+std::uint16_t payload_of_earlier_copy(const Case& c) {
+    std::uint16_t out = 0;
+    for (const auto& [syn, kind] : {std::pair{c.pending.highest, c.pending.highest_kind},
+                                    std::pair{c.pending.last, c.pending.last_kind}})
+        if (kind.valid && detail::side_of(kind) == c.direction && syn.sequence == c.segment.sequence)
+            out = std::max(out, syn.payload);
+    return out;
+}
+
 Outcome outcome_of(Reason reason, const Settings& settings) {
     if (reason == Reason::none) return Outcome::accepted;
     const bool strictly = reason == Reason::window_overshoot || reason == Reason::syn_in_connection ||
@@ -452,7 +464,8 @@ Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction
                 .reason = Reason::none,
                 .refresh = Refresh::set,
                 .lifetime = Lifetime::syn_sent,
-                .reopens = true};
+                .reopens = true,
+                .earlier_payload = payload_of_earlier_copy(c)};
     } else {
         const bool advances = after(c.span.end, c.sender().end);
         act(c, cell, kept);

@@ -22,7 +22,7 @@ class EngineBackend final : public Backend {
         tcp::Verdict verdict;
         if (present_) verdict = tcp::step(connection_, pending_, direction(from), segment.tcp, settings_);
         if (!present_ || verdict.reopens) {
-            verdict = tcp::open(connection_, segment.tcp, settings_);
+            verdict = tcp::open(connection_, segment.tcp, settings_, verdict.earlier_payload);
             present_ = verdict.outcome == Outcome::accepted;
             originator_ = from;
             if (present_) ++flow_;

@@ -138,7 +138,7 @@ Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
     }
     if (verdict.reopens) [[unlikely]] {
         flows.remove(ref, flow::Removal::replaced, on_removed<AddressBytes>());
-        return open_tcp<AddressBytes>(item, segment, now);
+        return open_tcp<AddressBytes>(item, segment, now, verdict.earlier_payload);
     }
     if (state.tcp.pending_syn) [[unlikely]]
         pending<AddressBytes>().put(ref, syn);
@@ -167,9 +167,10 @@ Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-Decision Tracker<Io, Observer>::open_tcp(Item& item, const tcp::Segment& segment, Now now) {
+Decision Tracker<Io, Observer>::open_tcp(Item& item, const tcp::Segment& segment, Now now,
+                                         std::uint16_t earlier_payload) {
     FlowState state{};
-    const tcp::Verdict verdict = tcp::open(state.tcp, segment, settings_->tcp);
+    const tcp::Verdict verdict = tcp::open(state.tcp, segment, settings_->tcp, earlier_payload);
     if constexpr (Observer::watches)
         observer_->segment(tcp::Connection{}, tcp::PendingSyn{}, tcp::Direction::original, segment, verdict);
     if (verdict.outcome == Outcome::refused) return refuse(item, verdict.reason);
