@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "sluice/base/sequence.hpp"
-
 namespace sluice::test {
 
 using State = tcp::EndpointState;
@@ -41,9 +39,20 @@ bool Endpoint::fin_sent() const {
     }
 }
 State Endpoint::visible_state() const {
+    if (left_in_) return *left_in_;
     if (fin_sent() && state_ != State::time_wait && highest_ != stream_end() + 1)
         return state_ == State::fin_wait_1 ? State::established : State::close_wait;
     return state_;
+}
+double Endpoint::next_event() const {
+    const bool alive = !crashed_ && state_ != State::closed && state_ != State::listen;
+    return alive ? std::min(next_event_, plan_.abort_at) : next_event_;
+}
+std::optional<std::uint32_t> Endpoint::heard() const {
+    return expected_ != irs_ ? std::optional(expected_) : std::nullopt;
+}
+std::optional<std::uint32_t> Endpoint::acknowledged() const {
+    return una_ != iss_ ? std::optional(una_) : std::nullopt;
 }
 bool Endpoint::fin_acknowledged() const {
     return fin_sent() && una_ == stream_end() + 1;
@@ -60,9 +69,26 @@ std::uint16_t Endpoint::advertise(bool syn) {
     return static_cast<std::uint16_t>(raw);
 }
 
+/// RFC 3168 section 6.1. Which packets the network would have marked is drawn from the numbers.
+unsigned Endpoint::ecn_flags(unsigned flags, std::uint32_t sequence, std::uint32_t length) {
+    if ((flags & Flag::rst) != 0 || !plan_.ecn) return 0;
+    const bool acks = (flags & Flag::ack) != 0;
+    if ((flags & Flag::syn) != 0) {
+        if (acks) return ecn_ ? unsigned{Flag::ece} : 0U;
+        return Flag::ece | Flag::cwr;
+    }
+    if (!ecn_) return 0;
+    const unsigned echo = (expected_ >> 12 & 3U) == 1 ? unsigned{Flag::ece} : 0U;
+    return echo | (length != 0 && (sequence >> 13 & 3U) == 1 ? unsigned{Flag::cwr} : 0U);
+}
+
 Segment Endpoint::make(unsigned flags, std::uint32_t sequence, std::uint32_t length) {
     Segment out;
-    out.flags = static_cast<std::uint8_t>(flags);
+    out.flags = static_cast<std::uint8_t>(flags | ecn_flags(flags, sequence, length));
+    if (length != 0 && !has(out, Flag::syn)) {
+        if (sequence + length == stream_end()) out.flags |= Flag::psh;
+        if (before(sequence, iss_ + 1 + plan_.urgent_bytes)) out.flags |= Flag::urg;
+    }
     out.sequence = sequence;
     out.payload_length = length;
     out.acknowledgement = (flags & Flag::ack) != 0 ? expected_ : 0;
@@ -84,6 +110,7 @@ void Endpoint::learn_syn_options(const Segment& segment) {
     scaling_ = plan_.scale_offered && segment.has_window_scale;
     peer_shift_ = scaling_ ? segment.window_scale : 0;
     peer_sack_ = segment.sack_permitted;
+    ecn_ = plan_.ecn && has(segment, Flag::ece) && has(segment, Flag::cwr) != has(segment, Flag::ack);
 }
 
 void Endpoint::challenge(double now, Segments& out) {
@@ -92,7 +119,9 @@ void Endpoint::challenge(double now, Segments& out) {
         challenges_since_ = now;
         challenges_ = 0;
     }
-    if (++challenges_ <= most_per_second) send_ack(out);
+    if (++challenges_ > most_per_second) return;
+    saw(Feature::challenge);
+    send_ack(out);
 }
 
 void Endpoint::send_syn(Segments& out) {
@@ -110,10 +139,36 @@ void Endpoint::dial(double now, Segments& out) {
     una_ = next_ = highest_ = iss_;
     send_syn(out);
     arm(now);
+    note_state(now);
 }
 
-void Endpoint::refuse(const Segment& segment, Segments& out) const {
+void Endpoint::note_state(double now) {
+    if (plan_.abort_in != state_) return;
+    plan_.abort_in.reset();
+    plan_.abort_at = now + plan_.abort_delay;
+}
+
+void Endpoint::end(bool reset) {
+    if (!reset) left_in_ = visible_state();
+    was_reset_ = reset;
+    state_ = State::closed;
+    next_event_ = never;
+}
+
+/// ABORT of RFC 9293 section 3.10.5: what a RST is sent for, and what just ends.
+void Endpoint::abort(Random& random, Segments& out) {
+    ++coverage_->aborted[which_ == End::a ? 0 : 1][static_cast<std::size_t>(state_)];
+    const bool silent = state_ == State::syn_sent || state_ == State::closing || state_ == State::last_ack ||
+                        state_ == State::time_wait;
+    if (silent) return end(false);
+    saw(which_ == End::a ? Feature::reset_by_a : Feature::reset_by_b);
+    out.push_back(make(random() % 2 == 0 ? Flag::rst | Flag::ack : unsigned{Flag::rst}, next_, 0));
+    end(true);
+}
+
+void Endpoint::refuse(const Segment& segment, Segments& out) {
     if (has(segment, Flag::rst)) return;
+    saw(Feature::reset_unasked);
     Segment reset;
     if (has(segment, Flag::ack)) {
         reset.flags = Flag::rst;
@@ -130,6 +185,8 @@ void Endpoint::receive_in_listen(const Segment& segment, double now, Segments& o
     if (has(segment, Flag::ack)) return refuse(segment, out);
     if (!has(segment, Flag::syn) || has(segment, Flag::fin)) return;
     state_ = State::syn_rcvd;
+    left_in_.reset();
+    was_reset_ = false;
     passive_ = true;
     early_.clear();
     fin_at_.reset();
@@ -153,7 +210,7 @@ void Endpoint::receive_in_syn_sent(const Segment& segment, double now, Segments&
     if (acks && (!after(segment.acknowledgement, iss_) || after(segment.acknowledgement, highest_)))
         return refuse(segment, out);
     if (has(segment, Flag::rst)) {
-        if (acks) state_ = State::closed;
+        if (acks) end(true);
         return;
     }
     if (!has(segment, Flag::syn)) return;
@@ -170,6 +227,7 @@ void Endpoint::receive_in_syn_sent(const Segment& segment, double now, Segments&
         state_ = State::established;
         send_ack(out);
     } else {
+        saw(Feature::simultaneous_open);
         state_ = State::syn_rcvd;
         send_syn(out);
     }
@@ -216,6 +274,10 @@ void Endpoint::take_data(const Segment& segment) {
     const std::int32_t from = sequence_distance(segment.sequence, irs_);
     const std::int32_t to = from + static_cast<std::int32_t>(segment.payload_length);
     const std::int32_t known = sequence_distance(expected_, irs_);
+    if (plan_.autotunes && to > known && plan_.buffer < 4'000'000) {
+        plan_.buffer += segment.payload_length;
+        saw(Feature::window_grew);
+    }
     const std::int32_t limit = std::max(sequence_distance(right_edge_, irs_), known);
     if (has(segment, Flag::fin) && to <= limit) fin_at_ = static_cast<std::uint32_t>(to);
     const std::int32_t begin = std::max(from, known);
@@ -250,10 +312,13 @@ void Endpoint::advance_state(double now) {
         if (state_ == State::established) state_ = State::close_wait;
         // Closed, but its FIN is still behind unsent data: on the wire this is the passive side.
         const bool fin_unsent = highest_ != stream_end() + 1;
-        if (state_ == State::fin_wait_1) state_ = fin_unsent ? State::last_ack : State::closing;
+        if (state_ == State::fin_wait_1) {
+            state_ = fin_unsent ? State::last_ack : State::closing;
+            if (!fin_unsent) saw(Feature::simultaneous_close);
+        }
         if (state_ == State::fin_wait_2) state_ = State::time_wait;
     }
-    if (state_ == State::closed) next_event_ = 1e18;
+    if (state_ == State::closed) next_event_ = never;
     if (state_ == State::time_wait && before_ != State::time_wait) next_event_ = now + time_wait_ms;
 }
 
@@ -272,6 +337,7 @@ void Endpoint::send_more(Random& random, Segments& out) {
             random() % 4 == 0 ? 1 + static_cast<std::uint32_t>(random() % most) : most;
         const bool last = fin_sent() && next_ + length == stream_end();
         out.push_back(make(Flag::ack | (last ? unsigned{Flag::fin} : 0U), next_, length));
+        if (fin_received_ && next_ == highest_) saw(Feature::half_closed_data);
         next_ += length + (last ? 1 : 0);
         highest_ = later(highest_, next_);
     }
@@ -284,6 +350,7 @@ void Endpoint::send_more(Random& random, Segments& out) {
 
 void Endpoint::resend(Random& random, Segments& out) {
     if (state_ == State::syn_sent || state_ == State::syn_rcvd) {
+        saw(Feature::syn_again);
         if (random() % 2 == 0) plan_.syn_data = 0;  // as stacks do when Fast Open may be to blame
         return send_syn(out);
     }
@@ -295,6 +362,7 @@ void Endpoint::resend(Random& random, Segments& out) {
     if (length > 1 && random() % 3 == 0) length = 1 + static_cast<std::uint32_t>(random() % length);
     const bool fin = fin_sent() && una_ + length == stream_end();
     if (length == 0 && !fin) return;
+    saw(fin && length == 0 ? Feature::fin_again : Feature::data_again);
     out.push_back(make(Flag::ack | (fin ? unsigned{Flag::fin} : 0U), una_, length));
     highest_ = later(highest_, una_ + length + (fin ? 1 : 0));
     next_ = later(next_, una_ + length + (fin ? 1 : 0));
@@ -302,20 +370,24 @@ void Endpoint::resend(Random& random, Segments& out) {
 
 void Endpoint::arm(double now) {
     if (state_ == State::closed || state_ == State::listen) {
-        next_event_ = 1e18;
+        next_event_ = never;
     } else if (state_ != State::time_wait) {
         next_event_ = std::max(now + rto_, now + 1);
     }
 }
 
 void Endpoint::receive(const Segment& segment, double now, Random& random, Segments& out) {
+    receive_segment(segment, now, random, out);
+    note_state(now);
+}
+
+void Endpoint::receive_segment(const Segment& segment, double now, Random& random, Segments& out) {
     if (crashed_) return;
     ++received_;
     if (received_ == plan_.crash_after_segments) {
         crashed_ = true;
-        state_ = State::closed;
-        next_event_ = 1e18;
-        return;
+        saw(Feature::crashed);
+        return end(false);
     }
     if (state_ == State::closed) return refuse(segment, out);
     if (state_ == State::listen) return receive_in_listen(segment, now, out);
@@ -325,6 +397,7 @@ void Endpoint::receive(const Segment& segment, double now, Random& random, Segme
                        after(segment.sequence, expected_);
     if (reuse && !has(segment, Flag::rst)) {
         iss_ = highest_ + 100000;
+        saw(Feature::reused_in_time_wait);
         return receive_in_listen(segment, now, out);
     }
     // The SYN,ACK of a simultaneous open repeats the SYN and so lies before the window; it is taken all the
@@ -345,8 +418,9 @@ void Endpoint::receive(const Segment& segment, double now, Random& random, Segme
     }
     if (has(segment, Flag::rst)) {
         if (segment.sequence != expected_) return challenge(now, out);  // RFC 5961 section 3
-        state_ = state_ == State::syn_rcvd && passive_ ? State::listen : State::closed;
-        next_event_ = 1e18;
+        const bool listens_again = state_ == State::syn_rcvd && passive_;
+        end(true);
+        if (listens_again) state_ = State::listen;
         return;
     }
     if (has(segment, Flag::syn) && !crossing) return challenge(now, out);  // RFC 5961 section 4
@@ -370,17 +444,13 @@ void Endpoint::receive(const Segment& segment, double now, Random& random, Segme
     const bool waiting = before(una_before, highest_) && una_ == una_before && next_event_ < 1e17;
     if (!has(segment, Flag::syn)) take_data(segment);
     advance_state(now);
-    if (received_ == plan_.abort_after_segments && state_ != State::closed && state_ != State::time_wait) {
-        out.push_back(make(random() % 2 == 0 ? Flag::rst | Flag::ack : unsigned{Flag::rst}, next_, 0));
-        state_ = State::closed;
-        next_event_ = 1e18;
-        return;
-    }
+    if (state_ != State::closed && received_ == plan_.abort_after_segments) return abort(random, out);
     if (state_ == State::established && plan_.closes_when_sent && una_ == stream_end()) close(now);
     if (state_ == State::established && plan_.closes_when_sent && before(una_, stream_end()) &&
         random() % 8 == 0)
         close(now);  // the FIN rides on the last data
-    if (state_ == State::close_wait && (una_ == stream_end() || random() % 2 == 0)) close(now);
+    const bool lingers = plan_.abort_in == State::close_wait || plan_.abort_at < never;
+    if (state_ == State::close_wait && !lingers && (una_ == stream_end() || random() % 2 == 0)) close(now);
     const std::size_t queued = out.size();
     send_more(random, out);
     const bool must_ack = length_of(segment) != 0 || had != expected_;
@@ -390,20 +460,20 @@ void Endpoint::receive(const Segment& segment, double now, Random& random, Segme
 }
 
 void Endpoint::tick(double now, Random& random, Segments& out) {
-    if (crashed_ || now < next_event_) return;
-    if (state_ == State::time_wait) {
-        state_ = State::closed;
-        next_event_ = 1e18;
-        return;
+    if (crashed_ || now < next_event()) return;
+    if (now >= plan_.abort_at) {
+        plan_.abort_at = never;
+        return abort(random, out);
     }
+    if (state_ == State::time_wait) return end(false);
     unread_ = 0;
     const bool outstanding = before(una_, highest_) || state_ == State::syn_sent || state_ == State::syn_rcvd;
     if (outstanding) {
         if (++retries_ > max_retries) {
-            if (random() % 2 == 0) out.push_back(make(Flag::rst | Flag::ack, next_, 0));
-            state_ = State::closed;
-            next_event_ = 1e18;
-            return;
+            saw(Feature::gave_up);
+            const bool told = state_ != State::syn_sent && random() % 2 == 0;
+            if (told) out.push_back(make(Flag::rst | Flag::ack, next_, 0));
+            return end(told);
         }
         rto_ = std::min(rto_ * 2, 8000.0);
         resend(random, out);
@@ -411,21 +481,20 @@ void Endpoint::tick(double now, Random& random, Segments& out) {
         send_more(random, out);
         const bool starving = before(next_, stream_end()) && out.empty();
         if (starving && random() % 2 == 0) {  // the byte beyond the closed window (RFC 9293 3.8.6.1)
+            saw(Feature::window_probe);
             out.push_back(make(Flag::ack, next_, 1));
             next_ += 1;
             highest_ = later(highest_, next_);
-        } else if (starving || (plan_.keepalives && random() % 2 == 0)) {
+        } else if (starving || (out.empty() && plan_.keepalives && random() % 2 == 0)) {
+            saw(starving ? Feature::window_probe : Feature::keepalive);
             out.push_back(make(Flag::ack, next_ - 1, random() % 2 == 0 ? 1 : 0));
         } else if (out.empty()) {
             send_ack(out);  // a window update
         }
         if (++idle_ticks_ > 20) {
-            next_event_ = 1e18;
+            next_event_ = never;
             if (state_ == State::established || state_ == State::close_wait) close(now);
-            if (idle_ticks_ > 30) {
-                state_ = State::closed;
-                return;
-            }
+            if (idle_ticks_ > 30) return end(false);
         }
     }
     arm(now);

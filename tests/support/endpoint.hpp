@@ -1,6 +1,6 @@
-// A small correct TCP endpoint (RFC 9293 section 3.10, RFC 5961, RFC 7323, RFC 2018, RFC 7413) for the tests
-// that ask whether the tracker ever refuses honest traffic. It knows nothing of the tracker. Time is
-// milliseconds and a parameter; randomness comes from the generator it is given.
+// A small correct TCP endpoint (RFC 9293 section 3.10, RFC 5961, RFC 7323, RFC 2018, RFC 7413, RFC 3168) for
+// the tests that ask whether the tracker ever refuses honest traffic. It knows nothing of the tracker. Time
+// is milliseconds and a parameter; randomness comes from the generator it is given; what it does is counted.
 #pragma once
 
 #include <cstdint>
@@ -9,12 +9,16 @@
 #include <random>
 #include <vector>
 
+#include "honest_coverage.hpp"
+#include "sluice/base/sequence.hpp"
 #include "sluice/tcp/connection.hpp"
 #include "sluice/tcp/segment.hpp"
 
 namespace sluice::test {
 
 using Random = std::mt19937_64;
+
+constexpr double never = 1e18;
 
 /// How one endpoint behaves. What is random about it is drawn by the caller.
 struct EndpointPlan {
@@ -27,11 +31,17 @@ struct EndpointPlan {
     std::uint32_t bytes_to_send = 20000;
     std::uint32_t syn_data = 0;  ///< bytes it puts on its SYN or SYN,ACK (Fast Open)
     bool accepts_syn_data = false;
-    bool closes_when_sent = true;   ///< else only after the peer closed
-    bool plain_rfc793 = false;      ///< takes the data of a segment whose acknowledgement is too old
-    bool reads_slowly = false;      ///< lets the window close now and then
-    bool keepalives = false;        ///< sends keepalives when idle
-    int abort_after_segments = -1;  ///< sends a RST after that many segments received; -1: never
+    bool closes_when_sent = true;    ///< else only after the peer closed
+    bool plain_rfc793 = false;       ///< takes the data of a segment whose acknowledgement is too old
+    bool reads_slowly = false;       ///< lets the window close now and then
+    bool keepalives = false;         ///< sends keepalives when idle
+    bool autotunes = false;          ///< the receive buffer grows with what arrives
+    bool ecn = false;                ///< negotiates ECN, then echoes marks and reduces now and then
+    std::uint32_t urgent_bytes = 0;  ///< the first so many bytes are urgent
+    int abort_after_segments = -1;   ///< sends a RST after that many segments received; -1: never
+    double abort_at = never;         ///< the application aborts then, in whatever state (ABORT, 3.10.5)
+    std::optional<tcp::EndpointState> abort_in;  ///< … or `abort_delay` after it comes to stand in this state
+    double abort_delay = 0;
     int crash_after_segments = -1;  ///< forgets everything after that many segments received; -1: never
 };
 
@@ -39,7 +49,14 @@ class Endpoint {
   public:
     using Segments = std::vector<tcp::Segment>;
 
-    explicit Endpoint(const EndpointPlan& plan) : plan_(plan), iss_(plan.isn) {}
+    Endpoint(const EndpointPlan& plan, End which, Coverage& coverage)
+        : plan_(plan),
+          which_(which),
+          coverage_(&coverage),
+          iss_(plan.isn),
+          una_(plan.isn),
+          next_(plan.isn),
+          highest_(plan.isn) {}
 
     void listen() { state_ = tcp::EndpointState::listen; }
     void dial(double now, Segments& out);
@@ -48,29 +65,43 @@ class Endpoint {
     void tick(double now, Random& random, Segments& out);
 
     [[nodiscard]] tcp::EndpointState state() const { return state_; }
-    /// The same as far as the network can tell: a FIN that is still behind unsent data has not been sent.
+    /// The same as far as the network can tell: a FIN that is still behind unsent data has not been sent, and
+    /// who leaves without a word (a timeout, a crash) still stands where it stood.
     [[nodiscard]] tcp::EndpointState visible_state() const;
     [[nodiscard]] bool crashed() const { return crashed_; }
-    [[nodiscard]] bool idle() const { return next_event_ > 1e17; }
-    [[nodiscard]] double next_event() const { return next_event_; }
+    [[nodiscard]] bool was_reset() const { return was_reset_; }
+    [[nodiscard]] double next_event() const;
+    /// What it has taken of its peer's sequence numbers, and what the peer acknowledged of its own: nothing
+    /// while it has heard neither.
+    [[nodiscard]] std::optional<std::uint32_t> heard() const;
+    [[nodiscard]] std::optional<std::uint32_t> acknowledged() const;
+    /// Its own initial sequence number.
+    [[nodiscard]] std::uint32_t first() const { return iss_; }
+    /// Beyond everything it has sent: where a later connection on the same ports may begin.
+    [[nodiscard]] std::uint32_t highest() const { return highest_; }
 
   private:
     EndpointPlan plan_;
+    End which_;
+    Coverage* coverage_;
     tcp::EndpointState state_ = tcp::EndpointState::closed;
+    std::optional<tcp::EndpointState> left_in_;  ///< the state it left without a word
+    bool was_reset_ = false, ecn_ = false;
     bool passive_ = true, crashed_ = false, scaling_ = false, peer_sack_ = false;
     std::uint8_t peer_shift_ = 0;
-    std::uint32_t iss_, una_ = 0, next_ = 0, window_ = 0, max_window_ = 0, wl1_ = 0, wl2_ = 0;
+    std::uint32_t iss_, una_, next_, window_ = 0, max_window_ = 0, wl1_ = 0, wl2_ = 0;
     std::uint32_t irs_ = 0, expected_ = 0, right_edge_ = 0, unread_ = 0, taken_ = 0;
     std::map<std::uint32_t, std::uint32_t> early_;  ///< out-of-order data, offset from irs -> end offset
     std::optional<std::uint32_t> fin_at_;           ///< offset from irs of the peer's FIN
     bool fin_received_ = false;
-    std::uint32_t highest_ = 0;  ///< highest sequence ever sent (next_ goes back to retransmit)
+    std::uint32_t highest_;  ///< highest sequence ever sent (next_ goes back to retransmit)
     int received_ = 0, retries_ = 0;
-    double next_event_ = 1e18, rto_ = 300;
+    double next_event_ = never, rto_ = 300;
     std::uint32_t idle_ticks_ = 0;
     double challenges_since_ = 0;
     int challenges_ = 0;
 
+    void saw(Feature feature) { coverage_->saw(feature); }
     [[nodiscard]] std::uint32_t stream_end() const { return iss_ + 1 + plan_.bytes_to_send; }
     [[nodiscard]] bool fin_sent() const;
     [[nodiscard]] bool fin_acknowledged() const;
@@ -85,7 +116,13 @@ class Endpoint {
     void send_more(Random& random, Segments& out);
     void resend(Random& random, Segments& out);
     void close(double now);
-    void refuse(const tcp::Segment& segment, Segments& out) const;
+    /// Gone; `reset` says that the peer was told, or told us.
+    void end(bool reset);
+    void abort(Random& random, Segments& out);
+    [[nodiscard]] unsigned ecn_flags(unsigned flags, std::uint32_t sequence, std::uint32_t length);
+    void note_state(double now);
+    void refuse(const tcp::Segment& segment, Segments& out);
+    void receive_segment(const tcp::Segment& segment, double now, Random& random, Segments& out);
     void receive_in_listen(const tcp::Segment& segment, double now, Segments& out);
     void receive_in_syn_sent(const tcp::Segment& segment, double now, Segments& out);
     [[nodiscard]] bool acceptable(const tcp::Segment& segment) const;
