@@ -25,9 +25,21 @@ class Book {
         const tcp::PairText& text = tcp::text_of(pair);
         sender_ = from == Direction::original ? text.originator : text.responder;
         receiver_ = from == Direction::original ? text.responder : text.originator;
+        sender_before_ = sender_;
+        receiver_before_ = receiver_;
     }
 
     [[nodiscard]] Judgement judge() {
+        Judgement out = outcome();
+        out.kept = keeps(out.reason == Reason::none);
+        if (out.reason != Reason::none) return out;
+        out.refresh = refreshes(out.kept);
+        out.assures = proves_both();
+        return out;
+    }
+
+  private:
+    [[nodiscard]] Judgement outcome() {
         if (cls_ == FlagClass::bad) return stay(Reason::bad_flags);
         if (dead()) return after_a_reset();
         if (pair_ == Pair::syn_sent__syn_rcvd)
@@ -45,12 +57,12 @@ class Book {
         }
     }
 
-  private:
     Pair pair_;
     Direction from_;
     FlagClass cls_;
     unsigned predicates_;
     EndpointState sender_, receiver_;
+    EndpointState sender_before_, receiver_before_;
 
     [[nodiscard]] bool is(tcp::Predicate predicate) const { return (predicates_ & predicate) != 0; }
     [[nodiscard]] bool heard() const { return is(tcp::sender_seen); }
@@ -74,11 +86,67 @@ class Book {
         receiver_ = receiver;
         return now();
     }
-    [[nodiscard]] Judgement reopen() const { return {pair_, Reason::none, true}; }
+    [[nodiscard]] Judgement reopen() const { return {pair_, Reason::none}; }
     [[nodiscard]] Judgement shut() const { return {Pair::closed__closed, Reason::none}; }
     /// The sender answered a SYN of the receiver's: the receiver is open, the sender waits for the third
     /// segment.
     [[nodiscard]] Judgement answered() { return move(EndpointState::syn_rcvd, EndpointState::established); }
+
+    [[nodiscard]] bool plain_segment() const { return cls_ == FlagClass::ack || cls_ == FlagClass::fin; }
+    [[nodiscard]] bool dialling() const { return pair_ == Pair::syn_sent__syn_rcvd; }
+    [[nodiscard]] bool synchronised() const { return !dead() && !dialling() && !opening_before(); }
+    [[nodiscard]] bool opening_before() const {
+        return !dialling() &&
+               (sender_before_ == EndpointState::syn_rcvd || receiver_before_ == EndpointState::syn_rcvd);
+    }
+
+    [[nodiscard]] Kept keeps(bool accepted) const {
+        if (cls_ == FlagClass::syn) return keeps_of_syn(accepted);
+        if (!accepted) return Kept::nothing;
+        if (plain_segment()) return Kept::numbers;
+        if (cls_ != FlagClass::syn_ack) return Kept::nothing;  // a RST ends it all
+        if (is(tcp::answers_pending)) return Kept::new_start;
+        return synchronised() ? Kept::offer : Kept::beginning;
+    }
+
+    [[nodiscard]] Kept keeps_of_syn(bool accepted) const {
+        const bool ended =
+            (sender_before_ == EndpointState::time_wait || sender_before_ == EndpointState::closed) &&
+            (receiver_before_ == EndpointState::time_wait || receiver_before_ == EndpointState::closed);
+        if (ended || dead()) return Kept::new_flow;
+        const bool responder_dials = dialling() && from_ == Direction::reply;
+        if (!accepted) return heard() && !responder_dials ? Kept::beside : Kept::nothing;
+        // The first of its side and its repetitions add to that side, until the SYN is long answered; a newer
+        // one waits beside.
+        if (responder_dials) return Kept::beginning;
+        if (!is(tcp::match)) return Kept::beside;
+        return pair_ == Pair::established__established ? Kept::nothing : Kept::beginning;
+    }
+
+    /// Only what may be a repetition of what the timeout knows already does not renew it in full.
+    [[nodiscard]] tcp::Refresh refreshes(Kept kept) const {
+        const bool repeated_syn = cls_ == FlagClass::syn && is(tcp::match) && kept != Kept::new_flow &&
+                                  heard() && !(dialling() && from_ == Direction::reply);
+        if (repeated_syn || kept == Kept::offer) return tcp::Refresh::keep;
+        // Its FIN is on its way again although the connection was taken for over: 2MSL is not cut short (C6,
+        // C8).
+        const bool still_in_last_ack =
+            plain_segment() && (sender_before_ == EndpointState::last_ack ||
+                                (sender_before_ == EndpointState::closed && cls_ == FlagClass::fin));
+        return still_in_last_ack ? tcp::Refresh::extend : tcp::Refresh::set;
+    }
+
+    /// An accepted segment that proves that its sender has heard the other side: the third of the handshake,
+    /// and whatever follows in the connection, but for what a responder sends before that third segment
+    /// (O16).
+    [[nodiscard]] bool proves_both() const {
+        if (opening_before()) {
+            const bool third = sender_before_ == EndpointState::established;
+            return third && (plain_segment() || (cls_ == FlagClass::syn_ack && !is(tcp::answers_pending)));
+        }
+        if (!synchronised() || !plain_segment()) return false;
+        return pair_ != Pair::close_wait__fin_wait_1 || from_ == Direction::original;
+    }
 
     [[nodiscard]] Judgement after_a_reset() {  // T9, O10
         if (cls_ == FlagClass::syn) return reopen();

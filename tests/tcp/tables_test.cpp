@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "reference.hpp"
@@ -16,6 +17,43 @@ using tcp::Direction;
 using tcp::FlagClass;
 using tcp::Pair;
 
+/// Of a segment that is not accepted nothing can be kept but a SYN, beside the connection.
+Kept kept_by(tcp::Cell cell) {
+    using tcp::spec::Action;
+    const auto action = static_cast<Action>(cell.action);
+    if (cell.reason != 0 && action != Action::remember) return Kept::nothing;
+    switch (action) {
+        case Action::learn:
+            return Kept::numbers;
+        case Action::start:
+            return Kept::beginning;
+        case Action::adopt:
+            return Kept::new_start;
+        case Action::remember:
+            return Kept::beside;
+        case Action::offer:
+            return Kept::offer;
+        case Action::reopen:
+            return Kept::new_flow;
+        case Action::nothing:
+            break;
+    }
+    return Kept::nothing;
+}
+
+/// A judgement in words.
+std::string text_of_judgement(const Judgement& judgement) {
+    constexpr const char* kept[] = {"nothing",     "its numbers",  "its side's beginning",
+                                    "a new start", "a SYN beside", "its offer",
+                                    "a new flow"};
+    constexpr const char* refresh[] = {"kept", "set", "extended"};
+    const tcp::PairText& next = tcp::text_of(judgement.next);
+    return std::string(text_of(judgement.reason).name) + " -> " + std::string(tcp::name_of(next.originator)) +
+           "," + std::string(tcp::name_of(next.responder)) + ", timeout " +
+           refresh[static_cast<std::size_t>(judgement.refresh)] + (judgement.assures ? ", assured" : "") +
+           ", remembered: " + kept[static_cast<std::size_t>(judgement.kept)];
+}
+
 TEST(Tables, AgreeWithThePlainInterpreterInEveryCell) {
     std::size_t wrong = 0;
     for (std::size_t p = 0; p < tcp::pair_count; ++p)
@@ -25,9 +63,9 @@ TEST(Tables, AgreeWithThePlainInterpreterInEveryCell) {
                     const Pair pair = static_cast<Pair>(p);
                     const tcp::Event event = tcp::classify(static_cast<FlagClass>(cls), predicates);
                     const tcp::Cell cell = tcp::transition(pair, from, event);
-                    const Judgement made{
-                        static_cast<Pair>(cell.next), static_cast<Reason>(cell.reason),
-                        static_cast<tcp::spec::Action>(cell.action) == tcp::spec::Action::reopen};
+                    const Judgement made{static_cast<Pair>(cell.next), static_cast<Reason>(cell.reason),
+                                         static_cast<tcp::Refresh>(cell.refresh), cell.assures != 0,
+                                         kept_by(cell)};
                     const Judgement meant =
                         judge_by_the_book(pair, from, static_cast<FlagClass>(cls), predicates);
                     if (made == meant) continue;
@@ -35,10 +73,8 @@ TEST(Tables, AgreeWithThePlainInterpreterInEveryCell) {
                     ADD_FAILURE() << "pair " << tcp::name_of(tcp::text_of(pair).originator) << ","
                                   << tcp::name_of(tcp::text_of(pair).responder) << " from "
                                   << (from == Direction::original ? "A" : "B") << " class " << cls
-                                  << " predicates " << predicates << ": table " << text_of(made.reason).name
-                                  << " -> pair " << static_cast<int>(made.next) << ", book "
-                                  << text_of(meant.reason).name << " -> pair "
-                                  << static_cast<int>(meant.next);
+                                  << " predicates " << predicates << ": table " << text_of_judgement(made)
+                                  << "; book " << text_of_judgement(meant);
                 }
 }
 
