@@ -70,10 +70,19 @@ void add_to_side(Connection& connection, Direction side, RememberedSyn syn, Pend
     if (kind.sack_permitted != 0) connection.sack_permitted = (connection.sack_permitted | bit_of(side)) & 3U;
 }
 
-void negotiate(Connection& connection) {
-    if (connection.seen != 3U || connection.scale_offered == 3U) return;
-    connection.scale_original = 0;
-    connection.scale_reply = 0;
+unsigned forgotten_scales(const Connection& connection) {
+    return connection.seen == 3U && connection.scale_offered != 3U ? connection.scale_offered : 0U;
+}
+
+void negotiate(Connection& connection, unsigned forgotten) {
+    if (connection.seen != 3U) return;
+    if (connection.scale_offered != 3U) {
+        connection.scale_original = 0;
+        connection.scale_reply = 0;
+        return;
+    }
+    for (const Direction side : {Direction::original, Direction::reply})
+        if ((forgotten & bit_of(side)) != 0) set_scale(connection, side, unknown_scale);
 }
 
 void remember_syn(PendingSyn& pending, RememberedSyn syn, PendingSyn::Kind kind, bool older) {

@@ -26,8 +26,13 @@ void start_side(Connection& connection, Direction side, RememberedSyn syn, Pendi
 /// A repetition of the SYN a side began with: never takes anything back (O12).
 void add_to_side(Connection& connection, Direction side, RememberedSyn syn, PendingSyn::Kind kind);
 
-/// Window scaling counts when both sides offered it (RFC 7323 2.2); called when both SYNs are known.
-void negotiate(Connection& connection);
+/// The sides (a bit per Direction) that offered a shift which is forgotten, as the other side offered none.
+[[nodiscard]] unsigned forgotten_scales(const Connection& connection);
+
+/// Window scaling counts when both sides offered it (RFC 7323 2.2); called when both SYNs are known. A side
+/// among `forgotten` (as it was before the SYN that now counts) has offered something: the largest is no
+/// less.
+void negotiate(Connection& connection, unsigned forgotten = 0);
 
 /// Remembers a SYN as the last one, and as the highest unless it is `older` than one the connection stands
 /// for.

@@ -99,7 +99,6 @@ void take_for_granted(Case& c) {
     if (!is_plain(c.cls)) return;
     // Data may be acknowledged that passed before we looked.
     c.forced = granted;
-    c.sender().end = later(c.sender().end, c.span.end);
     c.sender().max_ack = c.span.acknowledgement;
     c.receiver().end = later(c.receiver().end, c.span.sack);
     const std::uint32_t window = std::max(detail::unknown_window, c.span.window);
@@ -155,11 +154,12 @@ void believe_the_other_synack(Case& c) {
                c.span.acknowledgement == c.sender().max_ack) {
         return;
     }
+    const unsigned forgotten = detail::forgotten_scales(c.trial);
     detail::start_side(c.trial, other, c.pending.highest, c.pending.highest_kind);
     c.receiver().max_end = c.pending.highest.sequence + 1 + c.sender().max_window;
     c.sender().max_ack = c.pending.highest.sequence + 1;
     c.trial.seen = 3;
-    detail::negotiate(c.trial);
+    detail::negotiate(c.trial, forgotten);
     c.set_pair(Pair::established__syn_rcvd);
     c.span = span_of_any(c);
 }
@@ -321,6 +321,7 @@ void start(Case& c, PendingSyn& pending) {
         return;
     }
     const PendingSyn::Kind kind = detail::kind_of(c.segment, c.direction);
+    const unsigned forgotten = detail::forgotten_scales(c.trial);
     if (repeats || (!is_synack && c.sender_seen())) {
         detail::add_to_side(c.trial, c.direction, c.as_syn(), kind);
     } else {
@@ -340,7 +341,7 @@ void start(Case& c, PendingSyn& pending) {
         c.receiver().max_end = repeats ? later(c.receiver().max_end, allowed) : allowed;
         c.sender().max_ack = later(c.sender().max_ack, c.span.acknowledgement);
     }
-    detail::negotiate(c.trial);
+    detail::negotiate(c.trial, forgotten);
 }
 
 /// A SYN,ACK that answers a remembered SYN: the endpoints know better, the connection begins anew from the

@@ -149,6 +149,28 @@ TEST(WindowScale, CountsForNeitherWhenOnlyOneOfferedIt) {
     }
 }
 
+/// A server short of memory answers without options, or did so once: SYN cookies without timestamps carry no
+/// scale. Whichever SYN,ACK the client takes, what it offers is not held to less than it said.
+TEST(WindowScale, IsNotLostBetweenTwoSynAcksOfWhichOneHasIt) {
+    for (const bool first_has_it : {false, true}) {
+        Conversation talk;
+        talk.window = 1000;
+        Segment syn = talk.make(Flag::syn, 10, 0);
+        syn.has_window_scale = true;
+        syn.window_scale = 7;
+        ASSERT_EQ(tcp::open(talk.connection, syn, talk.settings).outcome, Outcome::accepted);
+        for (const bool has_it : {first_has_it, !first_has_it}) {
+            Segment answer = talk.make(Flag::syn | Flag::ack, has_it ? 20 : 90'000, 11);
+            answer.has_window_scale = has_it;
+            answer.window_scale = 3;
+            ASSERT_EQ(talk.send(Direction::reply, answer).reason, Reason::none);
+        }
+        ASSERT_EQ(talk.send(Direction::original, Flag::ack, 11, 21).reason, Reason::none);
+        EXPECT_EQ(talk.send(Direction::reply, Flag::ack, 21 + 127'000, 11, 1000).reason, Reason::none)
+            << "A offered 128,000 bytes, first " << first_has_it;
+    }
+}
+
 TEST(WindowScale, TheLargestWindowsStillHaveEdges) {
     Conversation talk;
     talk.open(0xFFFFFFF0, 20, 65535, [](Segment& syn, Segment& syn_ack) {
