@@ -50,7 +50,7 @@ flow::DirectedKey<AddressBytes> key_of(const NewFlow& flow) {
                                            flow.port_pair, flow.zone);
     if (is_icmp(flow.protocol))
         return flow::make_query_key<AddressBytes>(flow.source.data(), flow.destination.data(), flow.icmp_id,
-                                                  flow.icmp_type, flow.protocol, domain);
+                                                  flow.icmp_type, false, flow.protocol, domain);
     return flow::make_key<AddressBytes>(flow.source.data(), flow.destination.data(), flow.source_port,
                                         flow.destination_port, flow.protocol, domain);
 }

@@ -110,6 +110,40 @@ TEST_P(Fragments, WithAWrongTransportChecksumAreRefusedTogether) {
     EXPECT_EQ(box.count(Reason::bad_checksum), 4U) << "each packet counts";
 }
 
+TEST_P(Fragments, WhoseChecksumThePortVouchesForAreNotSummedAgain) {
+    TrackerBox box;
+    std::vector<pipeline::MemoryPacket*> packets;
+    for (const auto& piece : question(3000).wrong_transport_checksum().build_fragments(1000)) {
+        packets.push_back(&box.keep(piece));
+        packets.back()->checksum = pipeline::ChecksumState::good;
+    }
+    pipeline::Output<pipeline::MemoryIo> out;
+    box.tracker().process(packets, {.tick = box.now()}, out);
+    ASSERT_EQ(out.view().size(), 1U);
+    EXPECT_EQ(out.view()[0].decision.state, CtState::new_flow);
+}
+
+TEST_P(Fragments, OfAUdpDatagramLongerThanTheyAreTogetherAreMalformed) {
+    TrackerBox box;
+    const auto judged = box.burst(question(3000).udp_length_as(3009).build_fragments(1000));
+    ASSERT_EQ(judged.size(), 1U);
+    EXPECT_EQ(judged[0].decision.reason, Reason::malformed);
+    EXPECT_EQ(judged[0].decision.action, Action::drop);
+    EXPECT_EQ(box.count(Reason::malformed), 4U) << "each packet counts";
+}
+
+TEST_P(Fragments, OfAMessageThatIsNotTrackedPassTogether) {
+    TrackerBox box;
+    auto message = datagram();  // router solicitation, advertisement: no query, no error
+    message = (GetParam() ? message.icmpv6(134, 0) : message.icmp(9, 0)).payload(3000);
+    const auto judged = box.burst(message.build_fragments(1000));
+    ASSERT_EQ(judged.size(), 1U);
+    EXPECT_EQ(judged[0].decision.action, Action::pass);
+    EXPECT_EQ(judged[0].decision.state, CtState::untracked);
+    EXPECT_TRUE(judged[0].decision.datagram);
+    EXPECT_EQ(box.flows(), 0U);
+}
+
 TEST_P(Fragments, SpreadOverTheWorkersAreCollectedByOneAndJudgedByTheOwnerOfTheirFlow) {
     constexpr unsigned workers = 3;
     std::vector<std::unique_ptr<TrackerBox>> boxes;

@@ -52,6 +52,25 @@ TEST_P(IcmpError, NeedsOnlyEightBytesOfTheQuotedTransportHeader) {
     EXPECT_EQ(error_to(client(), segment(100, packet::syn), network + 8).state, CtState::related);
 }
 
+TEST_P(IcmpError, WhoseQuoteIsCutShorterThanThatIsMalformed) {
+    const std::size_t network = GetParam() ? 40 : 20;
+    const Decision error = error_to(client(), segment(100, packet::syn), network + 7);
+    EXPECT_EQ(error.reason, Reason::malformed);
+    EXPECT_EQ(error.action, pipeline::Action::drop);
+}
+
+TEST_P(IcmpError, AboutAnEchoIsRelatedToItsQueryWhicheverOfTheTwoItQuotes) {
+    const auto echo = [&](const char* from, const char* to, bool answer) {
+        auto packet = PacketBuilder().ethernet().ip(from, to);
+        return GetParam() ? packet.icmpv6(answer ? 129 : 128, 0, 7, 1) : packet.icmp(answer ? 0 : 8, 0, 7, 1);
+    };
+    const auto query = echo(client(), server(), false);
+    EXPECT_EQ(error_to(client(), query).reason, Reason::icmp_unmatched);
+    ASSERT_EQ(box.feed(query.build()).reason, Reason::none);
+    EXPECT_EQ(error_to(client(), query).state, CtState::related);
+    EXPECT_EQ(error_to(server(), echo(server(), client(), true)).state, CtState::related);
+}
+
 TEST_P(IcmpError, AboutAFlowThatIsNotTrackedIsRefused) {
     const Decision error = error_to(
         client(),

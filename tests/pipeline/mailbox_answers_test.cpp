@@ -43,6 +43,17 @@ TEST_F(Requests, FindAnswersTheRecordAndItsDirection) {
     EXPECT_EQ(answer.flow, flow.flow);
 }
 
+TEST_F(Requests, FindAndRemoveKnowIPv6Flows) {
+    const auto flow = box.feed(
+        PacketBuilder().ethernet().ip("2001:db8::1", "2001:db8::2").tcp(1000, 80).flags(packet::syn).build());
+    auto request = about(flow, Request::Kind::find);
+    request.key6 = box.view(flow).key6;
+    EXPECT_EQ(ask(request).flow, flow.flow);
+    request.kind = Request::Kind::remove;
+    EXPECT_EQ(ask(request).answer, Request::Answer::done);
+    EXPECT_EQ(box.flows(), 0U);
+}
+
 TEST_F(Requests, RemoveTakesTheFlowOutOnce) {
     const auto flow = open(1000);
     const auto request = about(flow, Request::Kind::remove);

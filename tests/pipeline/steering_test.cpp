@@ -75,6 +75,21 @@ TEST(Steering, ASymmetricRssKeySendsBothDirectionsOfAFlowToOneWorker) {
     for (const unsigned count : share) EXPECT_GT(count, 500U);
 }
 
+TEST(Steering, TheRssOfIPv6TakesThePortsOfTcpAndUdpAndTheAddressesOfAllElse) {
+    const Steering steering = symmetric_rss(4);
+    const std::array<std::uint8_t, 16> a{0x20, 0x01, 0x0d, 0xb8, 1}, b{0x20, 0x01, 0x0d, 0xb8, 2};
+    std::vector<std::uint8_t> input(a.begin(), a.end());
+    input.insert(input.end(), b.begin(), b.end());
+    const auto owner_of = [&](std::uint8_t protocol) {
+        return steering.owner(flow::make_key<16>(a.data(), b.data(), 5000, 443, protocol, {}).key, 0);
+    };
+    EXPECT_EQ(owner_of(58), toeplitz(input, steering.rss_key) % 128 % 4);
+    for (const unsigned byte : {5000U >> 8, 5000U & 0xFF, 443U >> 8, 443U & 0xFF})
+        input.push_back(static_cast<std::uint8_t>(byte));
+    for (const std::uint8_t protocol : {std::uint8_t{6}, std::uint8_t{17}})
+        EXPECT_EQ(owner_of(protocol), toeplitz(input, steering.rss_key) % 128 % 4);
+}
+
 TEST(Steering, WithoutRssTheKeyedHashDecides) {
     Steering steering;
     steering.workers = 3;

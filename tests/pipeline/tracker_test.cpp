@@ -229,12 +229,91 @@ TEST_P(TrackerOf, AnEchoAndItsAnswerAreOneFlowAndAnUnaskedAnswerIsNone) {
     EXPECT_EQ(box.flows(), 1U);
 }
 
+TEST_P(TrackerOf, TwoHostsMayAskEachOtherWithOneIdentifier) {
+    TrackerBox box;
+    const auto echo = [&](bool client_sends, bool request) {
+        auto packet = client_sends ? from_client() : from_server();
+        return (GetParam() ? packet.icmpv6(request ? 128 : 129, 0, 1, 1)
+                           : packet.icmp(request ? 8 : 0, 0, 1, 1))
+            .payload(8)
+            .build();
+    };
+    const Decision there = box.feed(echo(true, true));
+    EXPECT_EQ(box.feed(echo(true, false)).reason, Reason::no_connection) << "nobody asked the client yet";
+    const Decision back = box.feed(echo(false, true));
+    EXPECT_EQ(back.reason, Reason::none);
+    EXPECT_EQ(back.state, CtState::new_flow);
+    EXPECT_EQ(box.flows(), 2U);
+    for (const bool client_answers : {false, true}) {
+        const Decision answer = box.feed(echo(client_answers, false));
+        EXPECT_EQ(answer.flow, client_answers ? back.flow : there.flow);
+        EXPECT_EQ(answer.direction, tcp::Direction::reply);
+        EXPECT_EQ(answer.state, CtState::established);
+        EXPECT_EQ(box.view(answer).icmp_type, GetParam() ? 128 : 8);
+        EXPECT_EQ(box.view(answer).source, address(client_answers ? server() : client()));
+    }
+}
+
+/// 1,024 flows have room for 64 remembered SYNs.
+TEST_P(TrackerOf, AFlowWhoseRememberedSynOthersPushedOutGoesOnWithoutIt) {
+    TrackerBox box;
+    const auto dial = [&](std::uint16_t port, std::uint32_t sequence) {
+        return box.feed(from_client().tcp(port, 80).sequence(sequence).flags(packet::syn).build());
+    };
+    const auto answer = [&](std::uint16_t port, std::uint32_t acknowledgement) {
+        return box.feed(from_server()
+                            .tcp(80, port)
+                            .sequence(5000)
+                            .acknowledgement(acknowledgement)
+                            .flags(packet::syn | packet::ack)
+                            .build());
+    };
+    for (std::uint16_t port = 1; port <= 600; ++port) {
+        dial(port, 1000);
+        dial(port, 2000);
+    }
+    EXPECT_EQ(answer(600, 2001).reason, Reason::none);
+    const Decision forgotten = answer(1, 2001);
+    EXPECT_EQ(forgotten.reason, Reason::ack_not_of_syn);
+    EXPECT_EQ(forgotten.action, Action::pass);
+    EXPECT_EQ(answer(1, 1001).reason, Reason::none) << "the SYN in the connection still stands";
+}
+
 TEST_P(TrackerOf, AnyOtherProtocolIsTrackedByItsAddressPair) {
     TrackerBox box;
     const Decision there = box.feed(from_client().protocol(47).payload(30).build());
     EXPECT_EQ(there.state, CtState::new_flow);
     EXPECT_EQ(box.view(there).seconds_left, 600U);
     EXPECT_EQ(box.feed(from_server().protocol(47).payload(30).build()).flow, there.flow);
+}
+
+TEST(Tracker, AWrongIpv4HeaderChecksumIsRefusedUnlessNobodyIsToLook) {
+    const auto question = PacketBuilder().ethernet().ip("10.0.0.1", "10.0.0.2").udp(5, 6).wrong_ip_checksum();
+    pipeline::Settings settings;
+    for (const bool looks : {true, false}) {
+        settings.checksum = looks;
+        TrackerBox box(settings);
+        EXPECT_EQ(box.feed(question.build()).reason, looks ? Reason::bad_checksum : Reason::none);
+    }
+}
+
+TEST(Tracker, ThePortsWordOnAChecksumIsTaken) {
+    const auto question = PacketBuilder().ethernet().ip("10.0.0.1", "10.0.0.2").udp(5, 6).payload(4);
+    pipeline::Settings unconcerned;
+    unconcerned.checksum = false;
+    const auto judged = [](const pipeline::Settings& settings, PacketBuilder builder,
+                           pipeline::ChecksumState word) {
+        TrackerBox box(settings);
+        pipeline::MemoryPacket* packet = &box.keep(builder.build());
+        packet->checksum = word;
+        pipeline::Output<pipeline::MemoryIo> out;
+        box.tracker().process({&packet, 1}, {.tick = box.now()}, out);
+        return out.view()[0].decision.reason;
+    };
+    EXPECT_EQ(judged({}, PacketBuilder(question).wrong_transport_checksum(), pipeline::ChecksumState::good),
+              Reason::none);
+    EXPECT_EQ(judged({}, question, pipeline::ChecksumState::bad), Reason::bad_checksum);
+    EXPECT_EQ(judged(unconcerned, question, pipeline::ChecksumState::bad), Reason::bad_checksum);
 }
 
 TEST(Tracker, FramesThatAreNotIpObeyThePolicyOfTheirEtherType) {

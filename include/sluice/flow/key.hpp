@@ -77,16 +77,18 @@ template <unsigned AddressBytes>
     return out;
 }
 
-/// The key of an ICMP or ICMPv6 query: ordered by address alone; the ports hold the identifier and the
-/// request's type.
+/// The key of an ICMP or ICMPv6 query and its answers: ordered by address alone; the ports hold the
+/// identifier and the request's type. Two hosts may ask each other with one identifier (some always use 1):
+/// what each asks is a flow of its own, so the side that asks is part of the key, in the byte above the type.
 template <unsigned AddressBytes>
 [[nodiscard]] inline DirectedKey<AddressBytes> make_query_key(const std::uint8_t* source,
                                                               const std::uint8_t* destination,
                                                               std::uint16_t identifier,
-                                                              std::uint8_t request_type,
+                                                              std::uint8_t request_type, bool is_answer,
                                                               std::uint8_t protocol, Domain domain) {
     auto out = make_key<AddressBytes>(source, destination, 0, 0, protocol, domain);
-    out.key.port = {identifier, request_type};
+    const unsigned high_asks = out.from_high != is_answer ? 1 : 0;
+    out.key.port = {identifier, static_cast<std::uint16_t>(high_asks << 8 | request_type)};
     return out;
 }
 

@@ -66,6 +66,10 @@ inline constexpr std::uint8_t destination_unreachable = 1, packet_too_big = 2, t
     return static_cast<std::uint8_t>(type - 1);  // every other reply is its request's type plus one
 }
 
+[[nodiscard]] constexpr bool is_icmp_reply(std::uint8_t protocol, std::uint8_t type) {
+    return icmp_kind(protocol, type) == IcmpKind::reply;
+}
+
 /// The type of the reply to a request; the inverse of request_type_of() for replies.
 [[nodiscard]] constexpr std::uint8_t reply_type_of(std::uint8_t protocol, std::uint8_t request) {
     if (protocol == icmp && request == icmp_type::echo) return icmp_type::echo_reply;

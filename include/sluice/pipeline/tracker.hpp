@@ -223,6 +223,7 @@ class Tracker {
     void keep_half_open_budget(Now now);
     Decision refuse(const Item& item, Reason reason) const;
     Decision no_room(const Item& item);
+    void pass_untracked(const Item& item, Output<Io>& out);
     void finish(const Item& item, Packet* packet, const Decision& decision, Output<Io>& out);
 
     // fragments (tracker_fragments.hpp)

@@ -78,7 +78,8 @@ void Tracker<Io, Observer>::classify_parsed(Item& item, const packet::ParseInput
             item, is_icmp ? flow::make_query_key<AddressBytes>(
                                 headers.source.data(), headers.destination.data(), headers.source_port,
                                 packet::request_type_of(headers.protocol, headers.icmp_type),
-                                headers.protocol, domain)
+                                packet::is_icmp_reply(headers.protocol, headers.icmp_type), headers.protocol,
+                                domain)
                           : flow::make_key<AddressBytes>(headers.source.data(), headers.destination.data(),
                                                          headers.source_port, headers.destination_port,
                                                          headers.protocol, domain));
@@ -109,7 +110,8 @@ void Tracker<Io, Observer>::classify_quote(Item& item, const packet::ParseInput&
             item, is_icmp
                       ? flow::make_query_key<AddressBytes>(
                             quote.source.data(), quote.destination.data(), quote.source_port,
-                            packet::request_type_of(quote.protocol, quote.icmp_type), quote.protocol, domain)
+                            packet::request_type_of(quote.protocol, quote.icmp_type),
+                            packet::is_icmp_reply(quote.protocol, quote.icmp_type), quote.protocol, domain)
                       : flow::make_key<AddressBytes>(quote.source.data(), quote.destination.data(),
                                                      quote.source_port, quote.destination_port,
                                                      quote.protocol, domain));

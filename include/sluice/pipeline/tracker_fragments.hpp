@@ -19,11 +19,10 @@ void Tracker<Io, Observer>::collect_fragment(Item& item, Now now, Output<Io>& ou
     if (steering_.workers > 1) {
         const unsigned collector = flow::owner_of(fragments_.hash_of(piece), steering_.workers);
         if (collector != steering_.self) {
-            finish(item, item.packet,
-                   {.action = Action::handover,
-                    .family = item.headers.family,
-                    .owner = static_cast<std::uint8_t>(collector)},
-                   out);
+            const Decision elsewhere{.action = Action::handover,
+                                     .family = item.headers.family,
+                                     .owner = static_cast<std::uint8_t>(collector)};
+            finish(item, item.packet, elsewhere, out);
             return;
         }
     }
@@ -61,12 +60,11 @@ class Tracker<Io, Observer>::DroppedFragments {
         item.packets = count_;
         item.bytes = bytes_;
         const bool refused = text_of(reason_).outcome == Outcome::refused;
-        tracker_.finish(item, first_,
-                        {.action = Action::drop,
-                         .state = refused ? CtState::invalid : CtState::untracked,
-                         .reason = reason_,
-                         .datagram = true},
-                        out_);
+        const Decision decision{.action = Action::drop,
+                                .state = refused ? CtState::invalid : CtState::untracked,
+                                .reason = reason_,
+                                .datagram = true};
+        tracker_.finish(item, first_, decision, out_);
         count_ = bytes_ = 0;
     }
 
@@ -165,8 +163,7 @@ void Tracker<Io, Observer>::judge_datagram(std::span<Packet* const> fragments, N
             judge_flow_or_hand_over(item, now, out);
             break;
         case Kind::untracked:
-            finish(item, item.packet,
-                   {.action = Action::pass, .state = CtState::untracked, .family = item.headers.family}, out);
+            pass_untracked(item, out);
             break;
         default:
             finish(item, item.packet, refuse(item, item.refusal), out);

@@ -66,8 +66,7 @@ void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
             finish(item, item.packet, refuse(item, item.refusal), out);
             return;
         case Kind::untracked:
-            finish(item, item.packet,
-                   {.action = Action::pass, .state = CtState::untracked, .family = item.headers.family}, out);
+            pass_untracked(item, out);
             return;
         case Kind::not_ip:
             break;
@@ -82,6 +81,13 @@ void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
             .state = CtState::untracked,
             .reason = pass ? Reason::none : Reason::ethertype},
            out);
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::pass_untracked(const Item& item, Output<Io>& out) {
+    const Decision decision{
+        .action = Action::pass, .state = CtState::untracked, .family = item.headers.family};
+    finish(item, item.packet, decision, out);
 }
 
 template <PacketIo Io, class Observer>
@@ -190,10 +196,10 @@ template <unsigned AddressBytes>
 Decision Tracker<Io, Observer>::judge_datagram_flow(Item& item, flow::Ref ref, Now now) {
     auto& flows = table<AddressBytes>();
     const std::uint8_t protocol = item.headers.protocol;
-    const bool answer = item.headers.icmp_query &&
-                        packet::icmp_kind(protocol, item.headers.icmp_type) == packet::IcmpKind::reply;
     if (ref == flow::no_ref) {
-        if (answer) return refuse(item, Reason::no_connection);  // an answer to a query that nobody sent
+        const bool answer =
+            item.headers.icmp_query && packet::is_icmp_reply(protocol, item.headers.icmp_type);
+        if (answer) return refuse(item, Reason::no_connection);  // to a query that nobody sent
         const FlowState state = open_datagram_flow(protocol, now.tick);
         ref = insert<AddressBytes>(item, state, first_lifetime(protocol), now);
         if (ref == flow::no_ref) return no_room(item);
@@ -203,13 +209,6 @@ Decision Tracker<Io, Observer>::judge_datagram_flow(Item& item, flow::Ref ref, N
 
     const auto& record = flows.record(ref);
     const tcp::Direction direction = direction_of(item.from_high, flows.original_from_high(record));
-    // Both ends may ask with one identifier; an answer only ever goes against its query.
-    if (item.headers.icmp_query && answer != (direction == tcp::Direction::reply)) {
-        Decision decision = refuse(item, Reason::no_connection);
-        decision.flow = ref;
-        decision.direction = direction;
-        return decision;
-    }
     FlowState state = record.payload;
     step_datagram_flow(state.datagram, protocol, direction, now.tick);
     const auto lifetime = static_cast<Lifetime>(state.datagram.lifetime);
