@@ -67,9 +67,9 @@ LinkPayload payload_of(const FrameView& frame, LinkLayer link) {
         case LinkLayer::bsd_loopback:
             return payload_of_bsd_loopback(frame);
         case LinkLayer::raw_ip:
-            return payload_of_raw_ip(frame, 0);
+            break;
     }
-    return {Reason::malformed, 0, 0};
+    return payload_of_raw_ip(frame, 0);
 }
 
 // Takes the VLAN tags off: headers.vlan and vlan_count, and `payload` moved behind them.

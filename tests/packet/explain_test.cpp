@@ -30,6 +30,8 @@ TEST(ExplainParse, LinkHeaders) {
               "the packet has more than 2 VLAN tags, and may have 2");
     EXPECT_EQ(said_of(first_of(frame, 12), LinkLayer::linux_cooked_v1),
               "a Linux cooked header takes 16 bytes, the frame holds 12");
+    EXPECT_EQ(said_of(first_of(frame, 12), LinkLayer::linux_cooked_v2),
+              "a Linux cooked header takes 20 bytes, the frame holds 12");
     EXPECT_EQ(said_of(first_of(frame, 3), LinkLayer::bsd_loopback),
               "a loopback header takes 4 bytes, the frame holds 3");
     EXPECT_EQ(said_of({}, LinkLayer::raw_ip), "an IP header takes 1 byte, the frame holds 0");
@@ -71,6 +73,8 @@ TEST(ExplainParse, ExtensionHeaders) {
               "the IPv6 extension header 60 at byte 54 says 88 bytes, 28 are left");
     EXPECT_EQ(said_of(tcp_over_ipv6().hop_by_hop({0xC2, 4, 0, 1, 0, 0})),
               "the jumbo payload option at byte 56 would make the length field meaningless");
+    EXPECT_EQ(said_of(tcp_over_ipv6().hop_by_hop({0, 0, 0xC2, 2, 0, 1})),
+              "the jumbo payload option at byte 58 would make the length field meaningless");
     EXPECT_EQ(said_of(tcp_over_ipv6().hop_by_hop({5, 9, 0, 0, 0, 0})),
               "the hop-by-hop option 5 at byte 56 goes beyond its header, which ends at byte 62");
     EXPECT_EQ(said_of(tcp_over_ipv6().routing(0, 3)),
@@ -145,6 +149,27 @@ TEST(ExplainParse, QuotesInIcmpErrors) {
             1, 0, PacketBuilder().ipv6("2001:db8::1", "2001:db8::2").routing(0, 2).tcp(1, 2))),
         "the quoted packet: the routing header is of type 0 with 2 segments left, which nobody may follow "
         "(RFC 5095)");
+}
+
+TEST(ExplainParse, QuotesInIcmpv6Errors) {
+    const auto quoted =
+        PacketBuilder().ipv6("2001:db8::1", "2001:db8::2").destination_options().tcp(443, 40000);
+    EXPECT_EQ(quote_said(over_ipv6().icmp_error(1, 0, quoted, 55)),
+              "the ICMP error quotes 55 bytes, and its packet's headers and 8 bytes behind them take 56");
+    EXPECT_EQ(quote_said(over_ipv6().icmp_error(
+                  1, 0, PacketBuilder().ipv6("2001:db8::1", "2001:db8::2").icmpv6(3, 0))),
+              "the ICMP error quotes another, of ICMPv6 type 3");
+}
+
+TEST(ExplainParse, OfAPacketWithoutAFaultThereIsNothingToSay) {
+    for (const PacketBuilder& builder : {over_ipv4().tcp(1, 2), over_ipv4().udp(1, 2), over_ipv4().icmp(8, 0),
+                                         over_ipv6().icmpv6(128, 0), over_ipv4().protocol(47)}) {
+        const Bytes frame = builder.build();
+        Headers headers = parse_frame(frame);
+        ASSERT_EQ(headers.refusal, Reason::none);
+        headers.refusal = Reason::malformed;
+        EXPECT_EQ(packet::explain_refusal({frame, frame.size(), LinkLayer::ethernet}, headers), "");
+    }
 }
 
 std::string word_text(unsigned word) {

@@ -296,5 +296,11 @@ TEST(Explain, WhatIsSaidOfDistancesIsTrue) {
         EXPECT_GT(met[static_cast<std::size_t>(row.reason)], 0U) << text_of(row.reason).name;
 }
 
+TEST(Explain, AReasonOfAnotherPartIsSaidInItsOwnWords) {
+    const Verdict verdict{.outcome = Outcome::refused, .reason = Reason::bad_checksum};
+    EXPECT_EQ(explain(Connection{}, PendingSyn{}, Direction::original, segment(ack, 1, 1), verdict, {}),
+              text_of(Reason::bad_checksum).sentence);
+}
+
 }  // namespace
 }  // namespace sluice::tcp

@@ -110,10 +110,11 @@ inline constexpr unsigned seqlock_attempts = 1U << 24;
 
 /// Copies `Words` words of a record, version included, and calls `read_beside()` for what belongs to the
 /// record but lies elsewhere (it must load with acquire what the owner stores with release within a
-/// Publication). False when no consistent copy was to be had.
+/// Publication). False when no consistent copy was to be had in that many attempts.
 template <std::size_t Words, class ReadBeside>
-[[nodiscard]] bool read_consistently(const void* record, void* copy, ReadBeside&& read_beside) {
-    for (unsigned attempt = 0; attempt < seqlock_attempts; ++attempt) {
+[[nodiscard]] bool read_consistently(const void* record, void* copy, ReadBeside&& read_beside,
+                                     unsigned attempts = seqlock_attempts) {
+    for (unsigned attempt = 0; attempt < attempts; ++attempt) {
         const seqlock::Word version = seqlock::load_acquire(record, 0);
         if ((version & 1) == 0) {
             std::memcpy(copy, &version, sizeof version);
