@@ -25,8 +25,7 @@ void add_conntrack_counters(ordered_json& row, const pipeline::Counters& counter
     row["invalid"] = counters.invalid.read();
     row["insert"] = counters.insert.read();
     row["insert_failed"] = counters.insert_failed.read();
-    row["drop"] =
-        packets_under(counters, Reason::table_full) + packets_under(counters, Reason::half_open_limit);
+    row["drop"] = packets_under(counters, Reason::table_full);
     row["early_drop"] = counters.early_drop.read();
     row["error"] =
         packets_under(counters, Reason::icmp_unmatched) + packets_under(counters, Reason::icmp_mismatch);

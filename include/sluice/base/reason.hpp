@@ -56,7 +56,6 @@ enum class Outcome : std::uint8_t {
     X(fragment_timeout,   "fragment-timeout",   dropped,   "the rest of the datagram did not arrive in time")            \
     X(fragment_table_full,"fragment-table-full",dropped,   "the fragment table was full and this datagram was the oldest") \
     X(table_full,         "table-full",         dropped,   "the flow table is full of assured flows")                    \
-    X(half_open_limit,    "half-open-limit",    dropped,   "the budget of half-open flows is spent")                     \
     X(ethertype,          "ethertype",          dropped,   "its EtherType is configured to be dropped")                  \
     X(handover_full,      "handover-full",      dropped,   "the ring to the worker that owns its flow was full")         \
     X(tx_full,            "tx-full",            dropped,   "the port it leaves by could not take it")                    \
