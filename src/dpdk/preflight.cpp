@@ -86,13 +86,9 @@ std::uint16_t largest_mtu(const Options& options, const std::vector<Device>& dev
     return largest;
 }
 
-/// What one buffer takes. A pool lets no buffer cross a page, which matters where pages are small.
-std::size_t bytes_of_buffer(std::size_t room, bool huge_pages) {
-    constexpr std::size_t page = 4096;
-    // The pool's header, and a line more for spreading buffers over memory channels.
-    const std::size_t size = room + sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
-    if (huge_pages) return size;
-    return size <= page ? page / (page / size) : (size + page - 1) / page * page;
+/// What one buffer takes: the pool's header, and a line more for spreading buffers over memory channels.
+constexpr std::size_t bytes_of_buffer(std::size_t room) {
+    return room + sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
 }
 
 }  // namespace
@@ -115,7 +111,7 @@ MemoryPlan plan_memory(const Options& options, const TrackerNeeds& needs, std::u
     plan.arena_bytes = needs.arena_bytes;
 
     constexpr std::size_t megabyte = 1U << 20U;
-    const std::size_t buffer_bytes = bytes_of_buffer(plan.buffer_room, options.huge_pages);
+    const std::size_t buffer_bytes = bytes_of_buffer(plan.buffer_room);
     std::size_t bytes = plan.buffers * buffer_bytes + fabric_bytes(options.workers, ports);
     if (options.huge_pages) bytes += options.workers * (needs.arena_bytes + 2 * megabyte);
     plan.dpdk_megabytes = options.memory_megabytes != 0 ? options.memory_megabytes

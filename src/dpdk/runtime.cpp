@@ -9,6 +9,7 @@
 #include <chrono>
 #include <thread>
 
+#include "buffer_pool.hpp"
 #include "describe.hpp"
 #include "eal.hpp"
 #include "interface.hpp"
@@ -24,10 +25,6 @@ constexpr auto drain_patience = std::chrono::seconds(2);
 constexpr auto link_patience = std::chrono::seconds(1);
 /// Polls in a row without a packet after which a draining worker counts as quiet.
 constexpr unsigned quiet_polls = 16;
-
-struct PoolDeleter {
-    void operator()(rte_mempool* pool) const { rte_mempool_free(pool); }
-};
 
 int turn_on_lcore(void* turn) {
     (*static_cast<std::function<void()>*>(turn))();
@@ -63,7 +60,7 @@ struct Runtime::Parts {
     std::vector<Lock> locks;
     std::vector<std::string> warnings;
     std::unique_ptr<Eal> eal;
-    std::unique_ptr<rte_mempool, PoolDeleter> pool;
+    BufferPool pool;
     std::vector<Arena> arenas;
     Ports ports;
     std::unique_ptr<Fabric> fabric;
@@ -73,7 +70,7 @@ struct Runtime::Parts {
     std::unique_ptr<Clock> clock;
     bool stopped = true;
 
-    Status make_pool(const MemoryPlan& memory, int node);
+    Status make_pool(const MemoryPlan& memory, const std::vector<Device>& devices, int node);
     Status attach_ports(const std::vector<Device>& devices);
     Status build_fabric(int node);
     void warn_of_unequal_mtus();
@@ -81,14 +78,19 @@ struct Runtime::Parts {
     [[nodiscard]] bool all_quiet() const;
 };
 
-Status Runtime::Parts::make_pool(const MemoryPlan& memory, int node) {
+Status Runtime::Parts::make_pool(const MemoryPlan& memory, const std::vector<Device>& devices, int node) {
     // One pool for all ports: af_xdp then sends what it received without copying, and a worker's cache serves
     // every port.
-    pool.reset(rte_pktmbuf_pool_create("sluice_buffers", memory.buffers, RTE_MEMPOOL_CACHE_MAX_SIZE / 2, 0,
-                                       memory.buffer_room, node));
-    if (pool == nullptr) {
-        return Error{"no memory for " + std::to_string(memory.buffers) + " packet buffers (" +
-                     rte_strerror(rte_errno) + "): raise daemon.memory_mb or lower daemon.packet_buffers"};
+    const auto some = [&](auto&& which) { return std::any_of(devices.begin(), devices.end(), which); };
+    const bool cards = some([](const Device& device) { return device.kind == Device::Kind::pci; });
+    const bool xdp = some([](const Device& device) { return device.xdp; });
+    auto made = make_buffer_pool(memory.buffers, memory.buffer_room, node, cards);
+    if (!made) return Error{made.error()};
+    pool = std::move(*made);
+    if (xdp && !lies_in_one_piece(*pool)) {
+        return Error{std::string("the packet buffers do not lie in one piece, as af_xdp needs them: ") +
+                     (cards ? "beside PCI ports it needs an IOMMU (EAL argument --iova-mode=va)"
+                            : "give DPDK more memory (daemon.memory_mb)")};
     }
     for (unsigned worker = 0; worker < options.workers; ++worker) {
         auto arena = Arena::take(memory.arena_bytes, options.huge_pages, node);
@@ -177,7 +179,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Options& options, const Tr
     const int node = checked->eal.node;
 
     for (const auto& step : std::initializer_list<std::function<Status()>>{
-             [&] { return parts->make_pool(checked->memory, node); },
+             [&] { return parts->make_pool(checked->memory, checked->devices, node); },
              [&] { return parts->attach_ports(checked->devices); },
              [&] { return parts->ports.start(parts->options, parts->pool.get()); },
              [&] { return parts->build_fabric(node); },

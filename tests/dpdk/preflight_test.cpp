@@ -85,13 +85,5 @@ TEST(MemoryPlan, CountsHeldFragmentsRingsAndTables) {
     EXPECT_GE(plan_memory(options, {}, 9000).buffer_room, 9026 + RTE_PKTMBUF_HEADROOM);
 }
 
-TEST(MemoryPlan, WithoutHugePagesABufferTakesAPage) {
-    Options options = options_for("net_null0", "net_null1");
-    const MemoryPlan small_pages = plan_memory(options, {}, 1500);
-    EXPECT_GE(small_pages.dpdk_megabytes, small_pages.buffers / 256);
-    options.huge_pages = true;
-    EXPECT_LT(plan_memory(options, {}, 1500).dpdk_megabytes, small_pages.dpdk_megabytes);
-}
-
 }  // namespace
 }  // namespace sluice::dpdk::test

@@ -134,10 +134,11 @@ def differences(kernel, ours):
 
 
 def fill(rig, flows):
-    """Makes `flows` UDP flows with raw datagrams; sends again what got lost on the way."""
+    """Makes `flows` UDP flows with raw datagrams; sends again, slower, what got lost on a busy machine."""
     mac = rig.server.run("cat", "/sys/class/net/eth0/address", quiet=True).stdout.strip()
-    for _ in range(5):
-        argv = rig.client.argv(sys.executable, FLOOD, "eth0", mac, IPV4.client, IPV4.unused, "0", str(flows))
+    for pace in (150_000, 150_000, 100_000, 60_000, 60_000, 60_000):
+        argv = rig.client.argv(sys.executable, FLOOD, "eth0", mac, IPV4.client, IPV4.unused, "0", str(flows),
+                               "--pace", str(pace))  # fmt: skip
         execute(rig.transcript, argv, seconds=120)
         time.sleep(0.2)
         count = int(rig.middle.sluice("-C").stdout)

@@ -47,13 +47,14 @@ class Sluiced:
 
     tracks = True
 
-    def __init__(self, rig, programs, device="af_packet", profile="appliance", workers=1, extra=""):
+    def __init__(self, rig, programs, device="af_packet", profile="appliance", workers=1,
+                 huge_pages=False, extra=""):
         self.rig, self.programs = rig, programs
         self.transcript, self.namespace = rig.transcript, rig.between
         self.socket_path = os.path.join(rig.folder, "sluiced.sock")
         self.config_path = os.path.join(rig.folder, "sluiced.toml")
         self.settings = {
-            "profile": profile, "workers": workers, "huge_pages": "false",
+            "profile": profile, "workers": workers, "huge_pages": "true" if huge_pages else "false",
             "socket": self.socket_path, "device": device,
         }  # fmt: skip
         self.extra = extra
