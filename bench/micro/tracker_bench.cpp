@@ -1,6 +1,5 @@
 // The whole path of a packet: frame in, decision out (Tracker/… of the benchmark names).
 #include <benchmark/benchmark.h>
-#include <x86intrin.h>
 
 #include <stdexcept>
 
@@ -12,8 +11,6 @@ namespace {
 using pipeline::MemoryIo;
 using pipeline::MemoryPacket;
 using Tracker = pipeline::Tracker<MemoryIo>;
-
-constexpr std::size_t burst_size = 32;
 
 /// Frames and the packets that stand for them, larger than L2: what a receive queue of recycled buffers looks
 /// like.
@@ -40,7 +37,7 @@ class Pool {
 struct Box {
     pipeline::Limits limits;
     pipeline::Settings settings;
-    std::unique_ptr<Arena> arena;
+    std::unique_ptr<HugeMemory> arena;
     std::unique_ptr<Tracker> tracker;
     pipeline::Output<MemoryIo> out;
 
@@ -48,8 +45,8 @@ struct Box {
         limits.ipv4_flows = ipv6 ? 64 : flows;
         limits.ipv6_flows = ipv6 ? flows : 64;
         limits.accounting = accounting;
-        arena = std::make_unique<Arena>(Tracker::bytes_needed(limits));
-        auto made = Tracker::create(limits, settings, flow::Secret{{1, 2, 3, 4}}, {}, arena->bytes());
+        arena = std::make_unique<HugeMemory>(Tracker::bytes_needed(limits));
+        auto made = Tracker::create(limits, settings, flow::Secret{{1, 2, 3, 4}}, {}, arena->span());
         if (!made) throw std::runtime_error(made.error());
         tracker = std::move(*made);
     }
@@ -57,8 +54,9 @@ struct Box {
 
 /// Judges the whole pool and insists that nothing but acceptance comes out.
 void run_checked(Box& box, Pool& pool, std::size_t count) {
-    for (std::size_t at = 0; at < count; at += burst_size) {
-        box.tracker->process(pool.burst(at, std::min(burst_size, count - at)), {.tick = 1000}, box.out);
+    for (std::size_t at = 0; at < count; at += burst) {
+        box.tracker->process(pool.burst(at, std::min<std::size_t>(burst, count - at)), {.tick = 1000},
+                             box.out);
         for (const auto& judged : box.out.view())
             if (judged.decision.action != pipeline::Action::pass || judged.decision.reason != Reason::none)
                 throw std::runtime_error(std::string("a valid segment was not accepted: ") +
@@ -98,12 +96,12 @@ void established(benchmark::State& state, std::uint32_t flows, bool ipv6, bool a
         state.PauseTiming();
         fill_established(world, pool);
         state.ResumeTiming();
-        const std::uint64_t start = __rdtsc();
-        for (std::size_t at = 0; at < pool.size(); at += burst_size) {
-            box.tracker->process(pool.burst(at, burst_size), {.tick = 1000}, box.out);
+        const std::uint64_t start = cycles_now();
+        for (std::size_t at = 0; at < pool.size(); at += burst) {
+            box.tracker->process(pool.burst(at, burst), {.tick = 1000}, box.out);
             benchmark::DoNotOptimize(box.out);
         }
-        cycles += __rdtsc() - start;
+        cycles += cycles_now() - start;
         packets += pool.size();
     }
     const auto& counters = box.tracker->counters();

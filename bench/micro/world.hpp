@@ -2,46 +2,17 @@
 // Flows, direction and lengths are random; sequence numbers are valid and move.
 #pragma once
 
-#include <sys/mman.h>
-
+#include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <random>
-#include <span>
 #include <vector>
 
 #include "sluice/base/endian.hpp"
 #include "sluice/pipeline/memory_io.hpp"
 #include "sluice/pipeline/tracker.hpp"
+#include "support.hpp"
 
 namespace sluice::bench {
-
-/// Zeroed memory, in huge pages where the machine gives them.
-class Arena {
-  public:
-    explicit Arena(std::size_t bytes) : bytes_((bytes + huge - 1) / huge * huge) {
-        base_ = ::mmap(nullptr, bytes_ + huge, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (base_ == MAP_FAILED) std::abort();
-        const auto address = reinterpret_cast<std::uintptr_t>(base_);
-        aligned_ = reinterpret_cast<std::byte*>((address + huge - 1) / huge * huge);
-        ::madvise(aligned_, bytes_, MADV_HUGEPAGE);
-        for (std::size_t at = 0; at < bytes_; at += 4096) aligned_[at] = std::byte{0};
-    }
-    ~Arena() { ::munmap(base_, bytes_ + huge); }
-    Arena(const Arena&) = delete;
-    Arena& operator=(const Arena&) = delete;
-
-    [[nodiscard]] std::span<std::byte> bytes() const { return {aligned_, bytes_}; }
-
-  private:
-    static constexpr std::size_t huge = std::size_t{2} << 20;
-    std::size_t bytes_;
-    void* base_;
-    std::byte* aligned_;
-};
 
 enum TcpFlags : std::uint8_t { flag_fin = 1, flag_syn = 2, flag_ack = 16 };
 
@@ -65,10 +36,8 @@ class World {
     }
 
     [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(connections_.size()); }
-    [[nodiscard]] std::uint32_t random() { return static_cast<std::uint32_t>(random_()); }
-    [[nodiscard]] std::uint32_t pick() {
-        return static_cast<std::uint32_t>((std::uint64_t{random()} * connections_.size()) >> 32);
-    }
+    [[nodiscard]] std::uint32_t random() { return static_cast<std::uint32_t>(random_.next()); }
+    [[nodiscard]] std::uint32_t pick() { return random_.below(size()); }
 
     /// Writes the next segment of flow `number` in direction `side` and moves its sequence numbers. Returns
     /// its length.
@@ -126,7 +95,7 @@ class World {
 
     bool ipv6_;
     std::vector<Connection> connections_;
-    std::mt19937 random_;
+    Random random_;
 };
 
 }  // namespace sluice::bench
