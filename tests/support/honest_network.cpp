@@ -376,6 +376,9 @@ ConversationPlan draw_plan(Random& random, bool perfect_network) {
     plan.redials = below(2) == 0 ? static_cast<int>(1 + below(2)) : 0;
     plan.waits_for_quiet = perfect_network;
     plan.patience = below(2) == 0 ? below(30) : below(3000);
+    // Dialled again before its own RST is through, a simultaneous open can mislead us: see "Limits" in
+    // docs/tcp.md.
+    if (plan.simultaneous_open) plan.patience += 200;
     plan.b_redials = below(8) == 0;
     plan.dials_in_time_wait = below(2) == 0;
     plan.listens_on = below(2) == 0;
