@@ -181,6 +181,12 @@ class Sentence {
     void ack_not_of_syn() {
         // While it is opening, what its side must acknowledge at the least is the peer's SYN.
         const bool opening = dialling() || spec::opening.has(pair());
+        if (spec::opening.has(pair()) && (segment_.flags & Flag::syn) != 0 &&
+            segment_.acknowledgement == sender().max_ack) {
+            out_ << "sequence " << span_.sequence << " of the SYN,ACK is not " << receiver().max_ack - 1
+                 << ", that of the SYN of " << sender_name();
+            return;
+        }
         out_ << "acknowledgement " << segment_.acknowledgement;
         if (opening && (!dialling() || direction_ == Direction::reply))
             out_ << " is not " << sender().max_ack << ", which would acknowledge the SYN of "

@@ -236,6 +236,16 @@ bool repeats_own_handshake(Case& c) {
            just_behind(c.span.sequence, c.sender().end);
 }
 
+/// A SYN,ACK that is to finish a simultaneous open, but does not repeat the SYN its side began with: of an
+/// endpoint that has dialled anew. Its peer throws it away by its sequence number (RFC 9293 3.10.7.4).
+bool strays_from_own_syn(Case& c) {
+    const bool may_finish = c.pair() == Pair::syn_rcvd__syn_rcvd ||
+                            (c.pair() == Pair::established__syn_rcvd && c.direction == Direction::original) ||
+                            (c.pair() == Pair::syn_rcvd__established && c.direction == Direction::reply);
+    // With data on both (O12) more than the SYN may be acknowledged by now; then it ends where the SYN did.
+    return may_finish && c.span.sequence + 1 != c.receiver().max_ack && c.span.end != c.sender().end;
+}
+
 unsigned predicates_of_syn_ack(Case& c) {
     unsigned out =
         window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction), false);
@@ -246,6 +256,7 @@ unsigned predicates_of_syn_ack(Case& c) {
     if (c.closed() && (!c.receiver_seen() || remembers_syn_of(c.pending, opposite(c.direction)) ||
                        c.trial.picked_up != 0 || comes_late(c)))
         out &= ~static_cast<unsigned>(ack_not_back);
+    if (strays_from_own_syn(c)) out &= ~static_cast<unsigned>(ack_not_back);
     return out;
 }
 
