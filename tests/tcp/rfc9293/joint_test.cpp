@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "joint.hpp"
+#include "stage.hpp"
 
 namespace sluice::test {
 namespace {
@@ -29,46 +29,6 @@ std::size_t states_allowed() {
 #endif
     const char* scale = std::getenv("SLUICE_PROOF_SCALE");
     return 1000 * (scale != nullptr ? std::strtoul(scale, nullptr, 10) : usual);
-}
-
-World stage(std::uint16_t buffer, std::uint8_t scale_a = rfc9293::no_scale,
-            std::uint8_t scale_b = rfc9293::no_scale) {
-    World w;
-    // The numbers wrap in every conversation; B's are the larger ones, as a pair of old and new connections
-    // may have it.
-    w.next_iss = {0xfffffffe, 0xfffffff0};
-    for (rfc9293::Endpoint& e : w.endpoint) {
-        e.buffer = buffer;
-        e.heeds_old_acks = 1;
-    }
-    w.endpoint[0].offered = scale_a;
-    w.endpoint[1].offered = scale_b;
-    w.network = {0, 0, 1, 2};
-    return w;
-}
-
-/// An open connection, made over a perfect network with the tracker in the middle.
-Joint established(World w) {
-    const auto user = w.user;
-    const auto network = w.network;
-    w.user = {};
-    w.user[0].open = w.user[1].listen = 1;
-    Joint joint{w, {}};
-    const auto go = [&](rfc9293::Move move) {
-        std::optional<rfc9293::Segment> passed;
-        ASSERT_TRUE(apply(joint.world, move, passed));
-        if (passed) (void)judge(joint.tracked, move.who, *passed);
-    };
-    go({Act::listen, 1});
-    go({Act::open, 0});
-    for (const std::uint8_t who : std::array<std::uint8_t, 3>{0, 1, 0}) {
-        go({Act::pass, who});
-        go({Act::deliver, who});
-    }
-    joint.world.user = user;
-    joint.world.network = network;
-    EXPECT_EQ(joint.tracked.pair(), tcp::Pair::established__established);
-    return joint;
 }
 
 std::string refused(const Joint&, int, const rfc9293::Segment& segment, const Judged& judged, const Joint&) {
@@ -186,14 +146,6 @@ void expect_seen(const Count& count, std::initializer_list<tcp::Pair> pairs) {
     for (const tcp::Pair pair : pairs)
         EXPECT_GT(count.of[static_cast<std::size_t>(pair)], 0U)
             << describe(Standing{tcp::text_of(pair).originator, tcp::text_of(pair).responder});
-}
-
-Allowance user(std::uint8_t octets, std::uint8_t close, std::uint8_t retransmit) {
-    Allowance out;
-    out.octets = octets;
-    out.close = close;
-    out.retransmit = retransmit;
-    return out;
 }
 
 TEST(Joint, OpeningIsFollowed) {

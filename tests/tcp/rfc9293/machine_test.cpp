@@ -198,7 +198,11 @@ bool never_happens(Pair pair, Direction direction, tcp::Event event) {
         return from_a && is({synack_pending, of_remembered, overshoot, overshoot_old_ack, ack_part, fin_part,
                              rst_pending, rst_inside, rst_inside_acks});
     // A SYN without text is acknowledged as a whole.
-    if (pair == Pair::syn_rcvd__syn_rcvd) return is({ack_part, fin_part});
+    if (pair == Pair::syn_rcvd__syn_rcvd && is({ack_part, fin_part})) return true;
+    // The SYN,ACK that finishes a simultaneous open repeats a SYN, which lies in the window.
+    if (pair == Pair::syn_rcvd__syn_rcvd || (pair == Pair::established__syn_rcvd && from_a) ||
+        (pair == Pair::syn_rcvd__established && !from_a))
+        return is(synack_exact_out);
     // Nobody closes a connection before speaking; A begins all flows, and in LISTEN is again who once
     // answered.
     if (pair == Pair::closed__listen) return is(tcp::spec::of_the_unheard);
