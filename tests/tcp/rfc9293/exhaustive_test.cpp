@@ -26,7 +26,6 @@ using rfc9293::Segment;
 using rfc9293::Standing;
 using rfc9293::State;
 using rfc9293::World;
-using tcp::Direction;
 
 /// Both endpoints with all that passed delivered, and the flow as the tracker has it.
 struct Stand {

@@ -12,8 +12,6 @@
 namespace sluice::test {
 namespace {
 
-using rfc9293::Act;
-using rfc9293::Allowance;
 using rfc9293::Standing;
 using rfc9293::State;
 using rfc9293::World;
