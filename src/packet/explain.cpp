@@ -176,15 +176,16 @@ std::string explain_extensions(const FrameView& frame, std::size_t offset, std::
             return joined(which, " says ", counted(length, "byte"), ", ", grouped(end - offset), " are left");
         if (next == hop_by_hop && frame.holds(offset, length)) {
             for (std::size_t at = offset + 2; at < offset + length;) {
-                if (frame.u8(at) == 0) {
+                const unsigned option = frame.u8(at);
+                if (option == 0) {
                     ++at;
                     continue;
                 }
-                if (frame.u8(at) == 0xC2)
+                if (option == 0xC2)
                     return joined("the jumbo payload option at byte ", at,
                                   " would make the length field meaningless");
                 if (at + 1 >= offset + length || at + 2U + frame.u8(at + 1) > offset + length)
-                    return joined("the hop-by-hop option ", unsigned{frame.u8(at)}, " at byte ", at,
+                    return joined("the hop-by-hop option ", option, " at byte ", at,
                                   " goes beyond its header, which ends at byte ", offset + length);
                 at += 2U + frame.u8(at + 1);
             }
@@ -280,8 +281,8 @@ std::string explain_quote(const ParseInput& input, const Headers& headers) {
         return joined("the ICMP error quotes a later fragment, at byte ", grouped(fragment_offset),
                       " of its datagram, which has no ports");
     if (transport + 8 > end) return cut(transport - at + 8);
-    return joined("the ICMP error quotes another, of ", protocol_name(protocol), " type ",
-                  unsigned{frame.u8(transport)});
+    const unsigned type = frame.u8(transport);
+    return joined("the ICMP error quotes another, of ", protocol_name(protocol), " type ", type);
 }
 
 std::string explain_checksum(const Headers& headers, std::span<const std::uint8_t> network,
