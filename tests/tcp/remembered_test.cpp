@@ -454,5 +454,258 @@ TEST_F(Remembered, TheAnswerToTheLastSynOpensAClosedFlowAgain) {
               "scale AB 7,3 answered");
 }
 
+// Which SYN is the newest, which repeats it, which is older: at the edges of each.
+
+class Edges : public Remembered {
+  protected:
+    Reason of_a(const Segment& segment) { return talk.send(Direction::original, segment).reason; }
+    Reason of_b(const Segment& segment) { return talk.send(Direction::reply, segment).reason; }
+    /// The same segment in copies of the conversation as it stands.
+    Reason if_a(const Segment& segment) const {
+        Conversation copy = talk;
+        return copy.send(Direction::original, segment).reason;
+    }
+    Reason if_b(const Segment& segment) const {
+        Conversation copy = talk;
+        return copy.send(Direction::reply, segment).reason;
+    }
+};
+
+TEST_F(Edges, OfASynWhileItsSideDials) {
+    opens(Says(syn, 1000).offers(700));
+    EXPECT_EQ(if_a(Says(syn, 999)), Reason::old_syn);
+    EXPECT_EQ(if_a(Says(syn, 1000)), Reason::none);
+    EXPECT_EQ(if_a(Says(syn, 1001)), Reason::none);
+    ASSERT_EQ(of_a(Says(syn, 2000)), Reason::none);
+    for (const std::uint32_t older : {999U, 1000U, 1001U, 1999U})
+        EXPECT_EQ(if_a(Says(syn, older)), Reason::old_syn) << older;
+    EXPECT_EQ(a(Says(syn, 2000).offers(5)),
+              "A 1001/1001 window 700 ack 0; B 0/0 window 0 ack 1001; SYN_SENT,SYN_RCVD seen A pending "
+              "{highest A 2000+0 window 5; last A 2000+0 window 5}");
+    EXPECT_EQ(a(Says(syn, 2001).offers(6)),
+              "A 1001/1001 window 700 ack 0; B 0/0 window 0 ack 1001; SYN_SENT,SYN_RCVD seen A pending "
+              "{highest A 2001+0 window 6; last A 2001+0 window 6}");
+}
+TEST_F(Edges, OfASynWhileTheConnectionOpens) {
+    opens(Says(syn, 1000).offers(700).bytes(5));
+    of_b(Says(syn_ack, 9000, 1001).offers(800));
+    EXPECT_EQ(if_a(Says(syn, 999)), Reason::old_syn);
+    EXPECT_EQ(if_a(Says(syn, 1000)), Reason::none);
+    EXPECT_EQ(if_a(Says(syn, 1001)), Reason::syn_in_connection);
+    EXPECT_EQ(if_a(Says(syn, 1005)), Reason::none) << "it ends where A has ended";
+    EXPECT_EQ(if_a(Says(syn, 1006)), Reason::syn_in_connection);
+    EXPECT_EQ(if_b(Says(syn, 9000)), Reason::none);
+    EXPECT_EQ(if_b(Says(syn, 8999)), Reason::old_syn);
+    EXPECT_EQ(if_b(Says(syn, 9001)), Reason::syn_in_connection);
+}
+TEST_F(Edges, OfASynInAConnection) {
+    open();
+    EXPECT_EQ(if_a(Says(syn, 100)), Reason::none);
+    EXPECT_EQ(if_a(Says(syn, 99)), Reason::syn_in_connection);
+    EXPECT_EQ(if_a(Says(syn, 101)), Reason::syn_in_connection);
+    ASSERT_EQ(of_a(Says(ack, 101, 901).bytes(10)), Reason::none);
+    EXPECT_EQ(if_a(Says(syn, 100)), Reason::syn_in_connection) << "its ISN is forgotten";
+    EXPECT_EQ(if_a(Says(syn, 110)), Reason::none);
+}
+
+TEST_F(Edges, TheOwnHandshakeComingAgainLateBeginsNothingAnew) {
+    open();
+    for (std::uint32_t sent = 101; sent < 101 + 80'000; sent += 800) {
+        ASSERT_EQ(of_a(Says(ack, sent, 901).bytes(800)), Reason::none);
+        ASSERT_EQ(of_b(Says(ack, 901, sent + 800).offers(800)), Reason::none);
+    }
+    // A's end is 80,101: what lies up to 66,000 behind it is its own.
+    const std::uint32_t end = 80'101;
+    for (const std::uint32_t isn : {end - 66'000, end - 66'001, end - 2}) {
+        Conversation copy = talk;
+        ASSERT_EQ(copy.send(Direction::original, Says(syn, isn)).reason, Reason::syn_in_connection);
+        (void)copy.send(Direction::reply, Says(syn_ack, 900, isn + 1));
+        EXPECT_EQ(copy.pair(), isn == end - 66'001 ? tcp::Pair::established__syn_rcvd
+                                                   : tcp::Pair::established__established);
+    }
+    // And of B's, whose end is 901.
+    for (const std::uint32_t isn : {901U - 66'000U, 901U - 66'001U, 901U, 902U}) {
+        Conversation copy = talk;
+        ASSERT_EQ(copy.send(Direction::original, Says(syn, end - 500)).reason, Reason::syn_in_connection);
+        (void)copy.send(Direction::reply, Says(syn_ack, isn, end - 499));
+        EXPECT_EQ(copy.pair(), isn == 901U - 66'000U ? tcp::Pair::established__established
+                                                     : tcp::Pair::established__syn_rcvd)
+            << isn;
+    }
+}
+
+TEST_F(Edges, AfterAResetOnlyTheLastSynWaitsForAnAnswer) {
+    opens(Says(syn, 1000).offers(700));
+    ASSERT_EQ(of_a(Says(syn, 2000)), Reason::none);
+    ASSERT_EQ(of_b(Says(rst_ack, 0, 2001)), Reason::none);
+    ASSERT_EQ(talk.pair(), tcp::Pair::closed__closed);
+    EXPECT_EQ(if_b(Says(syn_ack, 9000, 1001)), Reason::after_close);
+    EXPECT_EQ(if_b(Says(syn_ack, 9000, 2002)), Reason::after_close);
+    EXPECT_EQ(if_b(Says(syn_ack, 9000, 2001)), Reason::none);
+}
+TEST_F(Edges, AfterAResetAnAnswerGivenBeforeIsNone) {
+    opens(Says(syn, 1000).offers(700));
+    of_b(Says(syn_ack, 9000, 1001).offers(800).bytes(20));
+    of_a(Says(ack, 1001, 9011).offers(700));
+    of_a(Says(rst, 1001));
+    ASSERT_EQ(talk.pair(), tcp::Pair::closed__closed);
+    EXPECT_EQ(if_b(Says(syn_ack, 9000, 1001)), Reason::after_close);
+    EXPECT_EQ(if_b(Says(syn_ack, 9021, 1001)), Reason::none) << "a restarted B";
+    EXPECT_EQ(if_b(Says(syn_ack, 9021U - 66'000U, 1001)), Reason::after_close);
+    EXPECT_EQ(if_b(Says(syn_ack, 9021U - 66'001U, 1001)), Reason::none);
+}
+TEST_F(Edges, AfterTheResetOfAFlowPickedUpNoAnswerIsWaitedFor) {
+    opens(Says(ack, 1000, 2000));
+    of_b(Says(ack, 2000, 1000));
+    of_b(Says(rst, 2000));
+    ASSERT_EQ(talk.pair(), tcp::Pair::closed__closed);
+    EXPECT_EQ(if_b(Says(syn_ack, 900'000, 1000)), Reason::after_close);
+}
+
+TEST_F(Edges, OfAResetWhileDialling) {
+    opens(Says(syn, 1000).offers(700).bytes(5));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1000)), Reason::rst_old);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1001)), Reason::none);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1006)), Reason::none);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1007)), Reason::rst_out_of_window);
+    of_a(Says(syn, 2000));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1001)), Reason::rst_old) << "refuses a SYN dialled before";
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 2001)), Reason::none);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 2002)), Reason::rst_out_of_window);
+    of_b(Says(ack, 50'000, 40'000).bytes(9));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 40'000)), Reason::rst_old) << "of an older connection";
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 40'001)), Reason::rst_out_of_window);
+}
+TEST_F(Edges, OfAResetInAConnection) {
+    open();
+    ASSERT_EQ(of_a(Says(ack, 101, 901).offers(700).bytes(50)), Reason::none);
+    for (const unsigned flags : {rst, rst_ack}) {
+        EXPECT_EQ(if_a(Says(flags, 100, 901)), Reason::rst_old);
+        EXPECT_EQ(if_a(Says(flags, 101, 901)), Reason::none) << "what B has acknowledged";
+        EXPECT_EQ(if_a(Says(flags, 102, 901)), Reason::rst_inexact);
+        EXPECT_EQ(if_a(Says(flags, 150, 901)), Reason::rst_inexact);
+        EXPECT_EQ(if_a(Says(flags, 151, 901)), Reason::none) << "where A has ended";
+        EXPECT_EQ(if_a(Says(flags, 901, 901)), Reason::rst_inexact);
+        EXPECT_EQ(if_a(Says(flags, 902, 901)), Reason::rst_out_of_window);
+    }
+    EXPECT_EQ(if_a(Says(rst_ack, 0x80000000U, 901)), Reason::rst_out_of_window);
+    EXPECT_EQ(if_a(Says(rst_ack, 0, 901)), Reason::rst_old);
+}
+TEST_F(Edges, OfAResetThatAnswersAToleratedSegment) {
+    opens(Says(syn, 1000).offers(700));
+    of_b(Says(ack, 50'000, 40'000).bytes(9));
+    EXPECT_EQ(if_a(Says(rst, 40'000)), Reason::rst_old);
+    of_b(Says(syn_ack, 9000, 1001).offers(800));
+    EXPECT_EQ(if_a(Says(rst, 40'000)), Reason::rst_old);
+    EXPECT_EQ(if_a(Says(rst, 40'001)), Reason::rst_out_of_window);
+}
+
+TEST_F(Edges, OfTheDiallersSegmentsOnAOneWayPath) {
+    talk.settings.asymmetric = true;
+    opens(Says(syn, 1000).offers(700).bytes(5));
+    EXPECT_EQ(if_a(Says(ack, 1005, 9000)), Reason::old_duplicate) << "before its end: no answer to a SYN,ACK";
+    EXPECT_EQ(if_a(Says(ack, 1006, 9000)), Reason::none);
+    EXPECT_EQ(if_a(Says(fin, 1007, 9000)), Reason::none);
+    EXPECT_EQ(if_a(Says(rst, 1006)), Reason::none);
+    EXPECT_EQ(if_a(Says(rst_ack, 1006, 9000)), Reason::none);
+    EXPECT_NE(if_a(Says(rst, 1007)), Reason::none);
+    EXPECT_NE(if_a(Says(rst, 1005)), Reason::none);
+    EXPECT_EQ(if_a(Says(syn, 1000)), Reason::none);
+    talk.settings.asymmetric = false;
+    EXPECT_EQ(if_a(Says(ack, 1006, 9000)), Reason::before_syn_ack);
+    EXPECT_EQ(if_a(Says(rst, 1006)), Reason::rst_old);
+}
+
+TEST_F(Edges, NothingFollowsAFinInAnyPair) {
+    using tcp::EndpointState;
+    for (std::size_t pair = 1; pair < tcp::pair_count; ++pair)
+        for (const Direction side : {Direction::original, Direction::reply}) {
+            const tcp::PairText& text = tcp::pair_texts[pair];
+            if (text.conntrack_name == "CLOSE") continue;  // after a RST there is no window
+            open();
+            talk.connection.pair = static_cast<unsigned>(pair) & 31U;
+            const EndpointState state = side == Direction::original ? text.originator : text.responder;
+            const bool sent_no_fin = state == EndpointState::syn_rcvd ||
+                                     state == EndpointState::established ||
+                                     state == EndpointState::close_wait;
+            const Reason reason = side == Direction::original ? if_a(Says(ack, 101, 901).bytes(1))
+                                                              : if_b(Says(ack, 901, 101).bytes(1));
+            EXPECT_EQ(reason, sent_no_fin ? Reason::none : Reason::seq_after_window)
+                << tcp::name_of(state) << " in pair " << pair;
+        }
+}
+TEST_F(Edges, ASackBlockBelowTheAcknowledgementTakesNothingAway) {
+    opens(Says(syn, 100).offers(700).sack_allowed());
+    b(Says(syn_ack, 900, 101).offers(800));
+    a(Says(ack, 101, 901).offers(700).bytes(300));
+    EXPECT_EQ(of_b(Says(ack, 901, 401).offers(790).sack_to(121)), Reason::none);
+    EXPECT_EQ(talk.connection.side[0].max_end, 401U + 790);
+    EXPECT_EQ(talk.connection.side[1].max_window, 800U);
+}
+
+TEST_F(Edges, OfAFinThatEndsBelowWhatItsSideHasSent) {
+    open();
+    ASSERT_EQ(of_a(Says(ack, 101, 901).bytes(50)), Reason::none);
+    EXPECT_EQ(if_a(Says(fin, 149, 901)), Reason::old_duplicate);
+    EXPECT_EQ(if_a(Says(fin, 150, 901)), Reason::none);
+    EXPECT_EQ(if_a(Says(fin, 120, 901).bytes(29)), Reason::old_duplicate);
+    EXPECT_EQ(if_a(Says(fin, 120, 901).bytes(30)), Reason::none);
+}
+
+TEST_F(Edges, ALargeWindowReachesFurtherBackThan66000) {
+    opens(Says(syn, 100).offers(65535).scale(2));
+    b(Says(syn_ack, 900, 101).offers(65535).scale(2));
+    a(Says(ack, 101, 901).offers(20'000));  // 80,000 bytes
+    for (std::uint32_t sent = 901; sent < 901 + 90'000; sent += 10'000) {
+        ASSERT_EQ(of_b(Says(ack, sent, 101).offers(100).bytes(10'000)), Reason::none);
+        ASSERT_EQ(of_a(Says(ack, 101, sent + 10'000).offers(20'000)), Reason::none);
+    }
+    EXPECT_EQ(if_a(Says(ack, 101, 90'901 - 80'000)), Reason::none);
+    EXPECT_EQ(if_a(Says(ack, 101, 90'901 - 80'001)), Reason::old_acknowledgement);
+}
+
+TEST_F(Edges, WhatIsRememberedOfOneSideIsNotForgottenByTheOther) {
+    open();
+    of_a(Says(syn, 70'000).offers(710));
+    of_b(Says(syn, 80'000).offers(810));
+    EXPECT_EQ(shown(talk.pending), "highest A 70000+0 window 710; last B 80000+0 window 810");
+    Conversation copy = talk;
+    EXPECT_EQ(of_a(Says(ack, 101, 901).bytes(1)), Reason::none);
+    EXPECT_EQ(shown(talk.pending), "last B 80000+0 window 810");
+    EXPECT_EQ(of_b(Says(ack, 901, 102).bytes(1)), Reason::none);
+    EXPECT_EQ(talk.connection.pending_syn, 0U);
+    talk = copy;
+    EXPECT_EQ(of_b(Says(ack, 901, 101).bytes(1)), Reason::none);
+    EXPECT_EQ(shown(talk.pending), "highest A 70000+0 window 710");
+}
+TEST_F(Edges, ARepetitionOfOneSidesSynSaysNothingOfTheOthers) {
+    open();
+    of_a(Says(syn, 70'000).offers(710).bytes(9).scale(6).sack_allowed());
+    of_b(Says(syn, 70'000).offers(10));
+    EXPECT_EQ(shown(talk.pending), "highest A 70000+9 window 710 scale 6 sack; last B 70000+0 window 10");
+    of_a(Says(syn, 70'000).offers(5));
+    EXPECT_EQ(shown(talk.pending),
+              "highest A 70000+9 window 710 scale 6 sack; last A 70000+9 window 710 scale 6 sack");
+}
+TEST_F(Edges, ASynAckOfAnotherSynFinishesNoSimultaneousOpen) {
+    opens(Says(syn, 100).offers(700).scale(7));
+    of_b(Says(syn, 900).offers(800).scale(3).sack_allowed());
+    of_b(Says(syn_ack, 900, 101).offers(800).scale(3));
+    EXPECT_EQ(a(Says(syn_ack, 5000, 901).offers(750).scale(4)),
+              "ack-not-of-syn: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,SYN_RCVD seen AB "
+              "scale AB 7,3 sack B answered");
+}
+TEST_F(Edges, OfWhatASideOfAPickedUpFlowIsBelieved) {
+    opens(Says(ack, 1000, 2000).offers(3).bytes(50));
+    EXPECT_EQ(b(Says(ack, 1900, 1200).offers(2)),
+              "A 1200/66735 window 65535 ack 2000; B 2000/67535 window 65535 ack 1200; "
+              "ESTABLISHED,ESTABLISHED seen "
+              "AB scale AB 14,14 sack AB picked-up answered");
+    EXPECT_EQ(if_a(Says(ack, 1200, 67'535).offers(3)), Reason::none) << "data may have passed before us";
+    EXPECT_EQ(if_a(Says(ack, 1200, 67'536).offers(3)), Reason::ack_unsent) << "but not more than A allowed";
+    EXPECT_EQ(if_b(Says(ack, 2000, 66'735)), Reason::none);
+    EXPECT_EQ(if_b(Says(ack, 2000, 66'736)), Reason::ack_unsent);
+}
 }  // namespace
 }  // namespace sluice::test
