@@ -267,12 +267,6 @@ std::string explain_icmp_error(const ReasonInput& input) {
 std::string explain_unasked_answer(const ReasonInput& input) {
     const Headers& headers = input.first.headers;
     if (!headers.icmp_query) return {};
-    if (input.decision.flow != flow::no_ref)
-        return fmt::format(
-            "an ICMP message of type {} with identifier {} comes from the wrong side: a query goes one way, "
-            "its "
-            "answer the other",
-            headers.icmp_type, headers.source_port);
     return fmt::format(
         "an ICMP answer of type {} with identifier {}, and nobody sent a query of type {} with it",
         headers.icmp_type, headers.source_port, packet::request_type_of(headers.protocol, headers.icmp_type));
