@@ -157,6 +157,7 @@ std::string usage() {
     }
     out +=
         "      replay    run the tracker over captures (sluice replay --help)\n"
+        "      explain   tell what became of the connections in captures (sluice explain --help)\n"
         "      check     check a configuration file (sluice check --help)\n\nOptions:\n";
     for (const auto& text : option_texts()) {
         if (text.help.empty()) continue;

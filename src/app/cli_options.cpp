@@ -149,7 +149,7 @@ constexpr OptionText options[] = {
     {OptionId::unavailable, 'c', {"secmark", "", ""}, "SECMARK", any, ""},
 };
 
-constexpr std::string_view later[] = {"top", "floods", "drops", "capture", "explain", "doctor"};
+constexpr std::string_view later[] = {"top", "floods", "drops", "capture", "doctor"};
 
 }  // namespace
 

@@ -11,9 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "app/capture_reader.hpp"
-#include "app/configuration.hpp"
-#include "app/replay_engine.hpp"
+#include "app/replay_input.hpp"
 #include "app/replay_options.hpp"
 #include "app/replay_printer.hpp"
 #include "sluice/control/format.hpp"
@@ -28,48 +26,11 @@ void say(const std::string& sentence) {
     fmt::print(stderr, "sluice replay: {}\n", sentence);
 }
 
-/// A capture that was opened once, to see that it can be. Regular files are opened again when their turn
-/// comes, so that any number of them may be named; a pipe cannot be and stays open.
-struct Capture {
-    std::string path;
-    packet::LinkLayer link;
-    int data_link;
-    bool microseconds;
-    std::optional<CaptureReader> open;
-};
-
-bool is_regular(const std::string& path) {
-    struct stat status {};
-    return path != "-" && stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-}
-
 bool same_file(const std::string& a, const std::string& b) {
     struct stat one {
     }, other{};
     return stat(a.c_str(), &one) == 0 && stat(b.c_str(), &other) == 0 && one.st_dev == other.st_dev &&
            one.st_ino == other.st_ino;
-}
-
-/// Every capture is looked at before the first packet is judged: a misspelt name stops the replay with
-/// nothing done.
-Result<std::vector<Capture>> open_captures(const ReplayOptions& options) {
-    std::vector<Capture> captures;
-    std::string faults;
-    for (const std::string& path : options.captures) {
-        auto reader = CaptureReader::open(path);
-        if (!reader) {
-            faults += (faults.empty() ? "" : "\n") + reader.error();
-            continue;
-        }
-        if (!options.write.empty() && same_file(path, options.write))
-            return Error{
-                fmt::format("--write {} would overwrite a capture that is to be read", options.write)};
-        Capture capture{path, reader->link(), reader->data_link(), reader->microseconds(), std::nullopt};
-        if (!is_regular(path)) capture.open.emplace(std::move(*reader));
-        captures.push_back(std::move(capture));
-    }
-    if (!faults.empty()) return Error{faults};
-    return captures;
 }
 
 /// A capture file has one link type.
@@ -100,42 +61,6 @@ HumanLines::Style style_of_output() {
     return style;
 }
 
-/// Feeds one capture to its end. The error says where it is damaged; what was read before has been judged.
-Status replay_capture(Capture& capture, ReplayEngine& engine, const DescriptorSink& output) {
-    if (!capture.open) {
-        auto again = CaptureReader::open(capture.path);
-        if (!again) return Error{again.error()};
-        capture.open.emplace(std::move(*again));
-    }
-    CaptureReader& reader = *capture.open;
-    engine.set_link_layer(reader.link());
-    CapturedPacket packet;
-    auto next = CaptureReader::Next::end;
-    while (!output.failed() && (next = reader.next(packet)) == CaptureReader::Next::packet)
-        engine.feed(packet);
-    const std::string fault = next == CaptureReader::Next::failed ? reader.error() : std::string{};
-    capture.open.reset();
-    if (!fault.empty()) return Error{fault};
-    return success();
-}
-
-Result<Configuration> load_configuration(const ReplayOptions& options) {
-    if (options.config.empty()) return load_text("", "", options.overrides, Use::replay);
-    return load(options.config, options.overrides, Use::replay);
-}
-
-/// Tables and budgets are configured for the daemon's workers together; here they are divided among other
-/// workers.
-void divide_among(unsigned workers, Configuration& configuration) {
-    const auto share = [&](std::uint32_t& of_one) {
-        const std::uint64_t total = std::uint64_t{of_one} * configuration.dpdk.workers;
-        of_one = static_cast<std::uint32_t>((total + workers - 1) / workers);
-    };
-    share(configuration.limits.ipv4_flows);
-    share(configuration.limits.ipv6_flows);
-    share(configuration.settings.half_open_limit);
-}
-
 void write_flows(const std::vector<pipeline::FlowView>& flows, pipeline::Now now,
                  const Configuration& configuration, LineSink& output) {
     control::Format format;
@@ -158,11 +83,15 @@ struct Prepared {
 };
 
 Result<Prepared> prepare(const ReplayOptions& options) {
-    auto configuration = load_configuration(options);
+    auto configuration = load_replay_configuration(options.config, options.overrides);
     if (!configuration) return Error{configuration.error()};
     divide_among(options.workers, *configuration);
-    auto captures = open_captures(options);
+    auto captures = open_captures(options.captures);
     if (!captures) return Error{captures.error()};
+    for (const Capture& capture : *captures)
+        if (!options.write.empty() && same_file(capture.path, options.write))
+            return Error{
+                fmt::format("--write {} would overwrite a capture that is to be read", options.write)};
     auto writer = open_writer(options, *captures);
     if (!writer) return Error{writer.error()};
     return Prepared{std::move(*configuration), std::move(*captures), std::move(*writer)};
@@ -189,7 +118,8 @@ int run(const ReplayOptions& options) {
     const auto check = [&faults](const Status& status) {
         if (!status) faults.push_back(status.error());
     };
-    for (Capture& capture : captures) check(replay_capture(capture, engine, output));
+    for (Capture& capture : captures)
+        check(replay_capture(capture, engine, [&output] { return output.failed(); }));
 
     engine.finish();
     const auto flows = options.flows ? engine.flows() : std::vector<pipeline::FlowView>{};

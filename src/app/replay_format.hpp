@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -54,6 +55,9 @@ void append_endpoint(TextBuffer& out, packet::Family family, const packet::Addre
 
 /// tcpdump's letters for TCP flags: S F R P . U E W; "none" for none.
 [[nodiscard]] std::string tcp_flag_letters(std::uint8_t flags);
+
+/// What happened to a packet with a reason: "dropped", "tolerated" or "passed".
+[[nodiscard]] std::string_view treatment_of(pipeline::Action action, Reason reason);
 
 /// "tcp", "udp", "icmp", "icmpv6", or the number.
 [[nodiscard]] std::string protocol_name(std::uint8_t protocol);

@@ -133,6 +133,11 @@ std::string protocol_name(std::uint8_t protocol) {
     }
 }
 
+std::string_view treatment_of(pipeline::Action action, Reason reason) {
+    if (action == pipeline::Action::drop) return "dropped";
+    return text_of(reason).outcome == Outcome::tolerated ? "tolerated" : "passed";
+}
+
 void HumanLines::append(TextBuffer& out, const Judgement& judgement) {
     const Frame& frame = *judgement.frame;
     if (!started_) {
@@ -166,12 +171,9 @@ void HumanLines::append(TextBuffer& out, const Judgement& judgement) {
 
 /// What happened to it, the reason's name (which --json and the counters use) and the sentence.
 void HumanLines::append_why(TextBuffer& out, const Judgement& judgement, std::size_t columns) const {
-    const ReasonText& reason = text_of(judgement.decision.reason);
-    const bool dropped = judgement.decision.action == pipeline::Action::drop;
-    const std::string_view what = dropped                                ? "dropped"
-                                  : reason.outcome == Outcome::tolerated ? "tolerated"
-                                                                         : "passed";
-    const std::string why = fmt::format("{}, {}: {}", what, reason.name, judgement.why);
+    const Reason reason = judgement.decision.reason;
+    const std::string why = fmt::format("{}, {}: {}", treatment_of(judgement.decision.action, reason),
+                                        text_of(reason).name, judgement.why);
     if (style_.width != 0 && columns + 1 + why.size() > style_.width) text(out, "\n       ");
     out.push_back(' ');
     text(out, why);

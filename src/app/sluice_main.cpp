@@ -8,6 +8,7 @@
 #include "app/cli_arguments.hpp"
 #include "app/cli_check.hpp"
 #include "app/cli_commands.hpp"
+#include "app/explain.hpp"
 #include "app/replay.hpp"
 
 namespace {
@@ -19,6 +20,7 @@ struct Subcommand {
 };
 constexpr Subcommand subcommands[] = {
     {"check", sluice::app::check_command},
+    {"explain", sluice::app::explain_main},
     {"replay", sluice::app::replay_main},
 };
 

@@ -226,8 +226,8 @@ class Sentence {
         } else if (dialling()) {
             out_ << "the RST with sequence " << span_.sequence;
             if ((segment_.flags & Flag::ack) != 0)
-                out_ << " acknowledges " << segment_.acknowledgement << ", and the newest SYN of A is "
-                     << newest_syn(Direction::original);
+                out_ << " acknowledges " << segment_.acknowledgement << ", and "
+                     << newest_syn(Direction::original) + 1 << " would acknowledge the newest SYN of A";
             else
                 out_ << " acknowledges nothing, and A is waiting for the answer to its SYN "
                      << newest_syn(Direction::original);
