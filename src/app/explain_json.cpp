@@ -83,6 +83,8 @@ ordered_json row_json(const Story& story, const StorySegment& segment) {
             out["absolute_ack"] = segment.acknowledgement;
         }
         out["window"] = segment.window;
+        const auto progress = progress_text(segment);
+        out["progress"] = progress.empty() ? ordered_json(nullptr) : ordered_json(progress);
     }
     out["verdict"] = pipeline::name_of(segment.state);
     out["action"] = segment.action == pipeline::Action::pass ? "pass" : "drop";

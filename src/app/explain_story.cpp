@@ -50,6 +50,7 @@ bool is_plain(const StorySegment& segment, const Story& story) {
     if (segment.reason != Reason::none || segment.moves() || segment.state == pipeline::CtState::related)
         return false;
     if (segment.assured != story.assured || segment.seen_reply != story.seen_reply) return false;
+    if (segment.progress != StorySegment::Progress::onward) return false;
     constexpr auto matter = packet::syn | packet::fin | packet::rst | packet::urg;
     return segment.kind != StorySegment::Kind::tcp ||
            ((segment.flags & matter) == 0 && (segment.flags & packet::ack) != 0);
@@ -90,8 +91,52 @@ void learn_isn(Story& story, tcp::Direction direction, const packet::TcpFields& 
             peer = fields.acknowledgement - 1;
         return;
     }
+    if ((fields.flags & packet::rst) != 0) return;  // its numbers need not be its sender's
     if (!own) own = fields.sequence - 1;
     if (!peer && acknowledges) peer = fields.acknowledgement - 1;
+}
+
+/// Takes the bytes from `begin` to `end` out of the gaps. False when they were in none.
+bool fill_gaps(std::vector<Story::Passed::Gap>& gaps, std::uint32_t begin, std::uint32_t end) {
+    std::vector<Story::Passed::Gap> left;
+    bool filled = false;
+    for (const auto& gap : gaps) {
+        const bool apart = !after(end, gap.from) || !before(begin, gap.to);
+        filled = filled || !apart;
+        if (apart) {
+            left.push_back(gap);
+            continue;
+        }
+        if (after(begin, gap.from)) left.push_back({gap.from, begin});
+        if (before(end, gap.to)) left.push_back({end, gap.to});
+    }
+    gaps = std::move(left);
+    return filled;
+}
+
+StorySegment::Progress progress_of(Story::Passed& passed, const packet::TcpFields& fields) {
+    using Progress = StorySegment::Progress;
+    constexpr std::size_t most_gaps = 64;
+    const auto one = [&](unsigned flag) { return (fields.flags & flag) != 0 ? 1U : 0U; };
+    const std::uint32_t begin = fields.sequence;
+    const std::uint32_t length = fields.payload_length + one(packet::syn) + one(packet::fin);
+    const std::uint32_t end = begin + length;
+    if (length == 0 || one(packet::rst) != 0) return Progress::onward;
+    // Sequence numbers begin anew with another SYN.
+    if (!passed.end || (one(packet::syn) != 0 && end != *passed.end)) {
+        passed = {end, {}};
+        return Progress::onward;
+    }
+    if (after(begin, *passed.end)) {
+        if (passed.gaps.size() == most_gaps) passed.gaps.erase(passed.gaps.begin());
+        passed.gaps.push_back({*passed.end, begin});
+        passed.end = end;
+        return Progress::gap;
+    }
+    const bool filled = fill_gaps(passed.gaps, begin, end);
+    const bool onward = after(end, *passed.end);
+    passed.end = later(*passed.end, end);
+    return filled ? Progress::late : onward ? Progress::onward : Progress::again;
 }
 
 std::int64_t relative(std::uint32_t number, std::optional<std::uint32_t> isn, bool accepted) {
@@ -115,10 +160,12 @@ void tell_tcp(Story& story, const packet::TcpFields& fields, StorySegment& segme
                 .sack = fields.options.sack_permitted,
                 .timestamps = fields.options.has_timestamps,
                 .fast_open = fields.options.has_fast_open};
+        segment.progress = progress_of(story.passed[own], fields);
         if ((fields.flags & packet::fin) != 0 && story.fin[own] == 0) story.fin[own] = segment.number;
         if ((fields.flags & packet::rst) != 0) {
             story.reset = segment.number;
             story.reset_by = segment.direction;
+            story.reset_refuses = story.pair == tcp::Pair::syn_sent__syn_rcvd;
         }
     }
     segment.flags = fields.flags;

@@ -32,6 +32,14 @@ struct StorySegment {
     /// Counted from the initial sequence numbers, as they were known at this packet; negative: before them.
     std::int64_t relative_sequence = 0, relative_acknowledgement = 0;
     std::uint32_t window = 0;  ///< bytes: scaled where both sides offered a scale
+    /// What an accepted segment's data (SYN and FIN count) is to what passed before it.
+    enum class Progress : std::uint8_t {
+        onward,  ///< the next, or no data at all
+        again,   ///< all of it had passed before
+        gap,     ///< something before it had not passed yet
+        late,    ///< some of it had been missing: fills a gap
+    };
+    Progress progress = Progress::onward;
 
     std::uint8_t icmp_type = 0, icmp_code = 0;  ///< Kind::icmp
     std::uint16_t fragment_offset = 0;          ///< Kind::fragment
@@ -109,6 +117,7 @@ struct Story {
     std::array<std::uint64_t, 2> fin{};                      ///< packet of the first FIN; 0: none
     std::uint64_t reset = 0;                                 ///< packet of the last RST that was believed
     tcp::Direction reset_by{};
+    bool reset_refuses = false;     ///< it answered the SYN
     std::uint64_t icmp_error = 0;   ///< packet of the last ICMP error that fits it
     std::string icmp_error_text;    ///< "ICMP 3/1"
     std::optional<tcp::Pair> pair;  ///< now
@@ -124,6 +133,16 @@ struct Story {
     }
 
     std::array<std::optional<std::uint32_t>, 2> isn{};  ///< what relative numbers count from
+    /// By Direction: where the data that passed ends, and what is missing before that; of many gaps the
+    /// newest.
+    struct Passed {
+        struct Gap {
+            std::uint32_t from, to;
+        };
+        std::optional<std::uint32_t> end;
+        std::vector<Gap> gaps;
+    };
+    std::array<Passed, 2> passed{};
 };
 
 /// Which flows are told, and how much of them is kept.

@@ -99,7 +99,8 @@ std::string tcp_ending(const Story& story) {
         case Pair::closed__closed:
         case Pair::closed__listen:
             return story.reset != 0
-                       ? fmt::format("reset by {} in packet {}", letter_of(story.reset_by), story.reset)
+                       ? fmt::format("{} by {} in packet {}", story.reset_refuses ? "refused" : "reset",
+                                     letter_of(story.reset_by), story.reset)
                        : std::string("reset");
         case Pair::count_:
             break;
@@ -193,6 +194,11 @@ std::string standing_text(const StorySegment& segment) {
     return segment.seen_reply ? "replied" : "unreplied";
 }
 
+std::string_view progress_text(const StorySegment& segment) {
+    constexpr std::string_view texts[] = {"", "again", "gap before it", "fills a gap"};
+    return texts[static_cast<std::size_t>(segment.progress)];
+}
+
 std::string kind_text(const StorySegment& segment) {
     switch (segment.kind) {
         case StorySegment::Kind::tcp:
@@ -216,11 +222,13 @@ std::string packet_text(const StorySegment& segment) {
         if ((segment.flags & packet::syn) != 0) out += fmt::format(" win {}", segment.window);
     }
     if (segment.length > 0) out += fmt::format(" len {}", segment.length);
+    if (const auto progress = progress_text(segment); !progress.empty())
+        out += fmt::format(" ({})", progress);
     return out;
 }
 
 std::string verdict_text(const StorySegment& segment) {
-    if (segment.reason == Reason::none) return {};
+    if (segment.reason == Reason::none) return std::string(progress_text(segment));
     return fmt::format("{}, {}", treatment_of(segment.action, segment.reason), text_of(segment.reason).name);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -27,9 +28,11 @@ namespace sluice::app {
 [[nodiscard]] std::string standing_text(const StorySegment& segment);
 /// What kind of packet it is: its flags, "ICMP 3/4", "fragment 1480".
 [[nodiscard]] std::string kind_text(const StorySegment& segment);
+/// "again", "gap before it", "fills a gap"; empty when it is simply the next.
+[[nodiscard]] std::string_view progress_text(const StorySegment& segment);
 /// The packet in one line, relative numbers: "SYN,ACK seq 0 ack 1 win 65535".
 [[nodiscard]] std::string packet_text(const StorySegment& segment);
-/// "dropped, rst-out-of-window"; empty for a packet that was simply accepted.
+/// "dropped, rst-out-of-window"; of an accepted packet its progress_text().
 [[nodiscard]] std::string verdict_text(const StorySegment& segment);
 /// "120 data segments, 173,760 bytes, A to B; 60 acknowledgements B to A".
 [[nodiscard]] std::string fold_text(const StoryFold& fold, bool tcp);

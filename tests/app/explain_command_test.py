@@ -128,6 +128,7 @@ class Explain(unittest.TestCase):
         self.assertEqual(packets[3]["reason"], "rst-out-of-window")
         self.assertIn("1879048192 is ", packets[3]["why"])
         self.assertEqual(packets[2]["time"], 2000)
+        self.assertIsNone(packets[2]["progress"])
         self.assertIsNone(end["removed"])
         self.assertEqual(end["pair"], ["ESTABLISHED", "ESTABLISHED"])
 

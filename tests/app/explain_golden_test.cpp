@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <sstream>
 
 #include <gtest/gtest.h>
 
@@ -195,6 +196,13 @@ TEST(ExplainGolden, EachConversationIsToldAsItWasReadBefore) {
         else
             EXPECT_EQ(told, test::contents_of(path)) << conversation.name;
     }
+}
+
+TEST(ExplainGolden, TheExampleOfTheDocumentationIsTrue) {
+    const std::string golden = test::contents_of(SLUICE_SOURCE_ROOT "/tests/app/explain/blind-reset.txt");
+    const std::string page = test::contents_of(SLUICE_SOURCE_ROOT "/docs/explain.md");
+    ASSERT_GT(golden.size(), 1000U);
+    EXPECT_NE(page.find(golden.substr(0, golden.find_last_not_of('\n') + 1)), std::string::npos);
 }
 
 /// The columns of a UTF-8 line.

@@ -216,6 +216,27 @@ TEST(ExplainStory, NumbersGoOnBeyondTwoGigabytes) {
     EXPECT_EQ(segments.back().relative_acknowledgement, 3'600'000'001) << tell.table();
 }
 
+TEST(ExplainStory, WhatComesAgainAndWhatLeavesAGapIsSaidAndNotFolded) {
+    Telling tell;
+    open(tell);
+    tell.packet(0.5, from_client().sequence(1000).flags(syn));
+    upload(tell, 1, 20);
+    tell.packet(2, from_client().sequence(1001).acknowledgement(5001).flags(ack).payload(10));
+    tell.packet(3, from_client().sequence(1301).acknowledgement(5001).flags(ack).payload(10));
+    tell.packet(4, from_client().sequence(1251).acknowledgement(5001).flags(ack).payload(10));
+    tell.packet(5, from_client().sequence(1251).acknowledgement(5001).flags(ack).payload(10));
+    tell.packet(6, from_client().sequence(1201).acknowledgement(5001).flags(ack).payload(200));
+    const auto segments = segments_of(tell.story());
+    std::vector<std::string> said;
+    for (std::size_t i = 9; i < segments.size(); ++i) said.push_back(packet_text(segments[i]));
+    EXPECT_EQ(verdict_text(segments[3]), "again") << tell.table();
+    EXPECT_EQ(said, (std::vector<std::string>{
+                        "ACK seq 1 ack 1 len 10 (again)", "ACK seq 301 ack 1 len 10 (gap before it)",
+                        "ACK seq 251 ack 1 len 10 (fills a gap)", "ACK seq 251 ack 1 len 10 (again)",
+                        "ACK seq 201 ack 1 len 200 (fills a gap)"}))
+        << tell.table();
+}
+
 // ---- How it ended
 
 std::string ending(const std::function<void(Telling&)>& packets) {
@@ -245,6 +266,14 @@ TEST(ExplainEnding, AResetNamesItsSender) {
                     tell.packet(1, from_server().sequence(5001).flags(rst));
                 }),
                 HasSubstr("reset by B in packet 4; "));
+}
+
+TEST(ExplainEnding, ARefusalIsNoReset) {
+    EXPECT_EQ(ending([](Telling& tell) {
+                  tell.packet(0, from_client().sequence(1000).flags(syn));
+                  tell.packet(0.1, from_server().sequence(0).acknowledgement(1001).flags(rst | ack));
+              }),
+              "refused by B in packet 2; still tracked at the end, 10 s left");
 }
 
 TEST(ExplainEnding, ANewConnectionTakesThePlaceOfAClosedOne) {
