@@ -56,7 +56,8 @@ Span span_of_any(const Case& c) {
     Span span = detail::span_of(c.trial, c.direction, c.segment);
     if ((c.segment.flags & Flag::syn) != 0) {
         span.end += 1;
-        span.window = c.segment.window;  // never scaled (RFC 7323 2.2)
+        span.window = c.segment.window;         // never scaled (RFC 7323 2.2)
+        span.sack = c.segment.acknowledgement;  // SACK counts once both SYNs have permitted it (RFC 2018 3)
     }
     return span;
 }
