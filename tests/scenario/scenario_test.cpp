@@ -54,9 +54,10 @@ std::string identifier(const Script& script) {
     return out;
 }
 
-void register_scripts(const std::string& folder) {
+/// The scripts of a folder, with the blocks of the other's common.scn.
+void register_scripts(const std::string& folder, const std::string& common) {
     std::map<std::string, std::vector<Script::Line>> blocks;
-    if (std::filesystem::exists(folder + "/common.scn")) (void)read_scripts(folder + "/common.scn", blocks);
+    (void)read_scripts(common + "/common.scn", blocks);
     std::vector<std::string> paths;
     for (const auto& entry : std::filesystem::directory_iterator(folder))
         if (entry.path().extension() == ".scn" && entry.path().filename() != "common.scn")
@@ -79,7 +80,9 @@ void register_scripts(const std::string& folder) {
 int main(int argc, char** argv) {
     testing::InitGoogleTest(&argc, argv);
     try {
-        sluice::test::register_scripts(SLUICE_SCENARIOS);
+        sluice::test::register_scripts(SLUICE_SCENARIOS, SLUICE_SCENARIOS);
+        // What nf_conntrack does otherwise: here, that it holds for sluice.
+        sluice::test::register_scripts(SLUICE_SCENARIOS "/../differential/classes", SLUICE_SCENARIOS);
     } catch (const std::exception& error) {
         std::cerr << error.what() << "\n";
         return 2;
