@@ -152,7 +152,7 @@ def resetting_server(rig, path):
 
 @scenario("a server over {family} sees the reset of a client that gives up in the middle of a download",
           aborts=True)  # fmt: skip
-def resetting_client(rig, path):
+def resetting_client(rig, path, count=20):
     resets = []
 
     def serve(connection):
@@ -163,11 +163,11 @@ def resetting_client(rig, path):
             resets.append(1)
 
     with TcpServer(rig.server, path.family, 7004, serve):
-        for _ in range(20):
+        for _ in range(count):
             connection = connect(rig, path, 7004)
             connection.recv(100_000)
             reset(connection)
-        wait_until(lambda: len(resets) == 20, f"the server sees all 20 resets, not {len(resets)}")
+        wait_until(lambda: len(resets) == count, f"the server sees all {count} resets, not {len(resets)}")
 
 
 @scenario("a connection over {family} to a closed port is refused at once")

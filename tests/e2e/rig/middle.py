@@ -3,8 +3,11 @@
 import json
 import os
 import signal
+import sys
 
 from .process import Failure, Program, execute, wait_until
+
+WIRE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wire.py")
 
 CONFIGURATION = """\
 profile = "{profile}"
@@ -40,6 +43,25 @@ class Bridge:
 
     def stop(self):
         return 0
+
+
+class Tap:
+    """Carries everything and records it: what a tracker in this place would see."""
+
+    tracks = False
+
+    def __init__(self, rig):
+        self.rig = rig
+        self.path = os.path.join(rig.folder, "middle.pcap")
+        self.program = None
+
+    def start(self):
+        argv = self.rig.between.argv(sys.executable, WIRE, "left", "right", "--record", self.path)
+        self.program = Program(self.rig.transcript, argv, os.path.join(self.rig.folder, "tap.log"))
+        wait_until(lambda: "ready" in self.program.log(), "the tap carries frames")
+
+    def stop(self):
+        return self.program.stop(signal.SIGTERM, 15) if self.program else None
 
 
 class Sluiced:

@@ -9,10 +9,9 @@ import time
 from dataclasses import dataclass
 
 from . import services
+from .middle import WIRE
 from .network import Namespace, connect, silence
 from .process import Program, wait_until
-
-WIRE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "wire.py")
 
 
 @dataclass(frozen=True)
@@ -37,13 +36,15 @@ IPV6 = Path("IPv6", socket.AF_INET6, "2001:db8::1", "2001:db8::2", "2001:db8::99
 class Rig:
     """client ns ── [wire] ── middle ── [wire] ── server ns. Use as a context manager: leaving takes it all down."""
 
-    def __init__(self, transcript, make_middle, wire=None, tag=None, offloads=False):
+    def __init__(self, transcript, make_middle, wire=None, server_wire=None, tag=None,
+                 offloads=False):  # fmt: skip
         self.transcript = transcript
         self.make_middle = make_middle  # (rig) -> a middle, not yet started; None for an empty middle
         self.wire = wire  # arguments of a faulty wire on the client's side
+        self.server_wire = server_wire  # and of one on the server's
         self.tag = tag  # a VLAN identifier everything in the middle carries
         self.offloads = offloads
-        self.perfect = wire is None  # nothing is lost or overtaken between the two ends
+        self.perfect = wire is None and server_wire is None  # nothing is lost or overtaken between the two ends
         self.programs, self.namespaces = [], []
         self.middle = None
         self.folder = None
@@ -71,7 +72,7 @@ class Rig:
         self.between = self._namespace("middle")
         silence(self.between)
         self._side("client", self.client, "left", [*(self.wire or []), *self._tag_words()])
-        self._side("server", self.server, "right", self._tag_words())
+        self._side("server", self.server, "right", [*(self.server_wire or []), *self._tag_words()])
         for namespace, four, six in (
             (self.client, IPV4.client, IPV6.client),
             (self.server, IPV4.server, IPV6.server),

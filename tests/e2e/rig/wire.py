@@ -1,7 +1,7 @@
 """A wire with faults: forwards Ethernet frames between two interfaces, both ways, and can lose some, let some
-overtake others, and put on or take off a VLAN tag.
+overtake others, and put on or take off a VLAN tag. Without faults it is a tap: it can record what it carries.
 
-    python3 wire.py LEFT RIGHT [--loss P] [--reorder P] [--tag ID] [--seed N]
+    python3 wire.py LEFT RIGHT [--loss P] [--reorder P] [--tag ID] [--seed N] [--record FILE]
 
 With --tag, frames towards RIGHT get the tag and frames towards LEFT lose it, so that two such wires, mirrored,
 make everything between them tagged. The faults are drawn from a seeded generator: a run can be repeated.
@@ -59,11 +59,24 @@ class End:
             pass  # a full queue or an interface going down: lost, as on a wire
 
 
+class Record:
+    """A capture of everything that comes in, in the order in which it is carried on (pcap, Ethernet)."""
+
+    def __init__(self, path):
+        self.file = open(path, "wb")
+        self.file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1))
+
+    def add(self, frame):
+        now = time.time_ns() // 1000
+        self.file.write(struct.pack("<IIII", now // 1_000_000, now % 1_000_000, len(frame), len(frame)) + frame)
+
+
 class Way:
     """One direction of the wire, with its faults."""
 
-    def __init__(self, source, target, faults, change):
+    def __init__(self, source, target, faults, change, record):
         self.source, self.target, self.faults, self.change = source, target, faults, change
+        self.record = record
         self.random = random.Random(f"{faults.seed} {change.__name__}")
         self.held = []  # [frame, how many may still overtake it, when it goes at the latest]
         self.carried = self.lost = self.reordered = 0
@@ -76,6 +89,8 @@ class Way:
             frame = self.change(frame)
             if frame is None:
                 continue
+            if self.record:
+                self.record.add(frame)
             if self.random.random() < self.faults.loss:
                 self.lost += 1
             elif self.random.random() < self.faults.reorder:
@@ -134,13 +149,17 @@ def main():
     parser.add_argument("--reorder", type=float, default=0.0)
     parser.add_argument("--tag", type=int)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--record", metavar="FILE")
     faults = parser.parse_args()
 
     left, right = End(faults.left), End(faults.right)
     changes = tagger(faults.tag) if faults.tag else (towards_right, towards_left)
-    ways = [Way(left, right, faults, changes[0]), Way(right, left, faults, changes[1])]
+    record = Record(faults.record) if faults.record else None
+    ways = [Way(left, right, faults, changes[0], record), Way(right, left, faults, changes[1], record)]
 
     def stop(*_):
+        if record:
+            record.file.close()
         for way, name in zip(ways, ("towards right", "towards left")):
             print(f"{name}: {way.carried} carried, {way.lost} lost, {way.reordered} reordered", flush=True)
         sys.exit(0)
