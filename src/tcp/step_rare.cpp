@@ -261,6 +261,13 @@ unsigned predicates_of_syn_ack(Case& c) {
     return out;
 }
 
+/// Whether the last tolerated segment that acknowledged the unknown came from this side and acknowledged
+/// `number`.
+bool acknowledged_before(const Case& c, Direction side, std::uint32_t number) {
+    return c.pending.acknowledgement_valid != 0 && c.pending.acknowledgement_side == index_of(side) &&
+           number == c.pending.tolerated_acknowledgement;
+}
+
 unsigned predicates_of_rst(Case& c) {
     const Side& sender = c.sender();
     const Side& receiver = c.receiver();
@@ -284,7 +291,7 @@ unsigned predicates_of_rst(Case& c) {
         // What acknowledged the unknown before (T7) lives in an older connection, and so does its abort; and
         // what was tolerated was sent.
         const bool known_otherwise =
-            (c.pending.acknowledgement_valid && acknowledgement == c.pending.tolerated_acknowledgement) ||
+            acknowledged_before(c, c.direction, acknowledgement) ||
             ((c.pending.end_valid & bit_of(opposite(c.direction))) != 0 &&
              !after(acknowledgement, c.pending.tolerated_end[index_of(opposite(c.direction))]));
         const bool older_connection = c.dialling() && known_otherwise && (out & ack_sent) == 0;
@@ -292,8 +299,7 @@ unsigned predicates_of_rst(Case& c) {
     }
     // A SYN that found nobody is refused with sequence number 0; late, it says nothing of the window.
     const bool refusal_of_old_syn = c.cls == FlagClass::rst_ack && sequence == 0 && (out & ack_sent) != 0;
-    const bool answers_tolerated =
-        c.pending.acknowledgement_valid && sequence == c.pending.tolerated_acknowledgement;
+    const bool answers_tolerated = acknowledged_before(c, opposite(c.direction), sequence);
     if (answers_tolerated || refusal_of_old_syn) out &= ~static_cast<unsigned>(not_before);
     return out;
 }
@@ -412,6 +418,7 @@ void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending
     if ((predicates & (ack_sent | sender_seen)) != (ack_sent | sender_seen) || !c.receiver_seen()) {
         pending.tolerated_acknowledgement = c.span.acknowledgement;
         pending.acknowledgement_valid = 1;
+        pending.acknowledgement_side = index_of(c.direction) & 1U;
     }
     if (c.cls == FlagClass::syn_ack) {
         const bool answers_last = c.dialling() && pending.last_kind.valid &&
