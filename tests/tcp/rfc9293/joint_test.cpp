@@ -227,6 +227,16 @@ TEST(Joint, OldSynsAreFollowed) {
     (void)search("old SYNs", {w, {}});
 }
 
+// With a window of one octet, what is repeated late lies wholly before the window (T1).
+TEST(Joint, OldDuplicatesAreFollowed) {
+    World w = stage(1);
+    w.user = {user(3, 1, 0), user(0, 0, 0)};
+    w.user[1].read = 3;
+    w.network.duplicate = 1;
+    w.network.places_before = 2;
+    (void)search("old duplicates", established(w));
+}
+
 TEST(Joint, ClosedWindowsAreFollowed) {
     World w = stage(2, 1, 0);
     w.user = {user(3, 1, 1), user(0, 0, 0)};
