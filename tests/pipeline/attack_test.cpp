@@ -75,7 +75,7 @@ TEST_P(Attack, NoFlagByteButASynMakesAFlowAndNoImpossibleOneMovesAny) {
         EXPECT_EQ(fresh.action == Action::pass, meaning == Flag::syn) << "flags " << flags;
         const bool possible = meaning == Flag::syn || meaning == (Flag::syn | Flag::ack) ||
                               meaning == Flag::ack || meaning == (Flag::fin | Flag::ack) ||
-                              (meaning & ~Flag::ack) == Flag::rst;
+                              (meaning & ~unsigned{Flag::ack}) == Flag::rst;
         if (possible) continue;
         for (const bool from_client : {true, false}) {
             const Decision impossible =
