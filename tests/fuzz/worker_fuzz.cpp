@@ -677,6 +677,13 @@ class World {
             require(made.answer == Request::Answer::exists, "there is such a flow already");
             return;
         }
+        if (made.answer == Request::Answer::no_room) {
+            const Tracker& full = *workers_[owner].tracker;
+            require(
+                six ? full.table6().size() == limits_.ipv6_flows : full.table4().size() == limits_.ipv4_flows,
+                "only a full table has no room");
+            return;
+        }
         require(made.answer == Request::Answer::done, "a flow can be made by hand");
         PlainFlow flow;
         flow.from_high = request.original_from_high;
