@@ -33,14 +33,16 @@ constexpr std::array list{
               return in_connection(d) && is_fin(d) && reason(d) == Reason::old_duplicate &&
                      accepts(d.kernels);
           }},
-    Class{"window-grows", "lets the largest window grow with whatever overshoots it",
-          [](const Difference& d) {
-              return in_connection(d) && passes(d.kernels) &&
-                     ((!is_fin(d) && reason(d) == Reason::old_duplicate && accepts(d.kernels)) ||
-                      (reason(d) == Reason::old_acknowledgement && accepts(d.kernels)) ||
-                      (reason(d) == Reason::seq_after_window && !past_fin(d)));
-          },
-          true},
+    Class{
+        "window-grows", "lets the largest window grow with whatever overshoots it",
+        [](const Difference& d) {
+            return in_connection(d) && passes(d.kernels) &&
+                   ((!is_fin(d) && reason(d) == Reason::old_duplicate && accepts(d.kernels)) ||
+                    (reason(d) == Reason::old_acknowledgement && accepts(d.kernels)) ||
+                    (reason(d) == Reason::window_overshoot && accepts(d.kernels) && !d.kernels.overshoots) ||
+                    (reason(d) == Reason::seq_after_window && !past_fin(d)));
+        },
+        true},
     Class{"overshoot-counts", "counts what overshoots the window as sent at once",
           [](const Difference& d) {
               return in_connection(d) && reason(d) == Reason::window_overshoot && d.kernels.overshoots;

@@ -68,6 +68,13 @@ bool half_the_circle_away(const Difference& d) {
         return (d.sight.before.seen >> static_cast<unsigned>(side) & 1U) != 0;
     };
     const bool ours = seen(d.sight.direction) && at_half(segment.sequence, sender(d).end);
+    // A SYN is held against those before it, too.
+    if (is_syn(d))
+        for (const Past& one : d.past)
+            if (const auto syn = segment_of(one.step); one.step.from == d.step.from && syn &&
+                                                       (syn->flags & tcp::Flag::syn) != 0 &&
+                                                       at_half(segment.sequence, syn->sequence))
+                return true;
     const bool acknowledges = seen(tcp::opposite(d.sight.direction)) && (segment.flags & tcp::Flag::ack) != 0;
     return ours || (acknowledges && (at_half(segment.acknowledgement, receiver(d).end) ||
                                      (segment.has_sack && at_half(segment.sack_highest, receiver(d).end))));
