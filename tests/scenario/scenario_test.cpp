@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <iostream>
@@ -17,13 +18,24 @@ namespace {
 
 constexpr std::uint64_t seed = 20260731;
 
+/// All of them, or as many as SLUICE_VARIANTS says, evenly chosen.
+std::vector<Variant> variants() {
+    const std::vector<Variant> all = standard_variants(seed);
+    const char* number = std::getenv("SLUICE_VARIANTS");
+    const std::size_t wanted = number != nullptr ? std::strtoull(number, nullptr, 10) : all.size();
+    if (wanted == 0 || wanted >= all.size()) return all;
+    std::vector<Variant> out;
+    for (std::size_t i = 0; i < wanted; ++i) out.push_back(all[i * all.size() / wanted]);
+    return out;
+}
+
 class RowTest : public testing::Test {
   public:
     RowTest(Script script, std::unique_ptr<Backend> backend)
         : script_(std::move(script)), backend_(std::move(backend)) {}
 
     void TestBody() override {
-        for (const Variant& variant : standard_variants(seed)) {
+        for (const Variant& variant : variants()) {
             for (std::int64_t value : script_.each_values) {
                 const auto failure = play(script_, value, variant, *backend_);
                 if (failure) FAIL() << *failure;
