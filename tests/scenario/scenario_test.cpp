@@ -20,7 +20,7 @@ constexpr std::uint64_t seed = 20260731;
 
 /// All of them, or as many as SLUICE_VARIANTS says, evenly chosen.
 std::vector<Variant> variants() {
-    const std::vector<Variant> all = standard_variants(seed);
+    std::vector<Variant> all = standard_variants(seed);
     const char* number = std::getenv("SLUICE_VARIANTS");
     const std::size_t wanted = number != nullptr ? std::strtoull(number, nullptr, 10) : all.size();
     if (wanted == 0 || wanted >= all.size()) return all;
