@@ -301,7 +301,7 @@ TEST(Tracker, ThePortsWordOnAChecksumIsTaken) {
     const auto question = PacketBuilder().ethernet().ip("10.0.0.1", "10.0.0.2").udp(5, 6).payload(4);
     pipeline::Settings unconcerned;
     unconcerned.checksum = false;
-    const auto judged = [](const pipeline::Settings& settings, PacketBuilder builder,
+    const auto judged = [](const pipeline::Settings& settings, const PacketBuilder& builder,
                            pipeline::ChecksumState word) {
         TrackerBox box(settings);
         pipeline::MemoryPacket* packet = &box.keep(builder.build());
