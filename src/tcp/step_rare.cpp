@@ -304,6 +304,24 @@ unsigned predicates_of_rst(Case& c) {
     return out;
 }
 
+/// Whether this endpoint has sent its SYN and waits for the acknowledgement of it.
+bool awaits_its_answer(Pair pair, Direction side) {
+    const PairText& text = text_of(pair);
+    return (side == Direction::original ? text.originator : text.responder) == EndpointState::syn_rcvd;
+}
+
+unsigned predicates_of_plain(Case& c) {
+    unsigned out = window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction),
+                                     c.cls == FlagClass::fin) |
+                   seen_bit(c) | (answers_remembered(c) ? unsigned{answers_pending} : 0U);
+    // Who acknowledges something else than the SYN that waits for it knows another connection (O11): where
+    // the segment lies says nothing then.
+    constexpr unsigned right = ack_sent | ack_fresh | ack_not_back;
+    if (c.receiver_seen() && awaits_its_answer(c.pair(), opposite(c.direction)) && (out & right) != right)
+        out |= not_after | not_far_after;
+    return out;
+}
+
 unsigned predicates_of(Case& c) {
     switch (c.cls) {
         case FlagClass::syn:
@@ -315,9 +333,7 @@ unsigned predicates_of(Case& c) {
             return predicates_of_rst(c);
         case FlagClass::ack:
         case FlagClass::fin:
-            return window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction),
-                                     c.cls == FlagClass::fin) |
-                   seen_bit(c) | (answers_remembered(c) ? unsigned{answers_pending} : 0U);
+            return predicates_of_plain(c);
         case FlagClass::bad:
         case FlagClass::count_:
             break;

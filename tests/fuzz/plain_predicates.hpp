@@ -56,14 +56,14 @@ class PlainPredicates {
     /// What both sides know behind an accepted ACK, data or FIN.
     [[nodiscard]] std::array<tcp::Side, 2> learnt() const {
         tcp::Side sender = sender_, receiver = receiver_;
-        if (ahead(end_, sender.end) > 0) sender.end = end_;
-        if (ahead(segment_.acknowledgement, sender.max_ack) > 0) sender.max_ack = segment_.acknowledgement;
+        if (no_less(end_, sender.end)) sender.end = end_;
+        if (no_less(segment_.acknowledgement, sender.max_ack)) sender.max_ack = segment_.acknowledgement;
         const std::int64_t offered = window_ + ahead(highest_ack_, segment_.acknowledgement);
         sender.max_window = static_cast<std::uint32_t>(std::min<std::int64_t>(
             std::int64_t{1} << 30, std::max<std::int64_t>(sender.max_window, offered)));
         const auto allowed =
             static_cast<std::uint32_t>(highest_ack_ + std::max<std::int64_t>(window_, 1));  // a probe
-        if (ahead(allowed, receiver.max_end) > 0) receiver.max_end = allowed;
+        if (no_less(allowed, receiver.max_end)) receiver.max_end = allowed;
         if (direction_ == tcp::Direction::original) return {sender, receiver};
         return {receiver, sender};
     }
@@ -82,6 +82,10 @@ class PlainPredicates {
     static std::int64_t ahead(std::uint32_t a, std::uint32_t b) {
         const std::int64_t forward = (std::int64_t{a} - b) & 0xFFFFFFFF;
         return forward < 0x80000000 ? forward : forward - 0x100000000;
+    }
+    /// At half the circle neither is ahead; the newer number counts.
+    static bool no_less(std::uint32_t newer, std::uint32_t older) {
+        return ahead(newer, older) >= 0 || newer - older == 0x80000000;
     }
     [[nodiscard]] const tcp::PairText& pair() const {
         return tcp::text_of(static_cast<tcp::Pair>(connection_.pair));
@@ -119,7 +123,18 @@ class PlainPredicates {
         if (ahead(segment_.acknowledgement, sender_.max_ack) >= 0 && !answers_nothing())
             out |= tcp::ack_not_back;
         if (segment_.acknowledgement == receiver_.end) out |= tcp::match;
+        if (plain() && waits_for_an_answer() && !acknowledges_what_waits(out))
+            out |= tcp::not_after | tcp::not_far_after;
         return out;
+    }
+    /// The other side has sent its SYN, or SYN,ACK, and nothing has acknowledged that.
+    [[nodiscard]] bool waits_for_an_answer() const {
+        const tcp::EndpointState waiting =
+            direction_ == tcp::Direction::original ? pair().responder : pair().originator;
+        return waiting == tcp::EndpointState::syn_rcvd;
+    }
+    [[nodiscard]] static bool acknowledges_what_waits(unsigned out) {
+        return (out & tcp::ack_sent) != 0 && (out & tcp::ack_fresh) != 0 && (out & tcp::ack_not_back) != 0;
     }
     /// A SYN,ACK that nobody waits for: late behind a RST, or with another number than the SYN its side began
     /// with.

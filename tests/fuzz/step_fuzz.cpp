@@ -299,8 +299,12 @@ class Conversation {
         for (unsigned side = 0; side < 2; ++side) {
             const tcp::Side& a = was.side[side];
             const tcp::Side& b = flow_.connection.side[side];
-            require(!sluice::before(b.end, a.end) && !sluice::before(b.max_end, a.max_end) &&
-                        !sluice::before(b.max_ack, a.max_ack) && b.max_window >= a.max_window,
+            // At half the circle neither number is ahead.
+            const auto fell = [](std::uint32_t now, std::uint32_t then) {
+                return sluice::before(now, then) && now - then != 0x80000000;
+            };
+            require(!fell(b.end, a.end) && !fell(b.max_end, a.max_end) && !fell(b.max_ack, a.max_ack) &&
+                        b.max_window >= a.max_window,
                     "what was sent, allowed and acknowledged never goes back");
         }
     }

@@ -19,9 +19,6 @@ struct Tally {
     std::size_t conversations = 0, segments = 0, refused = 0;
     /// Segments that found no flow any more (R8): it had expired. Not refused by the rules of a connection.
     std::size_t without_flow = 0;
-    /// Refused in a flow that an old duplicate of a SYN opened where nobody dials: the answers of ends that
-    /// know better. No connection suffers; see "Limits" in docs/tcp.md.
-    std::size_t in_stale_flow = 0;
     /// Moments at which the pair was compared with the endpoints.
     std::size_t compared = 0;
     std::map<Reason, std::size_t> tolerated;
@@ -35,8 +32,8 @@ struct Tally {
     [[nodiscard]] std::string text() const {
         std::ostringstream out;
         out << conversations << " conversations, " << segments << " segments, " << refused << " refused, "
-            << tolerated_in_all() << " tolerated, " << without_flow << " without a flow, " << in_stale_flow
-            << " refused after an old duplicate SYN, pair compared " << compared << " times\n";
+            << tolerated_in_all() << " tolerated, " << without_flow << " without a flow, pair compared "
+            << compared << " times\n";
         for (const auto& [reason, count] : tolerated)
             out << "  " << text_of(reason).name << " " << count << "\n";
         return out.str();
@@ -66,9 +63,8 @@ class Watched {
         const bool syn = (segment.flags & (tcp::Flag::syn | tcp::Flag::ack)) == tcp::Flag::syn;
         if (last_.flow != flow_) {
             originator_ = from;
-            opened_by_duplicate_ = stale_ = syn && syns_.contains(segment.sequence);
+            opened_by_duplicate_ = syn && syns_.contains(segment.sequence);
         }
-        if (syn && !syns_.contains(segment.sequence)) stale_ = false;  // somebody dials
         if ((segment.flags & tcp::Flag::syn) != 0) syns_.insert(segment.sequence);
         flow_ = last_.flow;
         deadline_ms_ = now + 1000.0 * last_.timeout.value_or(0);
@@ -80,10 +76,6 @@ class Watched {
         if (last_.outcome != Outcome::refused) return true;
         if (!last_.pair) {
             ++tally_.without_flow;
-            return true;
-        }
-        if (stale_) {
-            ++tally_.in_stale_flow;
             return true;
         }
         ++tally_.refused;
@@ -127,7 +119,7 @@ class Watched {
     double deadline_ms_ = 0;
     End originator_ = End::a;
     std::set<std::uint32_t> syns_;  ///< the sequence numbers of all SYNs that passed
-    bool opened_by_duplicate_ = false, stale_ = false;
+    bool opened_by_duplicate_ = false;
     std::string stand_;
 
     /// Nobody can tell from outside whether an end without a connection listens; and who left without a word
