@@ -129,14 +129,15 @@ class Sentence {
     }
 
     void old_duplicate() {
-        if ((segment_.flags & Flag::fin) != 0 && before(span_.end, sender().end) && !dialling()) {
+        // Bound II reaches back from what was sent, but not from what was sent beyond the window.
+        const bool within = before(sender().end, sender().max_end);
+        const std::uint32_t from = within ? sender().end : sender().max_end;
+        if ((segment_.flags & Flag::fin) != 0 && before(span_.end, sender().end) &&
+            (!dialling() || !before(end(), from))) {
             out_ << "the FIN ends at " << span_.end << ", " << apart(span_.end, sender().end) << " before "
                  << sender().end << ", up to which " << sender_name() << " has sent already";
             return;
         }
-        // Bound II reaches back from what was sent, but not from what was sent beyond the window.
-        const bool within = before(sender().end, sender().max_end);
-        const std::uint32_t from = within ? sender().end : sender().max_end;
         out_ << "it ends at " << end() << ", " << apart(end(), from) << " before " << from << ", up to which "
              << sender_name() << (within ? " has sent" : " may send") << ", and the window of "
              << receiver_name() << " never was larger than " << grouped(receiver().max_window);

@@ -33,6 +33,7 @@ struct MemoryIo {
     }
     static void copy(const Packet* p, std::uint32_t offset, std::uint32_t count, std::uint8_t* to) {
         for (const auto piece : {p->first, p->rest}) {
+            if (count == 0) return;  // `to` may be null then, which memcpy() may not be given
             const auto size = static_cast<std::uint32_t>(piece.size());
             if (offset >= size) {
                 offset -= size;

@@ -153,6 +153,7 @@ struct PendingSyn {
     std::uint8_t end_is_fin : 2;  ///< bit per Direction: that end is a FIN's
     std::uint8_t acknowledgement_valid : 1;
     std::uint8_t acknowledgement_side : 1;  ///< Direction of the segment that carried it
+    std::uint8_t spare : 2;                 ///< named, so that a copy of all fields is one of all bits
     std::uint8_t reserved;
 };
 static_assert(sizeof(PendingSyn) == 32 && alignof(PendingSyn) == 4);
