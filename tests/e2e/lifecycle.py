@@ -37,7 +37,7 @@ def refused(middle, *words):
 
 
 def answers_ping(rig):
-    done = ping(rig.transcript, rig.client, IPV4.server, "-c", "3", "-i", "0.02", "-W", "2")
+    done = ping(rig.transcript, rig.client, IPV4.server, "-c", "3", "-i", "0.1", "-W", "2")
     return " 0% packet loss" in done.stdout
 
 
