@@ -1,9 +1,13 @@
 // The micro-benchmarks. What the numbers depend on is printed with them: the instruction set they were built
-// for, the processor, whether huge pages are to be had.
+// for, the processor, its clock, whether huge pages are to be had. Exit status 1 when a benchmark's output
+// was not what it should be.
 #include <benchmark/benchmark.h>
 
+#include <cmath>
 #include <fstream>
 #include <string>
+
+#include "micro/support.hpp"
 
 namespace {
 
@@ -14,12 +18,17 @@ std::string first_line_with(const char* file, const std::string& prefix) {
     return "unknown";
 }
 
-std::string transparent_huge_pages() {
+/// What the benchmarks' memory is made of, tried out, and what the kernel allows. Each benchmark with a table
+/// reports the share of its own.
+std::string huge_pages() {
+    using sluice::bench::HugeMemory;
+    const HugeMemory tried(32 * HugeMemory::page);
     std::ifstream in("/sys/kernel/mm/transparent_hugepage/enabled");
-    std::string line;
-    std::getline(in, line);
-    const auto open = line.find('['), close = line.find(']');
-    return open == std::string::npos ? "unknown" : line.substr(open + 1, close - open - 1);
+    std::string enabled;
+    std::getline(in, enabled);
+    return std::to_string(static_cast<int>(100 * tried.huge_share())) + " % of " +
+           (tried.is_explicit() ? "64 MiB, from the reserve (explicit)" : "64 MiB, transparent") +
+           "; transparent_hugepage/enabled: " + enabled;
 }
 
 constexpr const char* instruction_set =
@@ -41,10 +50,12 @@ constexpr const char* instruction_set =
 int main(int argc, char** argv) {
     benchmark::AddCustomContext("cpu", first_line_with("/proc/cpuinfo", "model name"));
     benchmark::AddCustomContext("instruction_set", instruction_set);
-    benchmark::AddCustomContext("transparent_huge_pages", transparent_huge_pages());
+    benchmark::AddCustomContext("huge_pages", huge_pages());
+    benchmark::AddCustomContext("tsc_mhz", std::to_string(std::lround(sluice::bench::tsc_hertz() / 1e6)));
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
     benchmark::RunSpecifiedBenchmarks();
+    sluice::bench::Kept::clear();
     benchmark::Shutdown();
-    return 0;
+    return sluice::bench::any_failed ? 1 : 0;
 }

@@ -2,20 +2,24 @@
 #pragma once
 
 #include <benchmark/benchmark.h>
-#include <sys/mman.h>
 
-#include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <span>
+#include <ctime>
+#include <exception>
 #include <utility>
 #include <vector>
 
 #include "flows.hpp"
+#include "huge_memory.hpp"
+#include "kept.hpp"
 
-#if defined(__x86_64__)
-#include <x86intrin.h>
+// What the pure parts are built for, the benchmarks must be built for too: flags of a library could lower it.
+#if SLUICE_PURE_PARTS_HAVE_AVX2 && !defined(__AVX2__)
+#error "the pure parts are built for AVX2, this is not"
+#endif
+#if SLUICE_PURE_PARTS_HAVE_AES && !defined(__AES__)
+#error "the pure parts are built for AES, this is not"
 #endif
 
 namespace sluice::bench {
@@ -23,42 +27,16 @@ namespace sluice::bench {
 /// Packets to a burst, as everywhere in this project.
 inline constexpr unsigned burst = 32;
 
-/// The processor's time stamp counter: cycles at its nominal clock. 0 where there is none.
-[[nodiscard]] inline std::uint64_t cycles_now() {
-#if defined(__x86_64__)
-    return __rdtsc();
-#else
-    return 0;
-#endif
+/// Seconds of processor time this thread has had. What the neighbours on a shared machine take does not
+/// count; on a processor of its own it is the time that passes.
+[[nodiscard]] inline double processor_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
-/// Zeroed memory aligned to 2 MiB, huge pages advised, every page touched beforehand.
-class HugeMemory {
-  public:
-    explicit HugeMemory(std::size_t bytes) : mapped_bytes_(round_up(bytes) + page), bytes_(bytes) {
-        mapped_ = ::mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (mapped_ == MAP_FAILED) std::abort();
-        const auto offset =
-            round_up(reinterpret_cast<std::uintptr_t>(mapped_)) - reinterpret_cast<std::uintptr_t>(mapped_);
-        data_ = static_cast<std::byte*>(mapped_) + offset;
-        ::madvise(data_, round_up(bytes), MADV_HUGEPAGE);
-        for (std::size_t i = 0; i < bytes; i += 4096)
-            const_cast<volatile std::byte&>(data_[i]) = std::byte{0};
-    }
-    ~HugeMemory() { ::munmap(mapped_, mapped_bytes_); }
-    HugeMemory(const HugeMemory&) = delete;
-    HugeMemory& operator=(const HugeMemory&) = delete;
-
-    [[nodiscard]] std::span<std::byte> span() { return {data_, bytes_}; }
-
-  private:
-    static constexpr std::size_t page = 2 << 20;
-    static std::size_t round_up(std::size_t n) { return (n + page - 1) / page * page; }
-    std::size_t mapped_bytes_;
-    std::size_t bytes_;
-    void* mapped_;
-    std::byte* data_;
-};
+/// How fast the processor's time stamp counter runs, found out once; 0 where there is none.
+[[nodiscard]] double tsc_hertz();
 
 /// splitmix64.
 class Random {
@@ -107,22 +85,60 @@ class Picks {
     std::size_t at_ = 0;
 };
 
-/// Runs `body()`, which handles `items` packets, for as long as Google Benchmark wants, and reports packets
-/// and cycles.
+/// Reports `packets` handled within so much processor time: Google Benchmark's own figures go by it, too. A
+/// cycle is one of the time stamp counter.
+inline void report_packets(benchmark::State& state, std::uint64_t packets, double seconds) {
+    state.SetItemsProcessed(static_cast<std::int64_t>(packets));
+    state.counters["cycles_per_packet"] = seconds * tsc_hertz() / static_cast<double>(packets);
+}
+
+/// Runs `body()`, which handles `items` packets, for as long as Google Benchmark wants.
 template <class Body>
 void measure(benchmark::State& state, std::uint64_t items, Body&& body) {
-    const std::uint64_t start = cycles_now();
+    const double start = processor_seconds();
     for (auto _ : state) body();
-    const std::uint64_t cycles = cycles_now() - start;
-    const auto packets = static_cast<double>(state.iterations()) * static_cast<double>(items);
-    state.SetItemsProcessed(static_cast<std::int64_t>(packets));
-    state.counters["cycles_per_packet"] = static_cast<double>(cycles) / packets;
+    const double seconds = processor_seconds() - start;
+    report_packets(state, static_cast<std::uint64_t>(state.iterations()) * items, seconds);
+}
+
+/// Runs `prepare()`, untimed, and `pass()`, which handles `packets` packets, in turn; an iteration is a
+/// packet. A pass should take some hundred microseconds: to stop and start the clock costs about one.
+template <class Prepare, class Pass>
+void measure_passes(benchmark::State& state, std::uint64_t packets, Prepare&& prepare, Pass&& pass) {
+    double seconds = 0;
+    std::uint64_t done = 0;
+    while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(packets))) {
+        state.PauseTiming();
+        prepare();
+        state.ResumeTiming();
+        const double start = processor_seconds();
+        pass();
+        seconds += processor_seconds() - start;
+        done += packets;
+    }
+    if (done != 0) report_packets(state, done, seconds);
+}
+
+/// Whether any benchmark of this run came out wrong: the program's exit status.
+inline bool any_failed = false;
+
+/// Runs a benchmark; what it throws is why it cannot be believed.
+template <class Body>
+void guarded(benchmark::State& state, Body&& body) {
+    try {
+        body();
+    } catch (const std::exception& error) {
+        any_failed = true;
+        Kept::clear();
+        state.SkipWithError(error.what());
+    }
 }
 
 /// The working sets every curve is drawn over.
+inline constexpr std::int64_t working_sets[] = {1'000, 100'000, 1'000'000, 4'000'000, 16'000'000};
 inline void all_working_sets(benchmark::internal::Benchmark* benchmark) {
     benchmark->ArgName("flows");
-    for (const std::int64_t flows : {1'000, 100'000, 1'000'000, 4'000'000, 16'000'000}) benchmark->Arg(flows);
+    for (const std::int64_t flows : working_sets) benchmark->Arg(flows);
 }
 
 }  // namespace sluice::bench

@@ -1,6 +1,7 @@
 // The flow table by itself: bulk look-ups as the tracker stages them, steady churn, floods, and a million
 // flows that fall due together.
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <numeric>
 
