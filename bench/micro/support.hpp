@@ -85,11 +85,13 @@ class Picks {
     std::size_t at_ = 0;
 };
 
-/// Reports `packets` handled within so much processor time: Google Benchmark's own figures go by it, too. A
-/// cycle is one of the time stamp counter.
-inline void report_packets(benchmark::State& state, std::uint64_t packets, double seconds) {
-    state.SetItemsProcessed(static_cast<std::int64_t>(packets));
-    state.counters["cycles_per_packet"] = seconds * tsc_hertz() / static_cast<double>(packets);
+/// Reports items of so many packets each, handled within so much processor time: Google Benchmark's own
+/// figures go by it, too. A cycle is one of the time stamp counter.
+inline void report_items(benchmark::State& state, std::uint64_t items, unsigned packets_per_item,
+                         double seconds) {
+    state.SetItemsProcessed(static_cast<std::int64_t>(items));
+    state.counters["cycles_per_packet"] =
+        seconds * tsc_hertz() / static_cast<double>(items * packets_per_item);
 }
 
 /// Runs `body()`, which handles `items` packets, for as long as Google Benchmark wants.
@@ -98,25 +100,26 @@ void measure(benchmark::State& state, std::uint64_t items, Body&& body) {
     const double start = processor_seconds();
     for (auto _ : state) body();
     const double seconds = processor_seconds() - start;
-    report_packets(state, static_cast<std::uint64_t>(state.iterations()) * items, seconds);
+    report_items(state, static_cast<std::uint64_t>(state.iterations()) * items, 1, seconds);
 }
 
-/// Runs `prepare()`, untimed, and `pass()`, which handles `packets` packets, in turn; an iteration is a
-/// packet. A pass should take some hundred microseconds: to stop and start the clock costs about one.
+/// Runs `prepare()`, untimed, and `pass()`, which handles `items`, in turn; an iteration is an item. A pass
+/// should take some hundred microseconds: to stop and start the clock costs about one.
 template <class Prepare, class Pass>
-void measure_passes(benchmark::State& state, std::uint64_t packets, Prepare&& prepare, Pass&& pass) {
+void measure_passes(benchmark::State& state, std::uint64_t items, Prepare&& prepare, Pass&& pass,
+                    unsigned packets_per_item = 1) {
     double seconds = 0;
     std::uint64_t done = 0;
-    while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(packets))) {
+    while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(items))) {
         state.PauseTiming();
         prepare();
         state.ResumeTiming();
         const double start = processor_seconds();
         pass();
         seconds += processor_seconds() - start;
-        done += packets;
+        done += items;
     }
-    if (done != 0) report_packets(state, done, seconds);
+    if (done != 0) report_items(state, done, packets_per_item, seconds);
 }
 
 /// Whether any benchmark of this run came out wrong: the program's exit status.

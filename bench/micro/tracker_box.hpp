@@ -44,6 +44,14 @@ class TrackerBox {
     [[nodiscard]] std::uint32_t flows_held() const {
         return tracker_->table4().size() + tracker_->table6().size();
     }
+    /// Throws unless every packet so far was accepted and belonged to a flow.
+    void require_all_accepted() const {
+        const std::uint64_t packets = counters().packets.read();
+        bool accepted = counters().found.read() == packets && counters().passed.read() == packets;
+        for (std::size_t reason = 1; reason < reason_count; ++reason)
+            accepted &= counters().reasons[reason].read() == 0;
+        if (!accepted) throw std::runtime_error("not every packet was accepted");
+    }
     void report(benchmark::State& state) const {
         const std::uint32_t most = std::max(limits_.ipv4_flows, limits_.ipv6_flows);
         state.counters["bytes_per_flow"] = static_cast<double>(arena_.bytes()) / most;

@@ -1,0 +1,159 @@
+// Tracker/Setup: whole connections, opened and closed, with a million closed ones waiting to expire.
+//
+// Each turn one connection begins and those that began some time ago go on: SYN, SYN,ACK, ACK, FIN, FIN,ACK,
+// ACK, each segment 4,000 connections behind the one before (a millisecond and a third at three million a
+// second). All clients are distinct and come in no order; SYNs carry what Linux puts on them. The clock moves
+// so that as many connections begin within the timeout of TIME_WAIT as should be waiting; as many expire as
+// begin.
+#include <stdexcept>
+
+#include "callers.hpp"
+#include "plain_judge.hpp"
+
+namespace sluice::bench {
+namespace {
+
+using pipeline::Action;
+
+constexpr unsigned segments = 6;
+constexpr std::uint64_t distance = 4'000;     ///< connections between two segments of one
+constexpr std::uint64_t waiting = 1'000'000;  ///< closed connections not yet expired
+constexpr std::uint32_t capacity = 1'250'000;
+
+class Setup {
+  public:
+    Setup(const Shape& shape, bool accounting)
+        : box_(limits(shape, accounting), pipeline::Settings{}),
+          writer_(shape),
+          sent_(pool_.size()),
+          judge_(box_.settings(), waiting) {
+        time_wait_ =
+            ticks_per_second * box_.settings().timeouts[static_cast<std::size_t>(Lifetime::time_wait)];
+        start_ = shuffle_records(box_, pool_, writer_, capacity, 1000);
+        while (turn_ < waiting + (segments + 2) * distance) {
+            refill();
+            judge_pool();
+        }
+        check();
+    }
+
+    [[nodiscard]] std::uint32_t connections() const { return turns_per_pass; }
+
+    void refill() {
+        first_turn_ = turn_;
+        used_ = 0;
+        for (unsigned turn = 0; turn < turns_per_pass; ++turn, ++turn_)
+            for (unsigned stage = 0; stage < segments; ++stage) {
+                if (turn_ < stage * distance) continue;  // in the first turns nobody is that far
+                const std::uint64_t number = turn_ - stage * distance;
+                sent_[used_] = {number, stage};
+                pool_.receive(used_, writer_.write(pool_.frame(used_), segment(number, stage)));
+                ++used_;
+            }
+    }
+    [[gnu::noinline]] void pass() {
+        for (std::uint32_t at = 0; at < used_; at += burst)
+            box_.poll(pool_.burst(at, burst), {.tick = tick_at(at)});
+    }
+
+    void report(benchmark::State& state) const {
+        check();
+        box_.report(state);
+    }
+
+  private:
+    struct Sent {
+        std::uint64_t connection;
+        unsigned stage;
+    };
+    static constexpr std::uint32_t turns_per_pass = MbufPool::usual_size / (segments * burst) * burst;
+
+    static pipeline::Limits limits(const Shape& shape, bool accounting) {
+        pipeline::Limits out = TrackerBox::limits(capacity, shape.ipv6);
+        out.accounting = accounting;
+        return out;
+    }
+    [[nodiscard]] static Outline segment(std::uint64_t number, unsigned stage) {
+        constexpr std::uint8_t flags[segments] = {
+            flag_syn, flag_syn | flag_ack, flag_ack, flag_fin | flag_ack, flag_fin | flag_ack, flag_ack};
+        // What each has sent before, SYN and FIN counting one: the client's numbers, the server's.
+        constexpr std::uint32_t sent[segments][2] = {{0, 0}, {1, 0}, {1, 1}, {1, 1}, {2, 1}, {2, 2}};
+        const Caller client = caller(number);
+        const std::uint32_t numbers[2] = {client.isn + sent[stage][0], ~client.isn + sent[stage][1]};
+        const unsigned side = stage == 1 || stage == 4 ? 1 : 0;
+        return {.client_address = client.address,
+                .client_port = client.port,
+                .side = side,
+                .flags = flags[stage],
+                .sequence = numbers[side],
+                .acknowledgement = numbers[1 - side],
+                .payload_length = 0};
+    }
+    /// At packet `at` of the pass.
+    [[nodiscard]] Tick tick_at(std::uint32_t at) const {
+        return start_ + static_cast<Tick>((first_turn_ + at / segments) * time_wait_ / waiting);
+    }
+
+    void judge_pool() {
+        for (std::uint32_t at = 0; at < used_; at += burst) {
+            const std::uint32_t some = std::min(burst, used_ - at);
+            const pipeline::Now now{.tick = tick_at(at)};
+            box_->process(pool_.burst(at, some), now, box_.out);
+            if (box_.out.size != some) throw std::runtime_error("a packet has no decision");
+            for (unsigned i = 0; i < some; ++i) check(at + i, box_.out.judged[i].decision, now.tick);
+            box_->poll(now, box_.out);
+        }
+    }
+    void check(std::uint32_t at, const pipeline::Decision& decision, Tick tick) {
+        const Sent& sent = sent_[at];
+        const auto wanted = sent.stage == 0 ? pipeline::CtState::new_flow : pipeline::CtState::established;
+        if (decision.action != Action::pass || decision.reason != Reason::none || decision.state != wanted)
+            throw std::runtime_error(
+                "segment " + std::to_string(sent.stage) +
+                " of a connection was not accepted: " + std::string(text_of(decision.reason).name));
+        if (judge_.follows(sent.connection))
+            judge_.hold_against(decision, pool_.bytes(at), pipeline::ChecksumState::good, tick);
+    }
+    /// The steady state: about a million wait, and nothing was evicted.
+    void check() const {
+        box_.require_all_accepted();
+        const std::uint64_t held = box_.flows_held();
+        if (held < waiting || held > waiting + 10 * distance)
+            throw std::runtime_error(std::to_string(held) + " flows instead of a million and those open");
+        if (box_.counters().early_drop.read() != 0) throw std::runtime_error("flows were evicted");
+        if (judge_.compared() < 100'000) throw std::runtime_error("too few packets were compared");
+    }
+
+    TrackerBox box_;
+    FrameWriter writer_;
+    MbufPool pool_;
+    std::vector<Sent> sent_;
+    PlainJudge judge_;
+    std::uint64_t time_wait_ = 0;  ///< ticks
+    Tick start_ = 0;
+    std::uint64_t turn_ = 0, first_turn_ = 0;
+    std::uint32_t used_ = 0;  ///< buffers filled
+};
+
+void setup(benchmark::State& state, const std::string& name, const Shape& shape, bool accounting) {
+    guarded(state, [&] {
+        auto& subject = Kept::get(name, [&] { return std::make_unique<Setup>(shape, accounting); });
+        measure_passes(
+            state, subject.connections(), [&] { subject.refill(); }, [&] { subject.pass(); }, segments);
+        subject.report(state);
+    });
+}
+
+[[maybe_unused]] const bool registered = [] {
+    const auto add = [](const std::string& name, const Shape& shape, bool accounting) {
+        benchmark::RegisterBenchmark(name.c_str(), setup, name, shape, accounting);
+    };
+    add("Tracker/Setup", {.timestamps = true}, false);
+    add("Tracker/Setup/acct:1", {.timestamps = true}, true);
+    add("Tracker/Setup/ip6", {.ipv6 = true, .timestamps = true}, false);
+    add("Tracker/Setup/no_options", {}, false);
+    return true;
+}();
+
+}  // namespace
+}  // namespace sluice::bench
