@@ -82,7 +82,7 @@ class Established {
     [[nodiscard]] std::uint32_t payload_for(std::uint32_t bits) const {
         if (!plan_.imix) return (bits & 1U) != 0 ? World::payload : 0;
         const std::uint32_t twelfth = bits % 12;
-        return twelfth < 7 ? 0 : twelfth < 11 ? 540 : 1464;
+        return twelfth < 7 ? 0 : twelfth < 11 ? 536 : 1460;
     }
     void write(std::uint32_t buffer, std::uint8_t flags) {
         const Sent& sent = sent_[buffer];
@@ -167,12 +167,13 @@ void add(const std::string& name, const Plan& plan) {
     // What a feature costs: the same with one thing changed.
     for (const std::uint32_t flows : {1'000U, 1'000'000U}) {
         const std::string name = family + std::to_string(flows);
-        const Shape timestamps{.timestamps = true}, both{.timestamps = true, .sack = true};
+        const Shape timestamps{.timestamps = true};
+        const Shape blocks{.timestamps = true, .sack = true, .blocks = true};
         add(name + "/start_times", {.flows = flows, .start_times = true});
         add(name + "/vlan:1", {.flows = flows, .shape = {.vlan_tags = 1}});
         add(name + "/vlan:2", {.flows = flows, .shape = {.vlan_tags = 2}});
         add(name + "/tcp_timestamps", {.flows = flows, .shape = timestamps});
-        add(name + "/tcp_timestamps/sack", {.flows = flows, .shape = both});
+        add(name + "/tcp_timestamps/sack", {.flows = flows, .shape = blocks});
         add(name + "/software_checksums",
             {.flows = flows, .shape = {.checksums = true}, .card_checks = false});
         add(name + "/imix", {.flows = flows, .imix = true});

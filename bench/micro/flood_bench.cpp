@@ -8,23 +8,24 @@
 namespace sluice::bench {
 namespace {
 
-constexpr std::uint32_t capacity = 1'000'000;
+constexpr std::uint32_t usual_capacity = 1'000'000;
 
 /// What differs from one of these benchmarks to the next.
 struct Plan {
     bool ipv6 = false;
-    std::uint32_t per_tick = 15'000;     ///< SYNs a millisecond: how fast the clock moves
-    std::uint32_t most_held = capacity;  ///< half-open flows in the steady state
+    std::uint32_t capacity = usual_capacity;
+    std::uint32_t per_tick = 15'000;           ///< SYNs a millisecond: how fast the clock moves
+    std::uint32_t most_held = usual_capacity;  ///< half-open flows in the steady state
 };
 
 class Flood {
   public:
     explicit Flood(const Plan& plan)
         : plan_(plan),
-          box_(TrackerBox::limits(capacity, plan.ipv6), pipeline::Settings{}),
+          box_(TrackerBox::limits(plan.capacity, plan.ipv6), pipeline::Settings{}),
           writer_(Shape{.ipv6 = plan.ipv6}),
-          judge_(box_.settings(), capacity) {
-        start_ = shuffle_records(box_, pool_, writer_, capacity, 1000);
+          judge_(box_.settings(), plan.capacity) {
+        start_ = shuffle_records(box_, pool_, writer_, plan.capacity, 1000);
         while (sent_ < plan.most_held + plan.most_held / 4) {
             refill();
             judge_pool();
@@ -101,6 +102,7 @@ void flood(benchmark::State& state, const std::string& name, const Plan& plan) {
     };
     add("Tracker/SynFlood/track", {});
     add("Tracker/SynFlood/track/ip6", {.ipv6 = true});
+    add("Tracker/SynFlood/track/flows:10000", {.capacity = 10'000, .most_held = 10'000});
     // Slow enough that half-open flows expire (after 120 s) before the table is full.
     add("Tracker/SynFlood/track/expiring", {.per_tick = 7, .most_held = 7 * 120'000 + 7 * 512});
     return true;

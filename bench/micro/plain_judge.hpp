@@ -24,7 +24,18 @@ class PlainJudge {
     /// that is followed must come here, in order.
     void hold_against(const pipeline::Decision& decision, std::span<const std::uint8_t> frame,
                       pipeline::ChecksumState checksum, Tick now) {
-        const fuzz::PlainDecision plain = tracker_.judge({.bytes = frame, .checksum = checksum}, now);
+        compare(decision, {.bytes = frame, .checksum = checksum}, now);
+    }
+    /// The same of a datagram put together again, of which nobody has looked at the checksum.
+    void hold_against(const pipeline::Decision& decision, std::span<const std::uint8_t> datagram, Tick now) {
+        constexpr std::size_t any = 1;  // of the first fragment: only ICMP errors are known by it
+        compare(decision, {.bytes = datagram, .first_fragment_transport = any}, now);
+    }
+    [[nodiscard]] std::uint64_t compared() const { return compared_; }
+
+  private:
+    void compare(const pipeline::Decision& decision, const fuzz::PlainPacket& packet, Tick now) {
+        const fuzz::PlainDecision plain = tracker_.judge(packet, now);
         ++compared_;
         if (decision.action == plain.action && decision.state == plain.state &&
             decision.reason == plain.reason && decision.direction == plain.direction &&
@@ -35,10 +46,6 @@ class PlainJudge {
                                  words(decision.state, decision.reason) + " instead of " +
                                  words(plain.state, plain.reason));
     }
-    void expire(Tick now) { tracker_.expire(now); }
-    [[nodiscard]] std::uint64_t compared() const { return compared_; }
-
-  private:
     static std::string words(pipeline::CtState state, Reason reason) {
         return std::string(name_of(state)) + ", " + std::string(text_of(reason).name);
     }

@@ -10,6 +10,9 @@
 #include "sluice/pipeline/tracker.hpp"
 #include "support.hpp"
 
+// Compiled once, in tracker_box.cpp, and called as an application calls it.
+extern template class sluice::pipeline::Tracker<sluice::dpdk::MbufIo>;
+
 namespace sluice::bench {
 
 class TrackerBox {

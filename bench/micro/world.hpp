@@ -27,8 +27,9 @@ struct Shape {
     bool ipv6 = false;
     unsigned vlan_tags = 0;   ///< 0 to 2
     bool timestamps = false;  ///< TCP's timestamps option on every segment
-    bool sack = false;       ///< agreed on by the SYNs; then two blocks on every segment (of what came twice)
-    bool checksums = false;  ///< IP's and TCP's are right; else 0: a card has looked at them
+    bool sack = false;        ///< agreed on by the SYNs
+    bool blocks = false;      ///< with `sack`: two blocks on every segment (of what came twice)
+    bool checksums = false;   ///< IP's and TCP's are right; else 0: a card has looked at them
 };
 
 /// One TCP segment about to be written. `side` 0 is the client.
@@ -106,8 +107,9 @@ class FrameWriter {
     }
 
     [[nodiscard]] std::uint32_t option_bytes(std::uint8_t flags) const {
-        const std::uint32_t of_sack = (flags & flag_syn) != 0 ? 4 : 20;
-        return (shape_.timestamps ? 12U : 0U) + (shape_.sack ? of_sack : 0U);
+        const bool syn = (flags & flag_syn) != 0;
+        return (shape_.timestamps ? 12U : 0U) + (shape_.sack && syn ? 4U : 0U) +
+               (shape_.blocks && !syn ? 20U : 0U);
     }
     std::uint8_t* write_options(std::uint8_t* at, const Outline& segment) const {
         if (shape_.timestamps) {
@@ -116,11 +118,12 @@ class FrameWriter {
             store(at + 8, be32(segment.acknowledgement / 1000));
             at += 12;
         }
-        if (!shape_.sack) return at;
         if ((segment.flags & flag_syn) != 0) {
+            if (!shape_.sack) return at;
             store(at, be32(0x0101'0402));
             return at + 4;
         }
+        if (!shape_.blocks) return at;
         store(at, be32(0x0101'0512));
         for (unsigned block = 0; block < 2; ++block) {  // RFC 2883: what lies below the acknowledgement
             store(at + 4 + 8 * block, be32(segment.acknowledgement - 20 - 40 * block));
