@@ -79,7 +79,9 @@ struct MbufIo {
         return *RTE_MBUF_DYNFIELD(packet, next_fragment_offset_, rte_mbuf* const*);
     }
 
-    static void prefetch_header(const rte_mbuf* packet) { prefetch_read(data(packet)); }
+    [[gnu::always_inline]] static void prefetch_header(const rte_mbuf* packet) {
+        prefetch_read(data(packet));
+    }
 
   private:
     /// A mask has four values: unknown (0), good, bad, and "none": the field is not filled in but the port

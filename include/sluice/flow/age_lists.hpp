@@ -160,7 +160,7 @@ class AgeLists {
     [[nodiscard]] unsigned oldest_list_of_class(std::uint8_t eviction_class) const;
     [[nodiscard]] Ref head(unsigned list) const { return lists_[list].head; }
     [[nodiscard]] Tick queued_at(Ref ref) const { return nodes_[ref].queued_at; }
-    void prefetch(Ref ref) const { prefetch_write(&nodes_[ref]); }
+    [[gnu::always_inline]] void prefetch(Ref ref) const { prefetch_write(&nodes_[ref]); }
     [[nodiscard]] Ref younger(Ref ref) const { return nodes_[ref].next; }
 
     [[nodiscard]] std::uint32_t size_of_class(std::uint8_t eviction_class) const {

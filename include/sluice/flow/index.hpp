@@ -96,7 +96,9 @@ class Index {
     /// `count` buckets, zeroed; even, at least 2.
     Index(Bucket* buckets, std::uint32_t count) : buckets_(buckets), count_(count) {}
 
-    void prefetch(std::uint64_t hash) const { prefetch_write(&buckets_[primary_of(hash)]); }
+    [[gnu::always_inline]] void prefetch(std::uint64_t hash) const {
+        prefetch_write(&buckets_[primary_of(hash)]);
+    }
 
     /// The first record in the primary bucket whose fingerprint fits, else no_ref; then, if the entry may lie
     /// in the alternate, that bucket is on its way to the cache.

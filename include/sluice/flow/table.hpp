@@ -105,11 +105,11 @@ class Table {
     // ---- The owner's side: one thread.
 
     [[nodiscard]] std::uint64_t hash_of(const KeyT& key) const { return hash(key, secret_); }
-    void prefetch_bucket(std::uint64_t hash) const { index_.prefetch(hash); }
+    [[gnu::always_inline]] void prefetch_bucket(std::uint64_t hash) const { index_.prefetch(hash); }
     /// First record in the primary bucket whose fingerprint fits, or no_ref (which does not yet mean absent).
     [[nodiscard]] Ref candidate(std::uint64_t hash) const { return index_.first(hash); }
     /// Any ref, no_ref too.
-    void prefetch_record(Ref ref) const;
+    [[gnu::always_inline]] void prefetch_record(Ref ref) const;
     /// The live record with this key, or no_ref. `candidate` is tried first; then the rest, bounded. A record
     /// whose expiry is reached is not found.
     [[nodiscard]] Ref find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now);

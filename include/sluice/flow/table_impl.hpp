@@ -47,7 +47,7 @@ Result<Table<KeyT, Payload>> Table<KeyT, Payload>::create(const TableConfig& con
 // ---- Looking up
 
 template <class KeyT, class Payload>
-void Table<KeyT, Payload>::prefetch_record(Ref ref) const {
+inline void Table<KeyT, Payload>::prefetch_record(Ref ref) const {
     const Record* const record =
         &records_[ref == no_ref ? 0 : ref];  // a conditional move, and no branch to miss
     prefetch_write(record);

@@ -51,7 +51,7 @@ struct MemoryIo {
     static std::uint8_t port_pair(const Packet* p) { return p->port_pair; }
     static void set_next_fragment(Packet* p, Packet* next) { p->next_fragment = next; }
     static Packet* next_fragment(const Packet* p) { return p->next_fragment; }
-    static void prefetch_header(const Packet* p) { prefetch_read(p->first.data()); }
+    [[gnu::always_inline]] static void prefetch_header(const Packet* p) { prefetch_read(p->first.data()); }
 };
 static_assert(PacketIo<MemoryIo>);
 
