@@ -120,6 +120,24 @@ ChecksumVerdict verify_transport(const Headers& headers, std::span<const std::ui
     return checksum.verdict();
 }
 
+template <Family family>
+bool plain_checksums_hold(const ParseInput& input, std::size_t network) {
+    PlainTcp plain;
+    if (!read_plain<family>(input, network, plain)) return false;
+    const auto readable = static_cast<std::size_t>(input.bytes.data() + input.bytes.size() - plain.segment);
+    if (readable < plain.transport_length) return false;
+    if (family == Family::ipv4 && !ipv4_header_checksum_holds({plain.network, ipv4_header_bytes}))
+        return false;
+    ChecksumSum sum;
+    sum.add({plain.addresses, 2 * address_bytes(family)});
+    sum.add_word(be16(tcp));
+    sum.add_length(plain.transport_length);
+    sum.add({plain.segment, plain.transport_length});
+    return sum.folded() == 0xFFFF;
+}
+template bool plain_checksums_hold<Family::ipv4>(const ParseInput&, std::size_t);
+template bool plain_checksums_hold<Family::ipv6>(const ParseInput&, std::size_t);
+
 void write_transport_checksum(const Headers& headers, std::span<std::uint8_t> transport) {
     const std::size_t at = checksum_offset(headers.protocol);
     store(&transport[at], be16(0));

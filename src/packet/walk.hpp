@@ -9,6 +9,7 @@
 #include "sluice/base/reason.hpp"
 #include "sluice/packet/headers.hpp"
 #include "sluice/packet/parse.hpp"
+#include "sluice/packet/plain.hpp"
 
 namespace sluice::packet {
 
@@ -31,15 +32,8 @@ struct FrameView {
     return {input.bytes.first(readable), input.frame_length};
 }
 
-inline constexpr std::size_t ethernet_header_bytes = 14;
-inline constexpr std::size_t ipv4_header_bytes = 20;
-inline constexpr std::size_t ipv6_header_bytes = 40;
-inline constexpr std::size_t tcp_header_bytes = 20;
 inline constexpr std::size_t udp_header_bytes = 8;
 inline constexpr std::size_t icmp_header_bytes = 8;
-
-inline constexpr std::uint16_t ether_type_ipv4 = 0x0800;
-inline constexpr std::uint16_t ether_type_ipv6 = 0x86DD;
 
 /// How an IPv6 chain of extension headers ended.
 struct ExtensionChain {

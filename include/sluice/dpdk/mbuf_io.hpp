@@ -62,10 +62,10 @@ struct MbufIo {
     }
 
     static pipeline::ChecksumState network_checksum(const rte_mbuf* packet) {
-        return state_of(packet->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK, RTE_MBUF_F_RX_IP_CKSUM_BAD);
+        return state_of(packet->ol_flags, RTE_MBUF_F_RX_IP_CKSUM_GOOD, RTE_MBUF_F_RX_IP_CKSUM_BAD);
     }
     static pipeline::ChecksumState transport_checksum(const rte_mbuf* packet) {
-        return state_of(packet->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK, RTE_MBUF_F_RX_L4_CKSUM_BAD);
+        return state_of(packet->ol_flags, RTE_MBUF_F_RX_L4_CKSUM_GOOD, RTE_MBUF_F_RX_L4_CKSUM_BAD);
     }
 
     static std::uint8_t port_pair(const rte_mbuf* packet) {
@@ -84,11 +84,11 @@ struct MbufIo {
     }
 
   private:
-    /// A mask has four values: unknown (0), good, bad, and "none": the field is not filled in but the port
-    /// vouches for the data (it never left the host), which is as good as good.
-    static pipeline::ChecksumState state_of(std::uint64_t flags, std::uint64_t bad) {
-        if (flags == 0) return pipeline::ChecksumState::unknown;
-        return flags == bad ? pipeline::ChecksumState::bad : pipeline::ChecksumState::good;
+    /// Two bits have four values: unknown (0), good, bad, and both, which means "none": the field is not
+    /// filled in but the port vouches for the data (it never left the host), which is as good as good.
+    static pipeline::ChecksumState state_of(std::uint64_t flags, std::uint64_t good, std::uint64_t bad) {
+        if ((flags & good) != 0) return pipeline::ChecksumState::good;
+        return (flags & bad) != 0 ? pipeline::ChecksumState::bad : pipeline::ChecksumState::unknown;
     }
 
     static inline int next_fragment_offset_ = 0;

@@ -3,8 +3,12 @@
 #pragma once
 
 #include <array>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
+
+#include "sluice/base/endian.hpp"
 
 namespace sluice::flow {
 
@@ -41,7 +45,16 @@ struct Key {
     static constexpr unsigned address_bytes = AddressBytes;
 
     [[nodiscard]] friend bool operator==(const Key& a, const Key& b) {
-        return std::memcmp(&a, &b, sizeof(Key) - 1) == 0;
+        const auto difference = [&]<class Word>(std::size_t at, Word mask) -> std::uint64_t {
+            Word in_a, in_b;
+            std::memcpy(&in_a, reinterpret_cast<const std::uint8_t*>(&a) + at, sizeof(Word));
+            std::memcpy(&in_b, reinterpret_cast<const std::uint8_t*>(&b) + at, sizeof(Word));
+            return (in_a ^ in_b) & mask;
+        };
+        constexpr std::size_t last = sizeof(Key) - 4;  // zone, protocol and `spare`
+        std::uint64_t differs = difference(last, std::uint32_t{0x00FF'FFFF});
+        for (std::size_t at = 0; at < last; at += 8) differs |= difference(at, ~std::uint64_t{0});
+        return differs == 0;
     }
 };
 using Key4 = Key<4>;
@@ -55,25 +68,86 @@ struct DirectedKey {
     bool from_high;  ///< the packet's source is endpoint 1
 };
 
-/// Builds the canonical key. `source` and `destination` point at AddressBytes wire bytes each.
-/// Endpoints compare as (address bytes, port), so a flow between two ports of one host has a direction too.
+namespace detail {
+
+// The parts of a key are joined in registers and stored as the hash loads them: a load that spans several
+// smaller stores would wait until they have left the store buffer.
+using Store16 [[gnu::vector_size(16)]] = std::uint64_t;
+
+/// The ports of a key, lower endpoint's first, and behind them the word that follows.
+[[gnu::always_inline]] inline std::uint64_t ports_and_next(std::uint16_t source_port,
+                                                           std::uint16_t destination_port, int high,
+                                                           std::uint32_t next) {
+    const std::uint32_t ports = source_port | std::uint32_t{destination_port} << 16;
+    return std::rotl(ports, high * 16) | std::uint64_t{next} << 32;
+}
+/// A condition that changes from packet to packet, as a number that the compiler makes no branch of: the
+/// branch would be missed every other time.
+[[gnu::always_inline]] inline int unforeseeable(bool condition) {
+    int number = condition;
+    asm("" : "+r"(number));
+    return number;
+}
+
+/// Writes two endpoints, each an address and a port, lower first; returns whether the source is the higher.
+/// With `differ` the addresses are known to, and decide alone.
+template <bool differ>
+[[gnu::always_inline]] inline bool write_endpoints(Key<4>& key, const std::uint8_t* source,
+                                                   const std::uint8_t* destination, std::uint16_t source_port,
+                                                   std::uint16_t destination_port) {
+    const auto from = load<std::uint32_t>(source), to = load<std::uint32_t>(destination);
+    const auto ordinal = [](std::uint32_t address, std::uint16_t port) {
+        const std::uint32_t host = __builtin_bswap32(address);
+        return differ ? host : std::uint64_t{host} << 16 | port;
+    };
+    const int high = unforeseeable(ordinal(from, source_port) > ordinal(to, destination_port));
+    const std::uint64_t addresses = std::rotl(from | std::uint64_t{to} << 32, high * 32);
+    store(&key, Store16{addresses, ports_and_next(source_port, destination_port, high, key.vlans_and_pair)});
+    return high != 0;
+}
+
+template <bool differ>
+[[gnu::always_inline]] inline bool write_endpoints(Key<16>& key, const std::uint8_t* source,
+                                                   const std::uint8_t* destination, std::uint16_t source_port,
+                                                   std::uint16_t destination_port) {
+    const auto half = [](const std::uint8_t* at) { return __builtin_bswap64(load<std::uint64_t>(at)); };
+    const std::uint64_t from[] = {half(source), half(source + 8)};
+    const std::uint64_t to[] = {half(destination), half(destination + 8)};
+    const bool port_higher = !differ && (from[1] == to[1]) & (source_port > destination_port);
+    const bool low_higher = (from[1] > to[1]) | port_higher;
+    const int high = unforeseeable((from[0] > to[0]) | ((from[0] == to[0]) & low_higher));
+    const auto a = load<Store16>(source), b = load<Store16>(destination);
+    const Store16 mask = Store16{} - static_cast<std::uint64_t>(static_cast<unsigned>(high));
+    store(key.address[0].data(), (a & ~mask) | (b & mask));
+    store(key.address[1].data(), (b & ~mask) | (a & mask));
+    store(reinterpret_cast<std::uint8_t*>(&key) + offsetof(Key<16>, port),
+          ports_and_next(source_port, destination_port, high, key.vlans_and_pair));
+    return high != 0;
+}
+
+}  // namespace detail
+
+/// Builds the canonical key; returns whether the source is endpoint 1. `source` and `destination` point at
+/// AddressBytes wire bytes each. Endpoints compare as (address bytes, port), so a flow between two ports of
+/// one host has a direction too; with `differ` the addresses are known not to be the same.
+template <unsigned AddressBytes, bool differ = false>
+[[gnu::always_inline]] inline bool write_key(Key<AddressBytes>& key, const std::uint8_t* source,
+                                             const std::uint8_t* destination, std::uint16_t source_port,
+                                             std::uint16_t destination_port, std::uint8_t protocol,
+                                             Domain domain) {
+    key.vlans_and_pair = domain.vlans_and_pair;
+    store(reinterpret_cast<std::uint8_t*>(&key) + offsetof(Key<AddressBytes>, zone),
+          domain.zone | std::uint32_t{protocol} << 16);
+    return detail::write_endpoints<differ>(key, source, destination, source_port, destination_port);
+}
 template <unsigned AddressBytes>
 [[nodiscard]] inline DirectedKey<AddressBytes> make_key(const std::uint8_t* source,
                                                         const std::uint8_t* destination,
                                                         std::uint16_t source_port,
                                                         std::uint16_t destination_port, std::uint8_t protocol,
                                                         Domain domain) {
-    const int order = std::memcmp(source, destination, AddressBytes);
-    const bool high = order > 0 || (order == 0 && source_port > destination_port);
-    DirectedKey<AddressBytes> out{};
-    std::memcpy(out.key.address[high ? 1 : 0].data(), source, AddressBytes);
-    std::memcpy(out.key.address[high ? 0 : 1].data(), destination, AddressBytes);
-    out.key.port[high ? 1 : 0] = source_port;
-    out.key.port[high ? 0 : 1] = destination_port;
-    out.key.vlans_and_pair = domain.vlans_and_pair;
-    out.key.zone = domain.zone;
-    out.key.protocol = protocol;
-    out.from_high = high;
+    DirectedKey<AddressBytes> out;
+    out.from_high = write_key(out.key, source, destination, source_port, destination_port, protocol, domain);
     return out;
 }
 

@@ -26,6 +26,8 @@
 // by one costs less than the failed store forwarding of gluing them in pairs through memory.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -33,6 +35,7 @@
 #include <utility>
 
 #include "sluice/base/endian.hpp"
+#include "sluice/base/lanes.hpp"
 
 namespace sluice::flow {
 
@@ -70,6 +73,37 @@ inline void pause() {
 }
 
 }  // namespace seqlock
+
+namespace seqlock {
+
+/// Whether stores of several words keep each word whole and are seen in their order: on x86 they are, each
+/// aligned word of a vector included. Elsewhere, and for the thread sanitizer, words are stored one by one.
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+inline constexpr bool stores_rows = true;
+#else
+inline constexpr bool stores_rows = false;
+#endif
+
+}  // namespace seqlock
+
+/// One whole write, by the owner, of a record's first words, four to a row; the record is aligned to its
+/// line. The first row begins with the version, made odd.
+template <std::size_t Count>
+[[gnu::always_inline]] inline void publish_rows(void* record, const std::array<HalfLanes, Count>& rows) {
+    const seqlock::Word odd = rows[0][0];
+    seqlock::store_relaxed(record, 0, odd);
+    if constexpr (seqlock::stores_rows) {
+        std::atomic_signal_fence(std::memory_order_seq_cst);  // for the compiler: it moves no store past here
+        for (std::size_t i = 0; i < Count; ++i)
+            store(static_cast<std::byte*>(record) + i * sizeof(HalfLanes), rows[i]);
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+        constexpr std::size_t words = sizeof(HalfLanes) / sizeof(seqlock::Word);
+        for (std::size_t i = 1; i < Count * words; ++i)
+            seqlock::store_release(record, i, rows[i / words][i % words]);
+    }
+    seqlock::store_release(record, 0, odd + 1);
+}
 
 /// One write by the owner, open from construction to destruction; keep it short, readers wait.
 class Publication {

@@ -46,6 +46,7 @@
 #include <utility>
 
 #include "sluice/base/counters.hpp"
+#include "sluice/base/lanes.hpp"
 #include "sluice/base/prefetch.hpp"
 #include "sluice/base/result.hpp"
 #include "sluice/base/time.hpp"
@@ -122,6 +123,12 @@ class Table {
     [[nodiscard]] Ref insert(const KeyT& key, std::uint64_t hash, bool original_from_high,
                              const Payload& payload, Tick expiry, Tick now, OnRemoved&& on_removed);
 
+    /// Whether `ref`, which may be a hint from before (no_ref too), is the live record of this key, its
+    /// expiry not reached.
+    [[nodiscard]] bool holds(Ref ref, const KeyT& key, Tick now) const {
+        return ref != no_ref && is_of_key(ref, key) && !reached(now, records_[ref].expiry);
+    }
+
     /// Plain view for the owner.
     [[nodiscard]] const Record& record(Ref ref) const { return records_[ref]; }
     /// The originator is endpoint 1 of the key.
@@ -131,6 +138,16 @@ class Table {
 
     /// Publishes new contents to readers and moves the record between age lists when it must.
     void update(Ref ref, const Payload& payload, Tick expiry, Tick now);
+
+    /// A record's first twelve words, of eight records at once: version, expiry, then the payload and perhaps
+    /// some of the key.
+    using Columns = std::array<Lanes, 12>;
+    [[nodiscard, gnu::always_inline]] Columns columns(const std::array<Ref, lane_count>& refs) const;
+    /// update() of those records, all different, for which `changed(lane)` holds: expiry and payload new, the
+    /// other words as they were.
+    template <class Changed>
+    [[gnu::always_inline]] void update(const std::array<Ref, lane_count>& refs, Columns columns, Tick now,
+                                       Changed&& changed);
 
     template <class OnRemoved>
     void remove(Ref ref, Removal why, OnRemoved&& on_removed);
@@ -219,6 +236,9 @@ class Table {
     };
 
     Table() = default;
+    [[nodiscard]] bool is_of_key(Ref ref, const KeyT& key) const {
+        return (records_[ref].key.spare & spare_live) != 0 && records_[ref].key == key;
+    }
     [[nodiscard]] static std::uint32_t gauge(const Counter& counter) {
         return static_cast<std::uint32_t>(counter.read());
     }
@@ -235,6 +255,7 @@ class Table {
     void zero_account(Ref ref);
 
     void requeue(Ref ref, std::uint32_t lifetime, Tick remaining, Tick age);
+    void keep_in_time(Ref ref, std::uint32_t was, Tick was_due, Tick now);
     void reschedule(Ref ref, std::uint32_t was, std::uint32_t is, Tick remaining, Tick now);
     template <class OnRemoved>
     void remove_same_key(const KeyT& key, std::uint64_t hash, Tick now, OnRemoved&& on_removed);

@@ -54,17 +54,15 @@ inline void Table<KeyT, Payload>::prefetch_record(Ref ref) const {
     if constexpr (sizeof(Record) > cache_line_bytes) {
         prefetch_read(reinterpret_cast<const std::byte*>(record) + cache_line_bytes);
     }
+    if (accounts_ != nullptr) prefetch_write(&accounts_[ref == no_ref ? 0 : ref]);
 }
 
 template <class KeyT, class Payload>
 Ref Table<KeyT, Payload>::find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now) {
     // A candidate is a hint from before: its flow may have been removed since, its number even given to
     // another.
-    const auto is_of_key = [&](Ref ref) {
-        return (records_[ref].key.spare & spare_live) != 0 && records_[ref].key == key;
-    };
-    if (candidate == no_ref || !is_of_key(candidate)) [[unlikely]] {
-        candidate = index_.find(hash, is_of_key);
+    if (candidate == no_ref || !is_of_key(candidate, key)) [[unlikely]] {
+        candidate = index_.find(hash, [&](Ref ref) { return is_of_key(ref, key); });
         if (candidate == no_ref) return no_ref;
     }
     return reached(now, records_[candidate].expiry) ? no_ref : candidate;
@@ -256,23 +254,68 @@ bool Table<KeyT, Payload>::make_room_in_index(std::uint64_t hash, Tick now, OnRe
 template <class KeyT, class Payload>
 void Table<KeyT, Payload>::update(Ref ref, const Payload& payload, Tick expiry, Tick now) {
     Record& record = records_[ref];
-    const AgeLists& ages = state_->ages;
     const std::uint32_t was = lifetime_of(record.payload);
-    const std::uint32_t is = lifetime_of(payload);
-    const bool stays = ages.may_stay(was, is) &&
-                       (ages.surely_in_time(list_of(record), expiry - now) || expiry == record.expiry);
+    const Tick was_due = record.expiry;
     {
         const Publication publication(&record);
         publication.put(expiry_at, expiry);
         publication.put(payload_at, payload);
     }
-    if (!stays) [[unlikely]]
-        reschedule(ref, was, is, expiry - now, now);
+    keep_in_time(ref, was, was_due, now);
 }
 
 template <class KeyT, class Payload>
-void Table<KeyT, Payload>::reschedule(Ref ref, std::uint32_t was, std::uint32_t is, Tick remaining,
-                                      Tick now) {
+inline auto Table<KeyT, Payload>::columns(const std::array<Ref, lane_count>& refs) const -> Columns {
+    static_assert(payload_at + sizeof(Payload) <= std::tuple_size_v<Columns> * word_bytes,
+                  "the payload lies in the columns");
+    Columns out;
+    for (std::size_t at = 0; at < out.size(); at += 4) {
+        const auto four = load_columns([&](unsigned lane) {
+            return reinterpret_cast<const std::byte*>(&records_[refs[lane]]) + at * word_bytes;
+        });
+        std::copy(four.begin(), four.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    return out;
+}
+
+template <class KeyT, class Payload>
+template <class Changed>
+inline void Table<KeyT, Payload>::update(const std::array<Ref, lane_count>& refs, Columns columns, Tick now,
+                                         Changed&& changed) {
+    columns[0] += 1U;  // the versions
+    const auto rows = [&](std::size_t at) {
+        return rows_of(columns[at], columns[at + 1], columns[at + 2], columns[at + 3]);
+    };
+    const Quads first = rows(0), second = rows(4), third = rows(8);
+#pragma GCC unroll 8
+    for (unsigned lane = 0; lane < lane_count; ++lane) {
+        if (!changed(lane)) continue;
+        const Ref ref = refs[lane];
+        Record& record = records_[ref];
+        const std::uint32_t was = lifetime_of(record.payload);
+        const Tick was_due = record.expiry;
+        publish_rows<3>(&record, {row(first, lane), row(second, lane), row(third, lane)});
+        keep_in_time(ref, was, was_due, now);
+    }
+}
+
+/// After a change of lifetime or expiry: the record moves to another age list when it must. A deadline that
+/// moves away asks for nothing: who is examined in time for the old one is so for the new.
+template <class KeyT, class Payload>
+[[gnu::always_inline]] inline void Table<KeyT, Payload>::keep_in_time(Ref ref, std::uint32_t was,
+                                                                      Tick was_due, Tick now) {
+    const Record& record = records_[ref];
+    const AgeLists& ages = state_->ages;
+    const std::uint32_t is = lifetime_of(record.payload);
+    const bool stays = ages.may_stay(was, is) && (reached(record.expiry, was_due) ||
+                                                  ages.surely_in_time(list_of(record), record.expiry - now));
+    if (!stays) [[unlikely]]
+        reschedule(ref, was, is, record.expiry - now, now);
+}
+
+template <class KeyT, class Payload>
+[[gnu::noinline]] void Table<KeyT, Payload>::reschedule(Ref ref, std::uint32_t was, std::uint32_t is,
+                                                        Tick remaining, Tick now) {
     AgeLists& ages = state_->ages;
     const Tick age = ages.advance(now);
     if (ages.may_stay(was, is) && ages.in_time(ref, list_of(records_[ref]), remaining, age)) return;

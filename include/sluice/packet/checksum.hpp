@@ -9,6 +9,7 @@
 
 #include "sluice/base/endian.hpp"
 #include "sluice/packet/headers.hpp"
+#include "sluice/packet/plain.hpp"
 
 namespace sluice::packet {
 
@@ -66,6 +67,11 @@ class TransportChecksum {
 /// All of it in one piece.
 [[nodiscard]] ChecksumVerdict verify_transport(const Headers& headers,
                                                std::span<const std::uint8_t> transport);
+
+/// Both checksums of the plain packet (of IPv6 the one there is) whose network header lies at offset
+/// `network` of `input`; false too when its payload is not all there.
+template <Family family>
+[[nodiscard]] bool plain_checksums_hold(const ParseInput& input, std::size_t network);
 
 /// Writes the right checksum into a TCP, UDP, ICMP or ICMPv6 header that begins `transport`.
 void write_transport_checksum(const Headers& headers, std::span<std::uint8_t> transport);

@@ -36,10 +36,6 @@ struct ParseInput {
 /// reason for a refusal is in the result. `out` is overwritten whole.
 void parse(const ParseInput& input, Headers& out);
 
-/// The same result for every input, without the short cut that parse() takes for plain TCP over IPv4 over
-/// Ethernet.
-void parse_general(const ParseInput& input, Headers& out);
-
 /// A packet quoted in an ICMP error: its network header and at least the first eight bytes behind it (RFC
 /// 792; RFC 4443). `tcp_sequence_known` says that the quote reached the sequence number.
 struct Quote {

@@ -3,12 +3,13 @@
 // A burst goes through three stages, each a short loop over all of it, so that the memory one stage will need
 // has been asked for by the stage before:
 //
-//   classify   parse the headers, check checksums, build the key, hash it          -> prefetch the index
-//   bucket locate     first record in the bucket whose fingerprint fits                   -> prefetch the
-//   record's line judge      in order of arrival: find for certain, step, publish, decide
+//     classify  parse, check checksums, build the key, hash it              -> prefetch the index's bucket
+//     locate    the record in the bucket whose fingerprint fits             -> prefetch the record's line
+//     judge     find for certain, step, publish, decide
 //
-// The last stage is sequential on purpose: a SYN and its SYN,ACK may lie in one burst, and the second must
-// find what the first created. By then every line it touches has arrived.
+// Judging keeps the order of arrival: a SYN and its SYN,ACK may lie in one burst, and the second must find
+// what the first created. Only neighbours that belong to different established connections, for whom order
+// means nothing, are taken together (tracker_established.hpp).
 //
 // One tracker belongs to one worker: no lock, no shared write, no allocation after create().
 #pragma once
@@ -28,6 +29,7 @@
 #include "sluice/packet/fragments.hpp"
 #include "sluice/packet/icmp.hpp"
 #include "sluice/packet/parse.hpp"
+#include "sluice/packet/plain.hpp"
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/datagram_flow.hpp"
 #include "sluice/pipeline/flow_state.hpp"
@@ -36,11 +38,18 @@
 #include "sluice/pipeline/settings.hpp"
 #include "sluice/pipeline/steering.hpp"
 #include "sluice/pipeline/verdict.hpp"
+#include "sluice/tcp/established.hpp"
 #include "sluice/tcp/step.hpp"
 
 namespace sluice::pipeline {
 
 inline constexpr std::size_t max_burst = 64;
+
+/// Direction of a packet that goes from endpoint `from_high` of a record whose originator is
+/// `original_from_high`.
+[[nodiscard]] constexpr tcp::Direction direction_of(bool from_high, bool original_from_high) {
+    return from_high == original_from_high ? tcp::Direction::original : tcp::Direction::reply;
+}
 
 /// The time of a burst.
 struct Now {
@@ -69,6 +78,10 @@ struct Output {
 /// How long each lifetime lasts.
 using Intervals = std::array<Tick, flow::max_lifetimes>;
 [[nodiscard]] Intervals intervals_of(const Settings& settings);
+
+/// What distinguishes the flows of each port pair.
+using Domains = std::array<flow::Domain, max_port_pairs>;
+[[nodiscard]] Domains domains_of(const Settings& settings);
 
 /// Sees each TCP segment judged and each flow that goes, for replay and tests; costs nothing when it is
 /// NoObserver. Another observer has `void segment(const tcp::Connection& before, const tcp::PendingSyn&,
@@ -125,23 +138,39 @@ class Tracker {
     using Fragments = packet::FragmentTable<Packet*>;
 
     enum class Kind : std::uint8_t { refused, not_ip, untracked, fragment, icmp_error, flow };
+    static_assert(Kind::icmp_error > Kind::fragment && Kind::flow > Kind::fragment,
+                  "the last two are located");
 
-    /// One packet on its way through the stages.
-    struct Item {
-        Packet* packet;
+    /// What the parser says of a packet that is not plain TCP.
+    struct General {
         packet::Headers headers;
-        Kind kind;
-        Reason refusal;
-        bool from_high;         ///< direction of the packet (icmp_error: of the packet quoted)
-        std::uint32_t packets;  ///< 1, or the fragments of a datagram
-        std::uint32_t bytes;    ///< frame lengths
-        flow::Ref candidate;
-        std::uint64_t hash;
-        flow::Key4 key4;  ///< by headers.family
-        flow::Key6 key6;
-        packet::Quote quote;  ///< icmp_error only
+        packet::Quote quote;  ///< Kind::icmp_error only
     };
 
+    /// One packet on its way through the stages: no more than the judge of plain TCP asks for.
+    struct alignas(flow::cache_line_bytes) Item {
+        Packet* packet;
+        std::uint64_t hash;
+        union {  // by family
+            flow::Key4 key4;
+            flow::Key6 key6;
+        };
+        // These three are one row of lanes.
+        tcp::Segment segment;         ///< TCP only
+        flow::Ref candidate;          ///< where its flow may lie
+        std::uint32_t reply_mask;     ///< set while it waits with others of its kind: all ones for a reply
+        std::uint32_t packets;        ///< 1, or the fragments of a datagram
+        std::uint32_t bytes;          ///< frame lengths
+        std::uint32_t network_bytes;  ///< from the IP header on, link padding left out: what is accounted
+        Kind kind;
+        Reason refusal;
+        packet::Family family;
+        std::uint8_t protocol;
+        bool from_high;    ///< direction of the packet (icmp_error: of the packet quoted)
+        bool is_answer;    ///< an ICMP reply to a query
+        bool plain_ack;    ///< of an open connection it would need no more than step_established()
+        General* general;  ///< null for plain TCP
+    };
     /// One fragment of a complete datagram.
     struct Piece {
         const Packet* packet;
@@ -184,6 +213,7 @@ class Tracker {
             Fragments&& fragments)
         : settings_(&settings),
           intervals_(intervals_of(settings)),
+          untagged_(domains_of(settings)),
           steering_(steering),
           link_(link),
           observer_(observer),
@@ -195,16 +225,32 @@ class Tracker {
           mailbox_(std::make_unique<Mailbox>()) {}
 
     // classify (tracker_classify.hpp)
-    void classify(Item& item);
+    void classify(Item& item, General& general);
+    template <packet::Family family>
+    [[nodiscard]] bool classify_plain(Item& item, const packet::ParseInput& input, std::size_t network,
+                                      std::uint16_t tag);
+    [[nodiscard]] bool classify_other_plain(Item& item);
+    template <packet::Family family>
+    [[nodiscard]] bool plain_checksums_hold(const Packet* packet, std::size_t network) const;
+    template <packet::Family family>
+    [[nodiscard]] bool plain_sums_hold(const Packet* packet, std::size_t network) const;
+    void classify_general(Item& item, General& general);
     void classify_parsed(Item& item, const packet::ParseInput& input);
     void classify_quote(Item& item, const packet::ParseInput& input);
     [[nodiscard]] bool checksums_hold(const Item& item, const packet::ParseInput& input) const;
+    [[nodiscard]] packet::ParseInput input_of(const Packet* packet) const {
+        return {{Io::data(packet), Io::first_length(packet)}, Io::length(packet), link_};
+    }
+    [[nodiscard]] flow::Domain domain_of(const Packet* packet, std::uint16_t outer_tag,
+                                         std::uint16_t inner_tag = flow::Domain::no_tag) const;
     [[nodiscard]] flow::Domain domain_of(const Item& item) const;
     template <unsigned AddressBytes>
     void hash_key(Item& item, const flow::DirectedKey<AddressBytes>& directed);
     void locate(Item& item);
 
-    // judge (tracker_judge.hpp)
+    // judge (tracker_judge.hpp, tracker_established.hpp)
+    template <unsigned AddressBytes>
+    class EstablishedGroup;
     void judge(Item& item, Now now, Output<Io>& out);
     void judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out);
     template <unsigned AddressBytes>
@@ -224,6 +270,7 @@ class Tracker {
     Decision refuse(const Item& item, Reason reason) const;
     Decision no_room(const Item& item);
     void pass_untracked(const Item& item, Output<Io>& out);
+    void count(const Item& item, const Decision& decision);
     void finish(const Item& item, Packet* packet, const Decision& decision, Output<Io>& out);
 
     // fragments (tracker_fragments.hpp)
@@ -251,6 +298,7 @@ class Tracker {
 
     const Settings* settings_;
     Intervals intervals_;  ///< of settings_
+    Domains untagged_;     ///< of settings_: the domain of each port pair, without tags
     Steering steering_;
     packet::LinkLayer link_;
     [[no_unique_address]] Observer* observer_;
@@ -265,11 +313,13 @@ class Tracker {
     } flush_;
     Counters counters_;
     std::array<Item, max_burst> items_;
+    std::array<General, max_burst> general_;
 };
 
 }  // namespace sluice::pipeline
 
 #include "sluice/pipeline/tracker_classify.hpp"
 #include "sluice/pipeline/tracker_control.hpp"
+#include "sluice/pipeline/tracker_established.hpp"
 #include "sluice/pipeline/tracker_fragments.hpp"
 #include "sluice/pipeline/tracker_judge.hpp"

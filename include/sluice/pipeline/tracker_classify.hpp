@@ -5,6 +5,24 @@
 
 namespace sluice::pipeline {
 
+inline void set_options(tcp::Segment& segment, const packet::TcpOptions& options) {
+    segment.sack_highest = options.sack_highest;
+    segment.window_scale = options.window_scale;
+    segment.has_window_scale = options.has_window_scale;
+    segment.sack_permitted = options.sack_permitted;
+    segment.has_sack = options.has_sack;
+}
+
+[[nodiscard]] inline tcp::Segment segment_of(const packet::Headers& headers) {
+    tcp::Segment segment{.sequence = headers.tcp.sequence,
+                         .acknowledgement = headers.tcp.acknowledgement,
+                         .payload_length = headers.tcp.payload_length,
+                         .window = headers.tcp.window,
+                         .flags = headers.tcp.flags};
+    set_options(segment, headers.tcp.options);
+    return segment;
+}
+
 /// IHL in the first byte of an IPv4 header, in bytes.
 [[nodiscard]] constexpr std::size_t ipv4_header_length(std::uint8_t first_byte) {
     return (first_byte & 0xFU) * 4U;
@@ -26,32 +44,108 @@ void add_piecewise(packet::TransportChecksum& sum, const typename Io::Packet* pa
 }
 
 template <PacketIo Io, class Observer>
-void Tracker<Io, Observer>::classify(Item& item) {
-    Packet* packet = item.packet;
-    const std::uint32_t length = Io::length(packet);
-    const std::uint32_t first = Io::first_length(packet);
+[[gnu::always_inline]] inline void Tracker<Io, Observer>::classify(Item& item, General& general) {
+    const packet::ParseInput input = input_of(item.packet);
     item.packets = 1;
-    item.bytes = length;
-    item.candidate = flow::no_ref;
+    item.bytes = static_cast<std::uint32_t>(input.frame_length);
+    // Any plain packet is longer than a link header and a tag.
+    if (link_ == packet::LinkLayer::ethernet &&
+        input.bytes.size() >= packet::ethernet_header_bytes + packet::vlan_tag_bytes) [[likely]] {
+        if (load<be16>(input.bytes.data() + 12) == be16(packet::ether_type_ipv4)) [[likely]] {
+            if (classify_plain<packet::Family::ipv4>(item, input, packet::ethernet_header_bytes,
+                                                     flow::Domain::no_tag)) [[likely]]
+                return;
+        } else if (classify_other_plain(item)) {
+            return;
+        }
+    }
+    classify_general(item, general);
+}
 
+/// Plain TCP that is not IPv4 right behind the Ethernet header.
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] bool Tracker<Io, Observer>::classify_other_plain(Item& item) {
+    const packet::ParseInput input = input_of(item.packet);
+    using packet::Family;
+    std::size_t network = packet::ethernet_header_bytes;
+    std::uint16_t ether_type = load<be16>(input.bytes.data() + 12).host();
+    std::uint16_t tag = flow::Domain::no_tag;
+    if (packet::is_vlan_tag(ether_type)) {
+        tag = load<be16>(input.bytes.data() + network).host() & 0x0FFFU;
+        ether_type = load<be16>(input.bytes.data() + network + 2).host();
+        network += packet::vlan_tag_bytes;
+    }
+    if (ether_type == packet::ether_type_ipv4) return classify_plain<Family::ipv4>(item, input, network, tag);
+    if (ether_type == packet::ether_type_ipv6) return classify_plain<Family::ipv6>(item, input, network, tag);
+    return false;
+}
+
+/// Fills `item` for plain TCP with sound checksums. False: the general path decides, from the start.
+template <PacketIo Io, class Observer>
+template <packet::Family family>
+[[gnu::always_inline]] inline bool Tracker<Io, Observer>::classify_plain(Item& item,
+                                                                         const packet::ParseInput& input,
+                                                                         std::size_t network,
+                                                                         std::uint16_t tag) {
+    constexpr unsigned address_bytes = family == packet::Family::ipv4 ? 4 : 16;
+    packet::PlainTcp plain;
+    if (!packet::read_plain<family>(input, network, plain)) [[unlikely]]
+        return false;
+    const std::uint8_t* const source = plain.addresses;
+    const std::uint8_t* const destination = plain.addresses + address_bytes;
+    // A host that talks to itself through us: the general path looks at the ports as well.
+    if (std::memcmp(source, destination, address_bytes) == 0) [[unlikely]]
+        return false;
+    if (!plain_checksums_hold<family>(item.packet, network)) [[unlikely]]
+        return false;
+
+    item.kind = Kind::flow;
+    item.refusal = Reason::none;
+    item.family = family;
+    item.protocol = packet::tcp;
+    item.network_bytes = plain.network_length();
+    item.segment.set(plain.sequence, plain.acknowledgement, plain.payload_length(), plain.window_and_flags);
+    item.plain_ack = tcp::is_plain_ack(plain.flags());
+    if (!plain.options_are_usual()) [[unlikely]] {
+        set_options(item.segment, plain.options());
+        item.plain_ack &= !item.segment.has_sack;
+    }
+    auto& key = this->template key<address_bytes>(item);
+    const auto port = [&](std::size_t at) {
+        return __builtin_bswap16(load<std::uint16_t>(plain.segment + at));
+    };
+    item.from_high = flow::write_key<address_bytes, true>(key, source, destination, port(0), port(2),
+                                                          packet::tcp, domain_of(item.packet, tag));
+    item.hash = table<address_bytes>().hash_of(key);
+    table<address_bytes>().prefetch_bucket(item.hash);
+    return true;
+}
+
+/// Whatever is not plain TCP.
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] void Tracker<Io, Observer>::classify_general(Item& item, General& general) {
+    packet::ParseInput input = input_of(item.packet);
+    item.general = &general;
+    item.plain_ack = false;
     // Headers split over segments are copied into one piece; the packet itself is never touched.
     std::array<std::uint8_t, packet::max_header_bytes> gathered;
-    packet::ParseInput input{{Io::data(packet), first}, length, link_};
-    if (first < length && first < packet::max_header_bytes) [[unlikely]] {
-        const auto count = std::min(length, std::uint32_t{packet::max_header_bytes});
-        Io::copy(packet, 0, count, gathered.data());
+    if (input.bytes.size() < input.frame_length && input.bytes.size() < gathered.size()) [[unlikely]] {
+        const auto count = static_cast<std::uint32_t>(std::min(input.frame_length, gathered.size()));
+        Io::copy(item.packet, 0, count, gathered.data());
         input.bytes = {gathered.data(), count};
     }
-    packet::parse(input, item.headers);
-    item.refusal = item.headers.refusal;
+    const packet::Headers& headers = general.headers;
+    packet::parse(input, general.headers);
+    item.refusal = headers.refusal;
+    item.family = headers.family;
     if (item.refusal != Reason::none) [[unlikely]] {
         item.kind = Kind::refused;
-    } else if (item.headers.family == packet::Family::none) [[unlikely]] {
+    } else if (headers.family == packet::Family::none) [[unlikely]] {
         item.kind = Kind::not_ip;
     } else if (!checksums_hold(item, input)) [[unlikely]] {
         item.kind = Kind::refused;
         item.refusal = Reason::bad_checksum;
-    } else if (item.headers.fragment.present) [[unlikely]] {
+    } else if (headers.fragment.present) [[unlikely]] {
         item.kind = Kind::fragment;
     } else {
         classify_parsed(item, input);
@@ -61,7 +155,12 @@ void Tracker<Io, Observer>::classify(Item& item) {
 /// A whole packet, or a datagram put together: which flow would it belong to?
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::classify_parsed(Item& item, const packet::ParseInput& input) {
-    const packet::Headers& headers = item.headers;
+    const packet::Headers& headers = item.general->headers;
+    item.family = headers.family;
+    item.protocol = headers.protocol;
+    item.network_bytes = headers.transport_offset - headers.network_offset + headers.transport_length;
+    item.is_answer = headers.icmp_query && packet::is_icmp_reply(headers.protocol, headers.icmp_type);
+    if (headers.protocol == packet::tcp) item.segment = segment_of(headers);
     if (headers.icmp_error) [[unlikely]] {
         classify_quote(item, input);
         return;
@@ -89,15 +188,16 @@ void Tracker<Io, Observer>::classify_parsed(Item& item, const packet::ParseInput
 /// An ICMP error is looked up by the packet it quotes.
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::classify_quote(Item& item, const packet::ParseInput& input) {
-    item.quote = packet::parse_quote(input, item.headers);
-    const packet::Quote& quote = item.quote;
+    const packet::Headers& headers = item.general->headers;
+    packet::Quote& quote = item.general->quote;
+    quote = packet::parse_quote(input, headers);
     if (!quote.valid) {
         item.kind = Kind::refused;
         item.refusal = Reason::malformed;
         return;
     }
     // The error goes to the sender of the packet it quotes, and both are of one family.
-    if (quote.family != item.headers.family || quote.source != item.headers.destination) {
+    if (quote.family != headers.family || quote.source != headers.destination) {
         item.kind = Kind::refused;
         item.refusal = Reason::icmp_mismatch;
         return;
@@ -118,14 +218,23 @@ void Tracker<Io, Observer>::classify_quote(Item& item, const packet::ParseInput&
     });
 }
 
+/// Of a packet with these tags; no_tag: none.
+template <PacketIo Io, class Observer>
+[[gnu::always_inline]] inline flow::Domain Tracker<Io, Observer>::domain_of(const Packet* packet,
+                                                                            std::uint16_t outer_tag,
+                                                                            std::uint16_t inner_tag) const {
+    constexpr std::uint16_t no_tag = flow::Domain::no_tag;
+    const flow::Domain untagged = untagged_[Io::port_pair(packet) % max_port_pairs];
+    if ((outer_tag == no_tag && inner_tag == no_tag) || !settings_->vlan_in_key) [[likely]]
+        return untagged;
+    return flow::Domain::make(outer_tag, inner_tag, untagged.pair(), untagged.zone);
+}
+
 template <PacketIo Io, class Observer>
 flow::Domain Tracker<Io, Observer>::domain_of(const Item& item) const {
-    const std::uint8_t pair = Io::port_pair(item.packet) % max_port_pairs;
-    const packet::Headers& headers = item.headers;
-    const bool tags = settings_->vlan_in_key;
-    return flow::Domain::make(tags && headers.vlan_count > 0 ? headers.vlan[0] : flow::Domain::no_tag,
-                              tags && headers.vlan_count > 1 ? headers.vlan[1] : flow::Domain::no_tag, pair,
-                              settings_->zone[pair]);
+    const packet::Headers& headers = item.general->headers;
+    return domain_of(item.packet, headers.vlan_count > 0 ? headers.vlan[0] : flow::Domain::no_tag,
+                     headers.vlan_count > 1 ? headers.vlan[1] : flow::Domain::no_tag);
 }
 
 template <PacketIo Io, class Observer>
@@ -138,19 +247,42 @@ void Tracker<Io, Observer>::hash_key(Item& item, const flow::DirectedKey<Address
 }
 
 template <PacketIo Io, class Observer>
-void Tracker<Io, Observer>::locate(Item& item) {
-    if (item.kind != Kind::flow && item.kind != Kind::icmp_error) return;
-    by_family(item.headers.family, [&]<unsigned AddressBytes>() {
+[[gnu::always_inline]] inline void Tracker<Io, Observer>::locate(Item& item) {
+    if (item.kind < Kind::icmp_error) [[unlikely]]
+        return;
+    by_family(item.family, [&]<unsigned AddressBytes>() {
         item.candidate = table<AddressBytes>().candidate(item.hash);
-        if (item.candidate != flow::no_ref) table<AddressBytes>().prefetch_record(item.candidate);
+        table<AddressBytes>().prefetch_record(item.candidate);
     });
+}
+
+/// The same question of plain TCP, answered where that is quick: false may mean that it was not.
+template <PacketIo Io, class Observer>
+template <packet::Family family>
+[[gnu::always_inline]] inline bool Tracker<Io, Observer>::plain_checksums_hold(const Packet* packet,
+                                                                               std::size_t network) const {
+    constexpr ChecksumState good = ChecksumState::good;
+    const bool network_good = family == packet::Family::ipv6 || Io::network_checksum(packet) == good;
+    if (network_good && Io::transport_checksum(packet) == good) [[likely]]
+        return true;
+    return plain_sums_hold<family>(packet, network);
+}
+
+template <PacketIo Io, class Observer>
+template <packet::Family family>
+[[gnu::noinline]] bool Tracker<Io, Observer>::plain_sums_hold(const Packet* packet,
+                                                              std::size_t network) const {
+    constexpr ChecksumState bad = ChecksumState::bad;
+    if (family == packet::Family::ipv4 && Io::network_checksum(packet) == bad) return false;
+    if (Io::transport_checksum(packet) == bad) return false;
+    return !settings_->checksum || packet::plain_checksums_hold<family>(input_of(packet), network);
 }
 
 /// The port's word where it has one; our own sums otherwise, when the setting asks. A fragment's transport
 /// checksum spans its datagram and is verified when that is complete.
 template <PacketIo Io, class Observer>
 bool Tracker<Io, Observer>::checksums_hold(const Item& item, const packet::ParseInput& input) const {
-    const packet::Headers& headers = item.headers;
+    const packet::Headers& headers = item.general->headers;
     const ChecksumState network = Io::network_checksum(item.packet);
     const ChecksumState transport = Io::transport_checksum(item.packet);
     if (headers.family == packet::Family::ipv4) {

@@ -19,6 +19,14 @@ namespace sluice::pipeline {
     return out;
 }
 
+[[nodiscard]] inline Domains domains_of(const Settings& settings) {
+    Domains out;
+    for (std::size_t pair = 0; pair < out.size(); ++pair)
+        out[pair] = flow::Domain::make(flow::Domain::no_tag, flow::Domain::no_tag,
+                                       static_cast<std::uint8_t>(pair), settings.zone[pair]);
+    return out;
+}
+
 [[nodiscard]] inline flow::TableConfig table_config(std::uint32_t capacity, const Limits& limits,
                                                     const Settings& settings, const flow::Secret& secret) {
     flow::TableConfig config;
@@ -237,6 +245,7 @@ template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::adopt_settings(const Settings& settings, Tick now) {
     settings_ = &settings;
     intervals_ = intervals_of(settings);
+    untagged_ = domains_of(settings);
     table4_.set_intervals(intervals_, now);
     table6_.set_intervals(intervals_, now);
     fragments_.set_timeouts(settings.fragment_timeout_ipv4 * ticks_per_second,

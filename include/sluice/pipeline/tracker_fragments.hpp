@@ -9,7 +9,7 @@ namespace sluice::pipeline {
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::collect_fragment(Item& item, Now now, Output<Io>& out) {
     const flow::Domain domain = domain_of(item);
-    const packet::FragmentPiece<Packet*> piece{.headers = item.headers,
+    const packet::FragmentPiece<Packet*> piece{.headers = item.general->headers,
                                                .vlans_and_pair = domain.vlans_and_pair,
                                                .zone = domain.zone,
                                                .frame_bytes = item.bytes,
@@ -20,7 +20,7 @@ void Tracker<Io, Observer>::collect_fragment(Item& item, Now now, Output<Io>& ou
         const unsigned collector = flow::owner_of(fragments_.hash_of(piece), steering_.workers);
         if (collector != steering_.self) {
             const Decision elsewhere{.action = Action::handover,
-                                     .family = item.headers.family,
+                                     .family = item.family,
                                      .owner = static_cast<std::uint8_t>(collector)};
             finish(item, item.packet, elsewhere, out);
             return;
@@ -126,7 +126,11 @@ packet::ParseInput Tracker<Io, Observer>::parse_fragment(const Packet* fragment,
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::judge_datagram(std::span<Packet* const> fragments, Now now, Output<Io>& out) {
     link_fragments<Io>(fragments);
+    General general;
     Item item;
+    item.general = &general;
+    item.plain_ack = false;
+    item.family = packet::Family::none;
     item.packet = fragments.front();
     item.kind = Kind::refused;
     item.refusal = Reason::malformed;
@@ -150,7 +154,8 @@ void Tracker<Io, Observer>::judge_datagram(std::span<Packet* const> fragments, N
     }
     if (first != nullptr) {
         HeaderBytes bytes;
-        const packet::ParseInput input = parse_fragment(first, bytes, item.headers);
+        const packet::ParseInput input = parse_fragment(first, bytes, general.headers);
+        item.family = general.headers.family;
         adopt_datagram_length(item, total);
         if (item.refusal == Reason::none && !datagram_checksum_holds(item, {pieces.data(), fragments.size()}))
             item.refusal = Reason::bad_checksum;
@@ -175,7 +180,7 @@ void Tracker<Io, Observer>::judge_datagram(std::span<Packet* const> fragments, N
 /// From here on the first fragment's headers speak for the datagram.
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::adopt_datagram_length(Item& item, std::uint32_t total) const {
-    packet::Headers& headers = item.headers;
+    packet::Headers& headers = item.general->headers;
     // IPv6 extension headers behind the fragment header belong to the fragmentable part and not to the
     // transport.
     const std::uint32_t extension_bytes = headers.fragment.length - headers.transport_length;
@@ -194,7 +199,8 @@ bool Tracker<Io, Observer>::datagram_checksum_holds(const Item& item, std::span<
     if (!settings_->checksum) return true;
     std::sort(pieces.begin(), pieces.end(),
               [](const Piece& a, const Piece& b) { return a.offset < b.offset; });
-    packet::TransportChecksum sum(item.headers, item.headers.transport_length);
+    const packet::Headers& headers = item.general->headers;
+    packet::TransportChecksum sum(headers, headers.transport_length);
     for (const Piece& piece : pieces) {
         if (Io::transport_checksum(piece.packet) == ChecksumState::good)
             return true;  // vouched for by the source

@@ -5,34 +5,9 @@
 
 namespace sluice::pipeline {
 
-[[nodiscard]] inline tcp::Segment segment_of(const packet::Headers& headers) {
-    const packet::TcpFields& fields = headers.tcp;
-    return {.sequence = fields.sequence,
-            .acknowledgement = fields.acknowledgement,
-            .payload_length = fields.payload_length,
-            .sack_highest = fields.options.sack_highest,
-            .window = fields.window,
-            .flags = fields.flags,
-            .window_scale = fields.options.window_scale,
-            .has_window_scale = fields.options.has_window_scale,
-            .sack_permitted = fields.options.sack_permitted,
-            .has_sack = fields.options.has_sack};
-}
-
-/// Direction of a packet that goes from endpoint `from_high` of a record whose originator is
-/// `original_from_high`.
-[[nodiscard]] constexpr tcp::Direction direction_of(bool from_high, bool original_from_high) {
-    return from_high == original_from_high ? tcp::Direction::original : tcp::Direction::reply;
-}
-
 /// nf_conntrack's word for a packet that belongs to a flow: new until the other side has been heard.
 [[nodiscard]] constexpr CtState ct_state_of(tcp::Direction direction, bool seen_reply) {
     return direction == tcp::Direction::reply || seen_reply ? CtState::established : CtState::new_flow;
-}
-
-/// Bytes from the IP header on, link padding left out: what nf_conntrack accounts.
-[[nodiscard]] inline std::uint32_t network_length(const packet::Headers& headers) {
-    return headers.transport_offset - headers.network_offset + headers.transport_length;
 }
 
 template <PacketIo Io, class Observer>
@@ -47,10 +22,26 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
     for (std::size_t i = 0; i < count; ++i) {
         if (i + header_prefetch_distance < count) Io::prefetch_header(burst[i + header_prefetch_distance]);
         items_[i].packet = burst[i];
-        classify(items_[i]);
+        classify(items_[i], general_[i]);
     }
     for (std::size_t i = 0; i < count; ++i) locate(items_[i]);
-    for (std::size_t i = 0; i < count; ++i) judge(items_[i], now, out);
+    if constexpr (Observer::watches) {
+        for (std::size_t i = 0; i < count; ++i) judge(items_[i], now, out);
+    } else {
+        EstablishedGroup<4> group4(*this, now, out);
+        EstablishedGroup<16> group6(*this, now, out);
+        for (std::size_t i = 0; i < count; ++i) {
+            Item& item = items_[i];
+            if (item.plain_ack &&
+                (item.family == packet::Family::ipv4 ? group4.take(item) : group6.take(item)))
+                continue;
+            group4.judge();
+            group6.judge();
+            judge(item, now, out);
+        }
+        group4.judge();
+        group6.judge();
+    }
 }
 
 template <PacketIo Io, class Observer>
@@ -73,7 +64,7 @@ void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
     }
     bool pass = settings_->pass_other_ether_types;
     const std::uint16_t ether_type =
-        item.headers.ether_type < 0x600 ? std::uint16_t{0} : item.headers.ether_type;
+        item.general->headers.ether_type < 0x600 ? std::uint16_t{0} : item.general->headers.ether_type;
     for (std::size_t i = 0; i < settings_->ether_type_count; ++i)
         if (settings_->ether_types[i].ether_type == ether_type) pass = settings_->ether_types[i].pass;
     finish(item, item.packet,
@@ -85,19 +76,18 @@ void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
 
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::pass_untracked(const Item& item, Output<Io>& out) {
-    const Decision decision{
-        .action = Action::pass, .state = CtState::untracked, .family = item.headers.family};
+    const Decision decision{.action = Action::pass, .state = CtState::untracked, .family = item.family};
     finish(item, item.packet, decision, out);
 }
 
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out) {
-    const Decision decision = by_family(item.headers.family, [&]<unsigned AddressBytes>() {
+    const Decision decision = by_family(item.family, [&]<unsigned AddressBytes>() {
         if (steering_.workers > 1) {
             const unsigned owner = steering_.owner(key<AddressBytes>(item), item.hash);
             if (owner != steering_.self)
                 return Decision{.action = Action::handover,
-                                .family = item.headers.family,
+                                .family = item.family,
                                 .owner = static_cast<std::uint8_t>(owner)};
         }
         return item.kind == Kind::flow ? judge_flow<AddressBytes>(item, now)
@@ -111,14 +101,14 @@ template <unsigned AddressBytes>
 Decision Tracker<Io, Observer>::judge_flow(Item& item, Now now) {
     const flow::Ref ref =
         table<AddressBytes>().find(key<AddressBytes>(item), item.hash, item.candidate, now.tick);
-    return item.headers.protocol == packet::tcp ? judge_tcp<AddressBytes>(item, ref, now)
-                                                : judge_datagram_flow<AddressBytes>(item, ref, now);
+    return item.protocol == packet::tcp ? judge_tcp<AddressBytes>(item, ref, now)
+                                        : judge_datagram_flow<AddressBytes>(item, ref, now);
 }
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
-    const tcp::Segment segment = segment_of(item.headers);
+    const tcp::Segment& segment = item.segment;
     if (ref == flow::no_ref) return open_tcp<AddressBytes>(item, segment, now);
 
     auto& flows = table<AddressBytes>();
@@ -162,11 +152,11 @@ Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
     if (verdict.outcome == Outcome::accepted || state.tcp.pending_syn != record.payload.tcp.pending_syn ||
         state.tcp.seen_reply != record.payload.tcp.seen_reply)
         flows.update(ref, state, expiry, now.tick);
-    flows.account(ref, static_cast<unsigned>(direction), network_length(item.headers));
+    flows.account(ref, static_cast<unsigned>(direction), item.network_bytes);
     return {.action = Action::pass,
             .state = ct_state_of(direction, state.tcp.seen_reply),
             .reason = verdict.reason,
-            .family = item.headers.family,
+            .family = item.family,
             .direction = direction,
             .flow = ref};
 }
@@ -187,7 +177,7 @@ Decision Tracker<Io, Observer>::open_tcp(Item& item, const tcp::Segment& segment
     return {.action = Action::pass,
             .state = CtState::new_flow,
             .reason = verdict.reason,
-            .family = item.headers.family,
+            .family = item.family,
             .flow = ref};
 }
 
@@ -195,16 +185,13 @@ template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 Decision Tracker<Io, Observer>::judge_datagram_flow(Item& item, flow::Ref ref, Now now) {
     auto& flows = table<AddressBytes>();
-    const std::uint8_t protocol = item.headers.protocol;
+    const std::uint8_t protocol = item.protocol;
     if (ref == flow::no_ref) {
-        const bool answer =
-            item.headers.icmp_query && packet::is_icmp_reply(protocol, item.headers.icmp_type);
-        if (answer) return refuse(item, Reason::no_connection);  // to a query that nobody sent
+        if (item.is_answer) return refuse(item, Reason::no_connection);  // to a query that nobody sent
         const FlowState state = open_datagram_flow(protocol, now.tick);
         ref = insert<AddressBytes>(item, state, first_lifetime(protocol), now);
         if (ref == flow::no_ref) return no_room(item);
-        return {
-            .action = Action::pass, .state = CtState::new_flow, .family = item.headers.family, .flow = ref};
+        return {.action = Action::pass, .state = CtState::new_flow, .family = item.family, .flow = ref};
     }
 
     const auto& record = flows.record(ref);
@@ -214,10 +201,10 @@ Decision Tracker<Io, Observer>::judge_datagram_flow(Item& item, flow::Ref ref, N
     const auto lifetime = static_cast<Lifetime>(state.datagram.lifetime);
     const Tick expiry = state.datagram.fixed_timeout ? record.expiry : now.tick + ticks_of(lifetime);
     flows.update(ref, state, expiry, now.tick);
-    flows.account(ref, static_cast<unsigned>(direction), network_length(item.headers));
+    flows.account(ref, static_cast<unsigned>(direction), item.network_bytes);
     return {.action = Action::pass,
             .state = ct_state_of(direction, state.datagram.seen_reply),
-            .family = item.headers.family,
+            .family = item.family,
             .direction = direction,
             .flow = ref};
 }
@@ -254,11 +241,12 @@ Decision Tracker<Io, Observer>::judge_icmp_error(Item& item, Now now) {
 
     const auto& record = flows.record(ref);
     const tcp::Direction quoted = direction_of(item.from_high, flows.original_from_high(record));
+    const packet::Quote& quote = item.general->quote;
     const bool fits =
-        item.quote.protocol != packet::tcp ||
-        (item.quote.tcp_sequence_known && quote_fits(record.payload.tcp, quoted, item.quote.tcp_sequence));
+        quote.protocol != packet::tcp ||
+        (quote.tcp_sequence_known && quote_fits(record.payload.tcp, quoted, quote.tcp_sequence));
     Decision decision =
-        fits ? Decision{.action = Action::pass, .state = CtState::related, .family = item.headers.family}
+        fits ? Decision{.action = Action::pass, .state = CtState::related, .family = item.family}
              : refuse(item, Reason::icmp_mismatch);
     decision.direction = tcp::opposite(quoted);
     decision.flow = ref;
@@ -277,7 +265,7 @@ flow::Ref Tracker<Io, Observer>::insert(Item& item, const FlowState& state, Life
     }
     counters_.insert.add();
     flows.set_start(ref, now.wall_nanoseconds);
-    flows.account(ref, 0, network_length(item.headers));
+    flows.account(ref, 0, item.network_bytes);
     return ref;
 }
 
@@ -297,7 +285,7 @@ Decision Tracker<Io, Observer>::refuse(const Item& item, Reason reason) const {
     return {.action = settings_->drop_invalid ? Action::drop : Action::pass,
             .state = CtState::invalid,
             .reason = reason,
-            .family = item.headers.family};
+            .family = item.family};
 }
 
 template <PacketIo Io, class Observer>
@@ -305,16 +293,21 @@ Decision Tracker<Io, Observer>::no_room(const Item& item) {
     return {.action = settings_->drop_when_full ? Action::drop : Action::pass,
             .state = CtState::untracked,
             .reason = Reason::table_full,
-            .family = item.headers.family};
+            .family = item.family};
 }
 
 /// Counts a decision, once, and hands it out.
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::finish(const Item& item, Packet* packet, const Decision& decision,
                                    Output<Io>& out) {
+    count(item, decision);
+    out.add(packet, decision);
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::count(const Item& item, const Decision& decision) {
     if (decision.action == Action::handover) {
         counters_.handed_over.add(item.packets);
-        out.add(packet, decision);
         return;
     }
     counters_.packets.add(item.packets);
@@ -340,7 +333,6 @@ void Tracker<Io, Observer>::finish(const Item& item, Packet* packet, const Decis
             counters_.found.add(item.packets);
             break;
     }
-    out.add(packet, decision);
 }
 
 }  // namespace sluice::pipeline

@@ -1,7 +1,9 @@
 // One TCP segment as the engine sees it, and the settings it obeys.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace sluice::tcp {
 
@@ -25,7 +27,22 @@ struct Segment {
     bool has_window_scale = false;
     bool sack_permitted = false;
     bool has_sack = false;
+    std::uint8_t reserved = 0;
+
+    /// A segment without options, from the numbers as they lie in the header: six words, three stores.
+    void set(std::uint32_t its_sequence, std::uint32_t its_acknowledgement, std::uint32_t its_payload_length,
+             std::uint32_t window_and_flags) {
+        const auto put = [this](std::size_t at, std::uint64_t two_words) {
+            std::memcpy(reinterpret_cast<std::byte*>(this) + at, &two_words, sizeof two_words);
+        };
+        put(0, its_sequence | std::uint64_t{its_acknowledgement} << 32);
+        put(8, its_payload_length);
+        put(16, window_and_flags);
+    }
 };
+static_assert(sizeof(Segment) == 24 && offsetof(Segment, payload_length) == 8 &&
+                  offsetof(Segment, window) == 16 && offsetof(Segment, flags) == 18,
+              "set() writes words, and lanes read them");
 
 /// What an operator may set (names and defaults of net.netfilter.nf_conntrack_tcp_*).
 struct Settings {

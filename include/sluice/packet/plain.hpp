@@ -1,0 +1,120 @@
+// The packet that almost every packet is, read straight: TCP over IPv4 without options or IPv6 without
+// extension headers, not a fragment, its lengths sound. Each length is taken as a difference whose sign bit
+// says whether it falls short, and all conditions are joined into one branch.
+//
+// Whatever does not qualify, sound or not, is parse()'s, which alone decides on refusals. What does qualify,
+// parse() reads the same way: the tests and the fuzzer compare them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "sluice/base/endian.hpp"
+#include "sluice/packet/headers.hpp"
+#include "sluice/packet/parse.hpp"
+
+namespace sluice::packet {
+
+inline constexpr std::size_t ethernet_header_bytes = 14;
+inline constexpr std::size_t vlan_tag_bytes = 4;
+inline constexpr std::size_t ipv4_header_bytes = 20;
+inline constexpr std::size_t ipv6_header_bytes = 40;
+inline constexpr std::size_t tcp_header_bytes = 20;
+
+inline constexpr std::uint16_t ether_type_ipv4 = 0x0800;
+inline constexpr std::uint16_t ether_type_ipv6 = 0x86DD;
+
+/// 802.1Q, 802.1ad, pre-standard QinQ.
+[[nodiscard]] constexpr bool is_vlan_tag(std::uint16_t ether_type) {
+    return ether_type == 0x8100 || ether_type == 0x88A8 || ether_type == 0x9100;
+}
+
+/// The fields of a plain packet, host order; the pointers lie in the bytes it was read from.
+struct PlainTcp {
+    const std::uint8_t* network;    ///< IP header
+    const std::uint8_t* addresses;  ///< source, destination: 4 or 16 bytes each
+    const std::uint8_t* segment;    ///< TCP header: the ports, two bytes each, come first
+    std::uint32_t sequence, acknowledgement;
+    std::uint32_t transport_length;  ///< bytes of TCP header and payload, by the IP length
+    std::uint32_t header_length;     ///< bytes of the TCP header, 20 to 60
+    /// Window, as on the wire, in bits 0 to 15; TcpFlag bits in 16 to 23; the rest 0.
+    std::uint32_t window_and_flags;
+
+    [[nodiscard]] std::uint16_t window() const { return static_cast<std::uint16_t>(window_and_flags); }
+    [[nodiscard]] std::uint8_t flags() const { return static_cast<std::uint8_t>(window_and_flags >> 16); }
+    [[nodiscard]] std::uint32_t payload_length() const { return transport_length - header_length; }
+    /// IP header and all behind it, link padding left out.
+    [[nodiscard]] std::uint32_t network_length() const {
+        return static_cast<std::uint32_t>(segment - network) + transport_length;
+    }
+    /// No option but the timestamps, as every established connection of today's systems has them (or none at
+    /// all): nothing that the tracker would want.
+    [[nodiscard]] bool options_are_usual() const {
+        constexpr std::uint32_t padded_timestamps = 0x0101080A;  // NOP, NOP, kind 8, ten bytes
+        return header_length == tcp_header_bytes ||
+               (header_length == 32 && load<be32>(segment + tcp_header_bytes).host() == padded_timestamps);
+    }
+    [[nodiscard]] TcpOptions options() const {
+        return parse_tcp_options({segment + tcp_header_bytes, header_length - tcp_header_bytes});
+    }
+};
+
+namespace detail {
+
+struct PlainNetwork {
+    bool plain;                     ///< the network header says what it must, its length field aside
+    std::int64_t transport_length;  ///< negative when its length field is too small
+};
+
+template <Family family>
+[[gnu::always_inline]] inline PlainNetwork check_network(const std::uint8_t* network) {
+    const auto start = load<std::uint64_t>(network);
+    if constexpr (family == Family::ipv4) {
+        // Bytes 0, 6 and 7: version and header length; fragment offset and "more". Type of service, "don't
+        // fragment", the reserved bit and the TTL are free.
+        constexpr std::uint64_t fixed = 0xFF3F'0000'0000'00FF;
+        return {(start & fixed) == 0x45 && network[9] == tcp,
+                std::int64_t{__builtin_bswap16(load<std::uint16_t>(network + 2))} - 20};
+    } else {
+        // Byte 0: version; bytes 4 and 5: payload length; byte 6: next header.
+        constexpr std::uint64_t fixed = 0x00FF'0000'0000'00F0;
+        return {(start & fixed) == (0x60 | std::uint64_t{tcp} << 48),
+                __builtin_bswap16(load<std::uint16_t>(network + 4))};
+    }
+}
+
+}  // namespace detail
+
+/// Fills `out` and returns true when a plain packet's network header lies at offset `network` of the frame,
+/// behind a link header that said so. Never reads outside input.bytes.
+template <Family family>
+[[gnu::always_inline]] inline bool read_plain(const ParseInput& input, std::size_t network, PlainTcp& out) {
+    constexpr bool v4 = family == Family::ipv4;
+    const std::size_t transport = network + (v4 ? ipv4_header_bytes : ipv6_header_bytes);
+    if (input.bytes.size() < transport + tcp_header_bytes) [[unlikely]]
+        return false;
+    const std::uint8_t* const ip = input.bytes.data() + network;
+    const std::uint8_t* const segment = input.bytes.data() + transport;
+    const auto [plain_network, transport_length] = detail::check_network<family>(ip);
+    const std::uint32_t control = __builtin_bswap32(load<std::uint32_t>(segment + 12));
+    const std::int64_t header_length = control >> 28 << 2;
+    // Each length less what it must hold: the sign of their union tells whether any falls short.
+    const auto readable = static_cast<std::int64_t>(input.bytes.size() - transport);
+    const auto in_frame = static_cast<std::int64_t>(input.frame_length - transport);
+    const std::int64_t shortfall = (header_length - static_cast<std::int64_t>(tcp_header_bytes)) |
+                                   (transport_length - header_length) | (in_frame - transport_length) |
+                                   (readable - header_length);
+    if (!plain_network || shortfall < 0) [[unlikely]]
+        return false;
+    out.network = ip;
+    out.addresses = ip + (v4 ? 12 : 8);
+    out.segment = segment;
+    out.sequence = __builtin_bswap32(load<std::uint32_t>(segment + 4));
+    out.acknowledgement = __builtin_bswap32(load<std::uint32_t>(segment + 8));
+    out.transport_length = static_cast<std::uint32_t>(transport_length);
+    out.header_length = static_cast<std::uint32_t>(header_length);
+    out.window_and_flags = control & 0x00FF'FFFFU;
+    return true;
+}
+
+}  // namespace sluice::packet

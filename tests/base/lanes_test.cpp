@@ -1,0 +1,57 @@
+// Lanes do for eight words what the word's functions do for one.
+#include "sluice/base/lanes.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace sluice::test {
+namespace {
+
+constexpr std::array<std::uint32_t, 12> edges{0,          1,          2,          0x7FFFFFFE,
+                                              0x7FFFFFFF, 0x80000000, 0x80000001, 0xFFFFFFFE,
+                                              0xFFFFFFFF, 1U << 30,   12345,      0xDEADBEEF};
+
+Lanes eight_from(std::size_t first) {
+    Lanes out;
+    for (unsigned i = 0; i < lane_count; ++i) out[i] = edges[(first + i) % edges.size()];
+    return out;
+}
+
+TEST(Lanes, AgreeWithTheWord) {
+    for (std::size_t first = 0; first < edges.size(); ++first) {
+        for (std::size_t second = 0; second < edges.size(); ++second) {
+            const Lanes a = eight_from(first), b = eight_from(second);
+            const Lanes mask = is_negative(a);
+            unsigned bits = 0;
+            for (unsigned i = 0; i < lane_count; ++i) {
+                EXPECT_EQ(is_negative(a)[i], is_negative(std::uint32_t{a[i]}));
+                EXPECT_EQ(is_positive(a)[i], is_positive(std::uint32_t{a[i]}));
+                EXPECT_EQ(is_equal(a, b)[i], is_equal(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
+                EXPECT_EQ(larger(a, b)[i], larger(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
+                EXPECT_EQ(smaller(a, b)[i], smaller(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
+                EXPECT_EQ(select(mask, a, b)[i],
+                          select(std::uint32_t{mask[i]}, std::uint32_t{a[i]}, std::uint32_t{b[i]}));
+                bits |= (mask[i] & 1U) << i;
+            }
+            EXPECT_EQ(bits_of(mask), bits);
+            EXPECT_EQ(any_of(mask), bits != 0);
+        }
+    }
+}
+
+TEST(Lanes, AreLoadedAsColumnsAndStoredAsRows) {
+    std::array<std::array<std::uint32_t, 5>, lane_count> rows;
+    for (unsigned i = 0; i < lane_count; ++i)
+        for (unsigned j = 0; j < 5; ++j) rows[i][j] = 10 * i + j;
+    const auto columns =
+        load_columns([&](unsigned i) { return reinterpret_cast<const std::byte*>(&rows[i][1]); });
+    for (unsigned i = 0; i < lane_count; ++i)
+        for (unsigned j = 0; j < 4; ++j) EXPECT_EQ(columns[j][i], 10 * i + j + 1);
+    const Quads back = rows_of(columns[0], columns[1], columns[2], columns[3]);
+    for (unsigned i = 0; i < lane_count; ++i)
+        for (unsigned j = 0; j < 4; ++j) EXPECT_EQ(row(back, i)[j], 10 * i + j + 1);
+}
+
+}  // namespace
+}  // namespace sluice::test

@@ -1,0 +1,154 @@
+// A burst is judged as its packets would be one by one, whatever waits for company in between.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "support/packet_builder.hpp"
+#include "support/tracker_box.hpp"
+
+namespace sluice::test {
+namespace {
+
+using pipeline::Decision;
+
+/// Connections of both families that talk, mostly sensibly.
+class Crowd {
+  public:
+    explicit Crowd(unsigned connections, std::uint64_t seed) : random_(seed), connections_(connections) {}
+
+    Frame next() {
+        const auto number = static_cast<std::uint32_t>(random_() % connections_.size());
+        Talk& talk = connections_[number];
+        const auto side = static_cast<unsigned>(random_() & 1U);
+        const std::uint32_t length = random_() % 2 == 0 ? 0 : static_cast<std::uint32_t>(random_() % 100);
+        const std::uint32_t next = talk.next[side], other = talk.next[1 - side];
+        if (talk.step < 3) return handshake(number, talk);
+        switch (random_() % 24) {
+            case 0:
+                return frame(number, side, next - 200, other, packet::ack, 10);  // again
+            case 1:
+                return frame(number, side, next + 1'000'000, other, packet::ack, 10);  // far out
+            case 2:
+                return frame(number, side, next, other + 5, packet::ack, 0);  // of what was never sent
+            case 3:
+                return frame(number, side, next + 70'000, other, packet::ack, 1);  // overshoot
+            case 4:
+                return frame(number, side, next, other, packet::ack | packet::urg, 0);
+            case 5:
+                if (random_() % 8 != 0) break;
+                talk = {};
+                return frame(number, side, next, other, packet::rst, 0);
+            case 6:
+                if (random_() % 8 != 0) break;
+                talk.next[side] += 1;
+                return frame(number, side, next, other, packet::fin | packet::ack, 0);
+            case 7:
+                return frame(number, side, next, 0, packet::syn, 0);
+            case 8:
+                return PacketBuilder()
+                    .ethernet()
+                    .ip(host(number, 0), host(number, 1))
+                    .udp(9, 9)
+                    .payload(4)
+                    .build();
+            default:
+                break;
+        }
+        talk.next[side] += length;
+        return frame(number, side, next, other, packet::ack, length);
+    }
+
+  private:
+    struct Talk {
+        std::array<std::uint32_t, 2> next{0xFFFFFF00, 0x7FFFFF00};
+        unsigned step = 0;
+    };
+    Frame handshake(std::uint32_t number, Talk& talk) {
+        const unsigned step = talk.step++;
+        const unsigned side = step % 2;
+        const unsigned flags = step == 0 ? packet::syn : step == 1 ? packet::syn | packet::ack : packet::ack;
+        const std::uint32_t sequence = talk.next[side];
+        if (step < 2) ++talk.next[side];
+        return frame(number, side, sequence, step == 0 ? 0 : talk.next[1 - side], flags, 0);
+    }
+    std::string host(std::uint32_t number, unsigned side) const {
+        if (number % 3 == 0) return "2001:db8::" + std::to_string(1 + side);
+        return side == 0 ? "10.0.0.1" : "10.0.0.2";
+    }
+    Frame frame(std::uint32_t number, unsigned side, std::uint32_t sequence, std::uint32_t acknowledgement,
+                unsigned flags, std::uint32_t length) {
+        const std::string from = host(number, side), to = host(number, 1 - side);
+        const auto client = static_cast<std::uint16_t>(1000 + number);
+        PacketBuilder packet;
+        packet.ethernet();
+        if (number % 5 == 0) packet.vlan(7);
+        packet.ip(from.c_str(), to.c_str());
+        if (side == 0)
+            packet.tcp(client, 80);
+        else
+            packet.tcp(80, client);
+        packet.sequence(sequence).acknowledgement(acknowledgement).flags(flags).payload(length);
+        return packet.build();
+    }
+    std::mt19937_64 random_;
+    std::vector<Talk> connections_;
+};
+
+std::string text_of(const Decision& decision) {
+    return std::string(sluice::text_of(decision.reason).name) + " " + std::string(name_of(decision.state)) +
+           " action " + std::to_string(static_cast<int>(decision.action)) + " direction " +
+           std::to_string(static_cast<int>(decision.direction)) + " flow " + std::to_string(decision.flow);
+}
+
+void expect_same_tables(TrackerBox& a, TrackerBox& b, const std::vector<TrackerBox::Judged>& judged) {
+    for (const auto& [packet, decision] : judged) {
+        if (decision.flow == flow::no_ref) continue;
+        const auto in_a = a.view(decision), in_b = b.view(decision);
+        ASSERT_EQ(std::memcmp(&in_a.state, &in_b.state, sizeof in_a.state), 0) << packet->number;
+        ASSERT_EQ(in_a.seconds_left, in_b.seconds_left);
+        ASSERT_EQ(std::memcmp(&in_a.account, &in_b.account, sizeof in_a.account), 0);
+    }
+}
+
+void compare(unsigned connections, std::uint64_t seed) {
+    Crowd crowd(connections, seed);
+    std::mt19937_64 random(seed);
+    TrackerBox together, one_by_one;
+    std::uint64_t packets = 0, bytes = 0;
+    for (int round = 0; round < 300; ++round) {
+        std::vector<Frame> frames(1 + random() % pipeline::max_burst);
+        for (Frame& frame : frames) bytes += (frame = crowd.next()).size();
+        packets += frames.size();
+        const auto judged = together.burst(frames);
+        ASSERT_EQ(judged.size(), frames.size());
+        for (std::size_t i = 0; i < frames.size(); ++i) {
+            ASSERT_EQ(judged[i].packet->number, packets - frames.size() + i) << "the order is kept";
+            ASSERT_EQ(text_of(judged[i].decision), text_of(one_by_one.feed(frames[i])))
+                << connections << " connections, seed " << seed << ", burst " << round << ", packet " << i;
+        }
+        expect_same_tables(together, one_by_one, judged);
+        const auto wait = static_cast<Tick>(random() % 50);
+        together.pass_ticks(wait);
+        one_by_one.pass_ticks(wait);
+    }
+    const auto &a = together.tracker().counters(), &b = one_by_one.tracker().counters();
+    for (const auto member :
+         {&pipeline::Counters::packets, &pipeline::Counters::bytes, &pipeline::Counters::passed,
+          &pipeline::Counters::dropped, &pipeline::Counters::found, &pipeline::Counters::invalid})
+        EXPECT_EQ((a.*member).read(), (b.*member).read());
+    EXPECT_EQ(a.packets.read(), packets);
+    EXPECT_EQ(a.bytes.read(), bytes);
+    EXPECT_GT(a.found.read(), packets / 5);
+    EXPECT_GT(a.invalid.read(), 0U);
+}
+
+TEST(Burst, IsJudgedAsItsPacketsOneByOne) {
+    for (const unsigned connections : {1U, 2U, 3U, 9U, 40U, 200U})
+        for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+            compare(connections, seed);
+            if (HasFatalFailure()) return;
+        }
+}
+
+}  // namespace
+}  // namespace sluice::test
