@@ -1,0 +1,172 @@
+// What the segments of the handshake leave in memory: each SYN and SYN,ACK, its repetitions, and two that
+// cross.
+#include "remembered.hpp"
+
+namespace sluice::test {
+namespace {
+
+using Handshake = Remembered;
+
+TEST_F(Handshake, OfASynIsWhatItOffers) {
+    EXPECT_EQ(
+        opens(Says(syn, 100).offers(700).bytes(5).scale(7).sack_allowed()),
+        "A 106/106 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A scale A 7,0 sack A");
+    EXPECT_EQ(talk.connection.lifetime, static_cast<unsigned>(Lifetime::syn_sent));
+}
+
+TEST_F(Handshake, OfASynWithoutTheOptionNoScale) {
+    Segment bare = Says(syn, 100).offers(700);
+    bare.window_scale = 9;
+    EXPECT_EQ(opens(bare), "A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A");
+    bare = Says(syn_ack, 900, 101).offers(800);
+    bare.window_scale = 9;
+    EXPECT_EQ(
+        b(bare),
+        "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,SYN_RCVD seen AB answered");
+}
+
+TEST_F(Handshake, TheHandshakeGivesBothSidesTheirNumbers) {
+    opens(Says(syn, 100).offers(700).scale(7).sack_allowed());
+    EXPECT_EQ(b(Says(syn_ack, 900, 101).offers(800).scale(3)),
+              "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,SYN_RCVD seen AB "
+              "scale AB 7,3 sack A answered");
+    EXPECT_EQ(a(Says(ack, 101, 901).offers(2)),
+              "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "scale AB 7,3 sack A answered assured");
+    EXPECT_EQ(a(Says(ack, 101, 901).offers(10).bytes(40)),
+              "A 141/901 window 1280 ack 901; B 901/2181 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "scale AB 7,3 sack A answered assured");
+    EXPECT_EQ(b(Says(ack, 901, 141).offers(150).bytes(60)),
+              "A 141/1341 window 1280 ack 901; B 961/2181 window 1200 ack 141; ESTABLISHED,ESTABLISHED seen "
+              "AB scale AB 7,3 sack A answered assured");
+}
+
+TEST_F(Handshake, DataOnBothSynsCounts) {
+    opens(Says(syn, 100).offers(700).bytes(5));
+    EXPECT_EQ(
+        b(Says(syn_ack, 900, 106).offers(800).bytes(9)),
+        "A 106/906 window 700 ack 901; B 910/1601 window 800 ack 106; ESTABLISHED,SYN_RCVD seen AB answered");
+    EXPECT_EQ(a(Says(ack, 106, 910).offers(700)),
+              "A 106/906 window 700 ack 910; B 910/1610 window 800 ack 106; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured");
+}
+
+TEST_F(Handshake, AClosedWindowInTheHandshakeLeavesRoomForAProbe) {
+    opens(Says(syn, 100).offers(0));
+    EXPECT_EQ(
+        b(Says(syn_ack, 900, 101).offers(0)),
+        "A 101/102 window 0 ack 901; B 901/902 window 0 ack 101; ESTABLISHED,SYN_RCVD seen AB answered");
+    EXPECT_EQ(
+        b(Says(syn_ack, 900, 101).offers(0)),
+        "A 101/102 window 0 ack 901; B 901/902 window 0 ack 101; ESTABLISHED,SYN_RCVD seen AB answered");
+    EXPECT_EQ(a(Says(ack, 101, 901).offers(0)),
+              "A 101/102 window 0 ack 901; B 901/902 window 0 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured");
+}
+
+TEST_F(Handshake, OneSideWithoutScalingTurnsItOffForBoth) {
+    opens(Says(syn, 100).offers(700).scale(7));
+    EXPECT_EQ(b(Says(syn_ack, 900, 101).offers(800).sack_allowed()),
+              "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,SYN_RCVD seen AB "
+              "scale A 0,0 sack B answered");
+}
+
+TEST_F(Handshake, ARepeatedSynAddsAndTakesNothingBack) {
+    opens(Says(syn, 100).offers(700).bytes(3));
+    EXPECT_EQ(
+        a(Says(syn, 100).offers(750).bytes(7).scale(5).sack_allowed()),
+        "A 108/104 window 750 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A scale A 5,0 sack A");
+    EXPECT_EQ(
+        a(Says(syn, 100).offers(600).bytes(2).scale(9)),
+        "A 108/104 window 750 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A scale A 5,0 sack A");
+    EXPECT_EQ(b(Says(syn_ack, 900, 108).offers(800).scale(3)),
+              "A 108/908 window 750 ack 901; B 901/1651 window 800 ack 108; ESTABLISHED,SYN_RCVD seen AB "
+              "scale AB 5,3 sack A answered");
+    EXPECT_EQ(
+        a(Says(syn, 100).offers(760).bytes(2)),
+        "old-syn: A 108/908 window 750 ack 901; B 901/1651 window 800 ack 108; ESTABLISHED,SYN_RCVD seen AB "
+        "scale AB 5,3 sack A answered pending {highest A 100+2 window 760; last A 100+2 window 760}");
+}
+
+TEST_F(Handshake, ARepeatedSynAckAddsAndTakesNothingBack) {
+    opens(Says(syn, 100).offers(700).bytes(20).scale(7));
+    b(Says(syn_ack, 900, 101).offers(800));
+    EXPECT_EQ(b(Says(syn_ack, 900, 111).offers(850).bytes(4).scale(3).sack_allowed()),
+              "A 121/961 window 700 ack 901; B 905/1601 window 850 ack 111; ESTABLISHED,SYN_RCVD seen AB "
+              "scale AB 14,3 sack B answered");
+    EXPECT_EQ(b(Says(syn_ack, 900, 101).offers(400)),
+              "ack-not-of-syn: A 121/961 window 700 ack 901; B 905/1601 window 850 ack 111; "
+              "ESTABLISHED,SYN_RCVD seen AB scale AB 14,3 sack B answered");
+}
+
+TEST_F(Handshake, AScaleOnlyALaterSynAckAnswersIsTakenForTheLargest) {
+    opens(Says(syn, 100).offers(700).scale(7));
+    EXPECT_EQ(b(Says(syn_ack, 900, 101).offers(800)),
+              "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,SYN_RCVD seen AB "
+              "scale A 0,0 answered");
+    EXPECT_EQ(b(Says(syn_ack, 5000, 101).offers(810).scale(3)),
+              "A 101/911 window 700 ack 5001; B 5001/5701 window 810 ack 101; ESTABLISHED,SYN_RCVD seen AB "
+              "scale AB 14,3 answered pending {highest B 900+0 window 800}");
+}
+
+TEST_F(Handshake, CrossingSynsBeginBothSides) {
+    opens(Says(syn, 100).offers(700).scale(7));
+    EXPECT_EQ(b(Says(syn, 900).offers(800).scale(3)),
+              "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; SYN_RCVD,SYN_RCVD seen AB scale "
+              "AB 7,3 answered");
+    EXPECT_EQ(a(Says(syn_ack, 100, 901).offers(750).scale(7)),
+              "A 101/901 window 750 ack 901; B 901/1651 window 800 ack 101; SYN_RCVD,ESTABLISHED seen AB "
+              "scale AB 7,3 answered");
+    EXPECT_EQ(b(Says(syn_ack, 900, 101).offers(850).scale(3)),
+              "A 101/951 window 750 ack 901; B 901/1651 window 850 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "scale AB 7,3 answered assured");
+}
+
+TEST_F(Handshake, ASynAckOfAnotherSynFinishesNoSimultaneousOpen) {
+    opens(Says(syn, 100).offers(700).scale(7));
+    of_b(Says(syn, 900).offers(800).scale(3).sack_allowed());
+    of_b(Says(syn_ack, 900, 101).offers(800).scale(3));
+    EXPECT_EQ(a(Says(syn_ack, 5000, 901).offers(750).scale(4)),
+              "ack-not-of-syn: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,SYN_RCVD seen AB "
+              "scale AB 7,3 sack B answered");
+}
+
+TEST_F(Handshake, ASynAckAgainInTheConnectionOffersItsWindow) {
+    open();
+    EXPECT_EQ(b(Says(syn_ack, 900, 101).offers(1000)),
+              "A 101/1101 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured");
+    EXPECT_EQ(b(Says(syn_ack, 900, 101).offers(500)),
+              "A 101/1101 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured");
+}
+
+TEST_F(Handshake, TheOwnHandshakeComingAgainLateBeginsNothingAnew) {
+    open();
+    for (std::uint32_t sent = 101; sent < 101 + 80'000; sent += 800) {
+        ASSERT_EQ(of_a(Says(ack, sent, 901).bytes(800)), Reason::none);
+        ASSERT_EQ(of_b(Says(ack, 901, sent + 800).offers(800)), Reason::none);
+    }
+    // A's end is 80,101: what lies up to 66,000 behind it is its own.
+    const std::uint32_t end = 80'101;
+    for (const std::uint32_t isn : {end - 66'000, end - 66'001, end - 2}) {
+        Conversation copy = talk;
+        ASSERT_EQ(copy.send(Direction::original, Says(syn, isn)).reason, Reason::syn_in_connection);
+        (void)copy.send(Direction::reply, Says(syn_ack, 900, isn + 1));
+        EXPECT_EQ(copy.pair(), isn == end - 66'001 ? tcp::Pair::established__syn_rcvd
+                                                   : tcp::Pair::established__established);
+    }
+    // And of B's, whose end is 901.
+    for (const std::uint32_t isn : {901U - 66'000U, 901U - 66'001U, 901U, 902U}) {
+        Conversation copy = talk;
+        ASSERT_EQ(copy.send(Direction::original, Says(syn, end - 500)).reason, Reason::syn_in_connection);
+        (void)copy.send(Direction::reply, Says(syn_ack, isn, end - 499));
+        EXPECT_EQ(copy.pair(), isn == 901U - 66'000U ? tcp::Pair::established__established
+                                                     : tcp::Pair::established__syn_rcvd)
+            << isn;
+    }
+}
+
+}  // namespace
+}  // namespace sluice::test

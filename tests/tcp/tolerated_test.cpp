@@ -1,0 +1,115 @@
+// What tolerated segments leave beside the connection: where their data ended, whether a FIN did, and what
+// they acknowledged (R5, T7, T8).
+#include "remembered.hpp"
+
+namespace sluice::test {
+namespace {
+
+using Tolerated = Remembered;
+
+TEST_F(Tolerated, WhereToleratedDataEndedIsKeptUntilItIsAcknowledged) {
+    open();
+    EXPECT_EQ(a(Says(ack, 1000, 901).offers(700).bytes(30)),
+              "window-overshoot: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,ESTABLISHED seen AB answered assured pending {data of A to 1030}");
+    EXPECT_EQ(a(Says(ack, 950, 901).offers(700).bytes(30)),
+              "window-overshoot: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,ESTABLISHED seen AB answered assured pending {data of A to 1030}");
+    EXPECT_EQ(b(Says(ack, 901, 990).offers(800)),
+              "A 990/1790 window 700 ack 901; B 901/1601 window 800 ack 990; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured pending {data of A to 1030}");
+    EXPECT_EQ(b(Says(ack, 901, 1031).offers(800)),
+              "ack-unsent: A 990/1790 window 700 ack 901; B 901/1601 window 800 ack 990; "
+              "ESTABLISHED,ESTABLISHED seen AB answered assured pending {data of A to 1030}");
+    EXPECT_EQ(b(Says(ack, 901, 1030).offers(800)),
+              "A 1030/1830 window 700 ack 901; B 901/1601 window 800 ack 1030; ESTABLISHED,ESTABLISHED seen "
+              "AB answered assured pending {data of A to 1030}");
+    EXPECT_EQ(a(Says(ack, 1030, 901).offers(700).bytes(1)),
+              "A 1031/1830 window 700 ack 901; B 901/1601 window 800 ack 1030; ESTABLISHED,ESTABLISHED seen "
+              "AB answered assured");
+}
+
+TEST_F(Tolerated, AToleratedFinCountsOnceItIsAcknowledgedInWhole) {
+    open();
+    EXPECT_EQ(a(Says(fin, 1000, 901).offers(700).bytes(30)),
+              "window-overshoot: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,ESTABLISHED seen AB answered assured pending {FIN of A to 1031}");
+    EXPECT_EQ(b(Says(ack, 901, 1030).offers(800)),
+              "A 1030/1830 window 700 ack 901; B 901/1601 window 800 ack 1030; ESTABLISHED,ESTABLISHED seen "
+              "AB answered assured pending {FIN of A to 1031}");
+    EXPECT_EQ(b(Says(ack, 901, 1031).offers(800)),
+              "A 1031/1831 window 700 ack 901; B 901/1601 window 800 ack 1031; FIN_WAIT_2,CLOSE_WAIT seen AB "
+              "answered assured pending {FIN of A to 1031}");
+}
+
+TEST_F(Tolerated, AToleratedEndFarAwayIsOfAnotherConnectionAndGivesWay) {
+    constexpr std::uint32_t far = 2'000'000'000, half = 1U << 30;
+    opens(Says(syn, 100).offers(700));
+    EXPECT_EQ(b(Says(ack, far, 650).bytes(1)),
+              "before-syn-ack: A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A "
+              "answered pending {data of B to 2000000001; acknowledged 650}");
+    EXPECT_EQ(b(Says(ack, far - half + 1, 651).bytes(1)),
+              "before-syn-ack: A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A "
+              "answered pending {data of B to 2000000001; acknowledged 651}");
+    EXPECT_EQ(b(Says(fin, far - half, 652)),
+              "before-syn-ack: A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A "
+              "answered pending {FIN of B to 926258177; acknowledged 652}");
+    EXPECT_EQ(b(Says(ack, far - half, 653).bytes(2)),
+              "before-syn-ack: A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A "
+              "answered pending {data of B to 926258178; acknowledged 653}");
+}
+
+TEST_F(Tolerated, AToleratedEndFurtherThanTwoWindowsIsForgotten) {
+    constexpr std::uint32_t reach = 2 * 65536;
+    for (const std::uint32_t ahead : {reach, reach + 1}) {
+        opens(Says(syn, 100).offers(700));
+        b(Says(ack, 901 + ahead - 1, 650).bytes(1));
+        b(Says(syn_ack, 900, 101).offers(800));
+        EXPECT_EQ(shown(talk.pending),
+                  ahead == reach ? "data of B to 131973; acknowledged 650" : "acknowledged 650");
+    }
+    for (const std::uint32_t bytes : {0U, 1U}) {
+        talk = {};
+        opens(Says(syn, 100).offers(700).scale(7));
+        b(Says(syn_ack, 900, 101).offers(800).scale(3));
+        a(Says(ack, 101, 901).offers(700));  // 89,600 bytes: twice that is 179,200
+        b(Says(ack, 901 + 179'200, 101).bytes(bytes));
+        EXPECT_EQ(shown(talk.pending), "data of B to " + std::to_string(180'101 + bytes));
+        b(Says(ack, 901, 101));
+        EXPECT_EQ(talk.connection.pending_syn, bytes == 0 ? 1U : 0U);
+    }
+}
+
+TEST_F(Tolerated, AToleratedEndThatIsReachedIsForgotten) {
+    open();
+    a(Says(ack, 950, 901).offers(700).bytes(30));
+    b(Says(ack, 901, 101).offers(900));
+    EXPECT_EQ(a(Says(ack, 101, 901).offers(700).bytes(878)),
+              "A 979/1001 window 700 ack 901; B 901/1601 window 900 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured pending {data of A to 980}");
+    EXPECT_EQ(a(Says(ack, 979, 901).offers(700).bytes(1)),
+              "A 980/1001 window 700 ack 901; B 901/1601 window 900 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured");
+}
+
+TEST_F(Tolerated, AnAcknowledgementOfTheUnknownIsKept) {
+    opens(Says(syn, 100).offers(700));
+    EXPECT_EQ(b(Says(ack, 7000, 650).offers(800).bytes(20)),
+              "before-syn-ack: A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A "
+              "answered pending {data of B to 7020; acknowledged 650}");
+    EXPECT_EQ(a(Says(ack, 101, 7020).offers(700)),
+              "before-syn-ack: A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A "
+              "answered pending {data of B to 7020; acknowledged 7020}");
+    EXPECT_EQ(b(Says(syn_ack, 900, 101).offers(800)),
+              "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,SYN_RCVD seen AB "
+              "answered pending {data of B to 7020; acknowledged 7020}");
+    EXPECT_EQ(a(Says(ack, 101, 901).offers(700)),
+              "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured pending {data of B to 7020; acknowledged 7020}");
+    EXPECT_EQ(a(Says(ack, 101, 901).offers(700).bytes(1)),
+              "A 102/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured pending {data of B to 7020}");
+}
+
+}  // namespace
+}  // namespace sluice::test
