@@ -53,7 +53,7 @@ VARIANTS = {
 CALLS = {"before": "before", "after": "after", "later": "later", "max": "larger", "min": "smaller",
          "sequence_distance": "sequence_distance"}
 NUMBERS = {"uint32_t", "int32_t"}  # local variables of these types are bounds; of `unsigned`, sets of bits
-ZEROS = {"0", "false", "Reason::none", "Outcome::accepted"}
+ZEROS = {"0", "false", "Reason::none", "Outcome::accepted", "Lifetime::syn_sent"}
 OTHER_SIDE = {"sender": "receiver", "own": "peer", "original": "reply", "scale_original": "scale_reply",
               "sequence": "acknowledgement"}
 OTHER_SIDE |= {there: here for here, there in OTHER_SIDE.items()}

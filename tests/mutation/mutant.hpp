@@ -15,7 +15,7 @@
 
 namespace sluice::mutant {
 
-inline const long active = [] {
+inline long active = [] {
     const char* number = std::getenv("SLUICE_MUTANT");
     return number != nullptr ? std::strtol(number, nullptr, 10) : -1L;
 }();
