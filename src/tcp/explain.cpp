@@ -213,9 +213,8 @@ class Sentence {
     /// The ISN of the newest SYN of `side`: that in the connection, or a higher one after it (O6c).
     [[nodiscard]] std::uint32_t newest_syn(Direction side) const {
         const std::uint32_t own = connection_.side[static_cast<std::size_t>(opposite(side))].max_ack - 1;
-        const bool higher = pending_.highest_kind.valid != 0 &&
-                            detail::side_of(pending_.highest_kind) == side &&
-                            after(pending_.highest.sequence, own);
+        const bool higher =
+            detail::is_of(pending_.highest_kind, side) && after(pending_.highest.sequence, own);
         return higher ? pending_.highest.sequence : own;
     }
 

@@ -122,7 +122,7 @@ void note_end(PendingSyn& pending, Direction side, std::uint32_t end, bool is_fi
     const std::int32_t ahead = sequence_distance(end, known);
     if ((pending.end_valid & bit_of(side)) != 0 && ahead < 0 && ahead > -one_connection) return;
     // A bare ACK behind a FIN ends where the FIN does: it takes nothing back from it.
-    const bool fin_known = ahead == 0 && (pending.end_valid & pending.end_is_fin & bit_of(side)) != 0;
+    const bool fin_known = ahead == 0 && (pending.end_is_fin & bit_of(side)) != 0;
     known = end;
     pending.end_valid = (pending.end_valid | bit_of(side)) & 3U;
     pending.end_is_fin =
@@ -141,11 +141,13 @@ void forget(PendingSyn& pending, const Connection& connection, Direction side, b
     // Overtaken, or of another connection: further ahead than its peer could have allowed.
     const bool useless =
         (ahead <= 0 && !awaited) || static_cast<std::uint32_t>(ahead) > 2 * std::max(peer.max_window, 65536U);
-    if ((pending.end_valid & bit) != 0 && useless) pending.end_valid = pending.end_valid & ~bit & 3U;
+    if (useless) {
+        pending.end_valid = pending.end_valid & ~bit & 3U;
+        pending.end_is_fin = pending.end_is_fin & ~bit & 3U;
+    }
     if (!advances) return;
-    if (pending.highest_kind.valid != 0 && side_of(pending.highest_kind) == side)
-        pending.highest_kind.valid = 0;
-    if (pending.last_kind.valid != 0 && side_of(pending.last_kind) == side) pending.last_kind.valid = 0;
+    if (is_of(pending.highest_kind, side)) pending.highest_kind.valid = 0;
+    if (is_of(pending.last_kind, side)) pending.last_kind.valid = 0;
     if (pending.highest_kind.valid == 0 && pending.last_kind.valid == 0) pending.acknowledgement_valid = 0;
 }
 

@@ -16,6 +16,10 @@ inline constexpr std::uint32_t unknown_window = 65535;
 [[nodiscard]] inline Direction side_of(PendingSyn::Kind kind) {
     return kind.reply_side != 0 ? Direction::reply : Direction::original;
 }
+/// Whether a SYN of this side is remembered here.
+[[nodiscard]] inline bool is_of(PendingSyn::Kind kind, Direction side) {
+    return kind.valid != 0 && side_of(kind) == side;
+}
 
 /// What there is to remember of a SYN or SYN,ACK beside its numbers.
 [[nodiscard]] PendingSyn::Kind kind_of(const Segment& segment, Direction side);

@@ -86,7 +86,7 @@ void open_one_way(Case& c) {
 
 /// What an unseen side would have to confirm is granted; what is seen of it for the first time is believed.
 void take_for_granted(Case& c) {
-    if (c.trial.seen == 3U || c.dialling() || c.closed()) return;
+    if (c.trial.seen == 3U || c.dialling()) return;
     constexpr unsigned granted = spec::in_order | ack_not_back;
     if (!c.receiver_seen()) {
         c.forced = is_plain(c.cls) ? granted : static_cast<unsigned>(sender_seen | not_after);
@@ -102,11 +102,10 @@ void take_for_granted(Case& c) {
     c.forced = granted;
     c.sender().max_ack = c.span.acknowledgement;
     c.receiver().end = later(c.receiver().end, c.span.sack);
-    const std::uint32_t window = std::max(detail::unknown_window, c.span.window);
     c.sender().max_end = later(c.sender().max_end, c.span.end);
-    c.sender().max_window = window;
+    c.sender().max_window = detail::unknown_window;
     c.trial.retransmissions = 0;
-    c.receiver().max_end = later(c.receiver().end, c.span.acknowledgement + window);
+    c.receiver().max_end = later(c.receiver().end, c.span.acknowledgement + detail::unknown_window);
     c.mark_seen();
 }
 
@@ -120,20 +119,25 @@ void take_for_granted(Case& c) {
 void believe_what_is_acknowledged(Case& c) {
     if (!is_plain(c.cls) || !c.receiver_seen()) return;
     const Direction other = opposite(c.direction);
-    const bool beyond = after(c.span.sack, c.receiver().end);
-    const bool tolerated = (c.pending.end_valid & bit_of(other)) != 0 &&
-                           !after(c.span.sack, c.pending.tolerated_end[index_of(other)]);
+    const std::uint32_t end = c.pending.tolerated_end[index_of(other)];
+    const bool tolerated = (c.pending.end_valid & bit_of(other)) != 0 && !after(c.span.sack, end);
     const bool before_our_time = c.trial.picked_up != 0 && !after(c.span.sack, c.receiver().max_end);
-    const bool fin = tolerated && (c.pending.end_is_fin & bit_of(other)) != 0 &&
-                     c.span.acknowledgement == c.pending.tolerated_end[index_of(other)];
-    // The end may have been raised to behind the FIN already, by a bare ACK of its sender.
-    const bool fin_only = !beyond && fin && c.span.acknowledgement == c.receiver().end;
-    if ((beyond ? !tolerated && !before_our_time : !fin_only) || fin_has_passed(c.pair(), other)) return;
-    if (beyond) c.receiver().end = c.span.sack;
+    if ((!tolerated && !before_our_time) || fin_has_passed(c.pair(), other)) return;
+    c.receiver().end = later(c.receiver().end, c.span.sack);
+    // The end may have been raised to behind the FIN already, by a bare ACK of its sender, but not further.
+    const bool fin = (c.pending.end_is_fin & bit_of(other)) != 0 && c.span.acknowledgement == end &&
+                     c.receiver().end == end;
     if (!fin) return;
     const Event event = c.receiver().max_ack == c.sender().end ? Event::fin_all : Event::fin_part;
-    const Cell cell = transition(c.pair(), other, event);
-    if (cell.reason == 0) c.set_pair(static_cast<Pair>(cell.next));
+    c.set_pair(static_cast<Pair>(transition(c.pair(), other, event).next));
+}
+
+/// Whether `acknowledgement` answers the highest, or the last, of the SYNs remembered of this side.
+bool answers_highest(const PendingSyn& pending, Direction side, std::uint32_t acknowledgement) {
+    return detail::is_of(pending.highest_kind, side) && pending.highest.answered_by(acknowledgement);
+}
+bool answers_last(const PendingSyn& pending, Direction side, std::uint32_t acknowledgement) {
+    return detail::is_of(pending.last_kind, side) && pending.last.answered_by(acknowledgement);
 }
 
 /// The originator's ACK may decide between two SYN,ACKs of which we believed the other: one that answered a
@@ -141,13 +145,10 @@ void believe_what_is_acknowledged(Case& c) {
 /// cookies, or restarted).
 void believe_the_other_synack(Case& c) {
     const Direction other = opposite(c.direction);
-    if (!is_plain(c.cls) || !c.pending.highest_kind.valid || detail::side_of(c.pending.highest_kind) != other)
-        return;
-    if (!c.pending.highest.answered_by(c.span.acknowledgement)) return;
+    if (!is_plain(c.cls) || !answers_highest(c.pending, other, c.span.acknowledgement)) return;
     if (c.dialling() && c.direction == Direction::original) {
-        const bool ours = c.pending.last_kind.valid && detail::side_of(c.pending.last_kind) == c.direction &&
-                          c.pending.last.answered_by(c.span.sequence);
-        if (!ours) return;
+        // While it dials, a SYN,ACK is kept only as the answer to the last SYN.
+        if (!c.pending.last.answered_by(c.span.sequence)) return;
         detail::start_side(c.trial, c.direction, c.pending.last, c.pending.last_kind);
         c.sender().max_end = c.pending.last.end() + c.pending.highest.window;
         c.receiver().max_ack = c.pending.last.end();
@@ -173,8 +174,7 @@ void believe_the_other_synack(Case& c) {
 /// (O6c).
 std::uint32_t newest_syn(Case& c, Direction side) {
     const std::uint32_t own = c.trial.side[index_of(opposite(side))].max_ack - 1;
-    const bool higher = c.pending.highest_kind.valid && detail::side_of(c.pending.highest_kind) == side &&
-                        after(c.pending.highest.sequence, own);
+    const bool higher = detail::is_of(c.pending.highest_kind, side) && after(c.pending.highest.sequence, own);
     return higher ? c.pending.highest.sequence : own;
 }
 
@@ -196,7 +196,7 @@ unsigned predicates_of_syn(Case& c) {
     const bool repeats =
         c.span.end == c.sender().end || (c.opening() && sequence + 1 == c.receiver().max_ack);
     if (repeats) out |= match;
-    if (!before(sequence + 1, c.opening() ? c.receiver().max_ack : c.sender().end)) out |= ack_not_back;
+    if (!before(sequence + 1, c.receiver().max_ack)) out |= ack_not_back;
     return out;
 }
 
@@ -204,18 +204,12 @@ unsigned predicates_of_syn(Case& c) {
 /// SYN in the connection counts (O6b); the connection itself stands for the other.
 bool answers_remembered(const Case& c) {
     const Direction other = opposite(c.direction);
-    const std::uint32_t acknowledgement = c.segment.acknowledgement;
-    const PendingSyn& pending = c.pending;
-    const bool highest = pending.highest_kind.valid && detail::side_of(pending.highest_kind) == other &&
-                         pending.highest.answered_by(acknowledgement);
-    const bool last = pending.last_kind.valid && detail::side_of(pending.last_kind) == other &&
-                      pending.last.answered_by(acknowledgement);
-    return highest || (last && !c.dialling());
+    return answers_highest(c.pending, other, c.segment.acknowledgement) ||
+           (answers_last(c.pending, other, c.segment.acknowledgement) && !c.dialling());
 }
 
 bool remembers_syn_of(const PendingSyn& pending, Direction side) {
-    return (pending.highest_kind.valid && detail::side_of(pending.highest_kind) == side) ||
-           (pending.last_kind.valid && detail::side_of(pending.last_kind) == side);
+    return detail::is_of(pending.highest_kind, side) || detail::is_of(pending.last_kind, side);
 }
 
 bool just_behind(std::uint32_t number, std::uint32_t end) {
@@ -285,9 +279,7 @@ unsigned predicates_of_rst(Case& c) {
         // known.
         if (c.dialling() && newest_syn(c, opposite(c.direction)) + 1 != sender.max_ack)
             out &= ~static_cast<unsigned>(ack_not_back);
-        if (c.pending.last_kind.valid && detail::side_of(c.pending.last_kind) == opposite(c.direction) &&
-            c.pending.last.answered_by(acknowledgement))
-            out |= ack_sent;
+        if (answers_last(c.pending, opposite(c.direction), acknowledgement)) out |= ack_sent;
         // What acknowledged the unknown before (T7) lives in an older connection, and so does its abort; and
         // what was tolerated was sent.
         const bool known_otherwise =
@@ -298,7 +290,7 @@ unsigned predicates_of_rst(Case& c) {
         if (older_connection) out = (out | ack_sent) & ~static_cast<unsigned>(ack_not_back);
     }
     // A SYN that found nobody is refused with sequence number 0; late, it says nothing of the window.
-    const bool refusal_of_old_syn = c.cls == FlagClass::rst_ack && sequence == 0 && (out & ack_sent) != 0;
+    const bool refusal_of_old_syn = sequence == 0 && (out & ack_sent) != 0;
     const bool answers_tolerated = acknowledged_before(c, opposite(c.direction), sequence);
     if (answers_tolerated || refusal_of_old_syn) out &= ~static_cast<unsigned>(not_before);
     return out;
@@ -349,7 +341,7 @@ unsigned predicates_of(Case& c) {
 void start(Case& c, PendingSyn& pending) {
     const bool is_synack = c.cls == FlagClass::syn_ack;
     const bool repeats = c.sender_seen() && c.span.sequence + 1 == c.receiver().max_ack;
-    if (!is_synack && c.sender_seen() && !repeats && c.dialling()) {
+    if (c.sender_seen() && !repeats && c.dialling()) {
         // The newest SYN again, and it is not the one in the connection.
         detail::remember_syn(pending, c.as_syn(), detail::kind_of(c.segment, c.direction), false);
         return;
@@ -359,21 +351,18 @@ void start(Case& c, PendingSyn& pending) {
     if (repeats || (!is_synack && c.sender_seen())) {
         detail::add_to_side(c.trial, c.direction, c.as_syn(), kind);
     } else {
-        if (c.sender_seen() && is_synack && c.opening())
-            detail::remember_replaced(pending, c.trial, c.direction);
+        if (c.opening()) detail::remember_replaced(pending, c.trial, c.direction);
         detail::start_side(c.trial, c.direction, c.as_syn(), kind);
         c.receiver().max_ack = c.span.sequence + 1;
         c.trial.retransmissions = 0;
-        if (c.receiver_seen()) {
-            c.sender().max_end = c.span.sequence + 1 + std::max(c.receiver().max_window, 1U);
-            c.receiver().max_end = later(c.receiver().max_end, c.sender().max_ack + c.span.window);
-        }
+        c.sender().max_end = c.span.sequence + 1 + std::max(c.receiver().max_window, 1U);
+        c.receiver().max_end = later(c.receiver().max_end, c.sender().max_ack + c.span.window);
     }
     c.mark_seen();
     if (is_synack) {
         const std::uint32_t allowed = c.span.acknowledgement + c.span.window + (c.span.window == 0 ? 1U : 0U);
         c.receiver().max_end = repeats ? later(c.receiver().max_end, allowed) : allowed;
-        c.sender().max_ack = later(c.sender().max_ack, c.span.acknowledgement);
+        c.sender().max_ack = c.span.acknowledgement;
     }
     detail::negotiate(c.trial, forgotten);
 }
@@ -382,8 +371,7 @@ void start(Case& c, PendingSyn& pending) {
 /// two.
 void adopt(Case& c, PendingSyn& pending) {
     const Direction other = opposite(c.direction);
-    const bool highest = pending.highest_kind.valid && detail::side_of(pending.highest_kind) == other &&
-                         pending.highest.answered_by(c.span.acknowledgement);
+    const bool highest = answers_highest(pending, other, c.span.acknowledgement);
     const RememberedSyn syn = highest ? pending.highest : pending.last;
     detail::start_side(c.trial, other, syn, highest ? pending.highest_kind : pending.last_kind);
     detail::start_side(c.trial, c.direction, c.as_syn(), detail::kind_of(c.segment, c.direction));
@@ -437,10 +425,7 @@ void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending
         pending.acknowledgement_side = index_of(c.direction) & 1U;
     }
     if (c.cls == FlagClass::syn_ack) {
-        const bool answers_last = c.dialling() && pending.last_kind.valid &&
-                                  detail::side_of(pending.last_kind) == opposite(c.direction) &&
-                                  pending.last.answered_by(c.span.acknowledgement);
-        if (!answers_last) return;
+        if (!c.dialling() || !answers_last(pending, opposite(c.direction), c.span.acknowledgement)) return;
         pending.highest = c.as_syn();
         pending.highest_kind = detail::kind_of(c.segment, c.direction);
     } else if (!c.sender_seen() || after(c.span.end, c.sender().end)) {
@@ -451,16 +436,13 @@ void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending
 /// What an earlier copy of this SYN carried, when that copy was only remembered: the answer to it may still
 /// come.
 std::uint16_t payload_of_earlier_copy(const Case& c) {
-    std::uint16_t out = 0;
     for (const auto& [syn, kind] : {std::pair{c.pending.highest, c.pending.highest_kind},
                                     std::pair{c.pending.last, c.pending.last_kind}})
-        if (kind.valid && detail::side_of(kind) == c.direction && syn.sequence == c.segment.sequence)
-            out = std::max(out, syn.payload);
-    return out;
+        if (detail::is_of(kind, c.direction) && syn.sequence == c.segment.sequence) return syn.payload;
+    return 0;
 }
 
 Outcome outcome_of(Reason reason, const Settings& settings) {
-    if (reason == Reason::none) return Outcome::accepted;
     const bool strictly = reason == Reason::window_overshoot || reason == Reason::syn_in_connection ||
                           reason == Reason::rst_inexact;
     if (settings.strict && strictly) return Outcome::refused;
@@ -515,7 +497,7 @@ Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction
     }
     connection.seen_reply = (connection.seen_reply | static_cast<unsigned>(direction)) & 1U;
     connection.pending_syn = detail::anything(kept) ? 1U : 0U;
-    if (connection.pending_syn != 0) pending = kept;
+    pending = kept;
     return verdict;
 }
 

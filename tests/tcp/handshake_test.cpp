@@ -168,5 +168,65 @@ TEST_F(Handshake, TheOwnHandshakeComingAgainLateBeginsNothingAnew) {
     }
 }
 
+TEST_F(Handshake, ASynAckOfAnotherSynDoesNotFinishItFromTheOtherSideEither) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn, 900).offers(800));
+    a(Says(ack, 101, 901).offers(700).bytes(4));
+    ASSERT_EQ(talk.pair(), tcp::Pair::syn_rcvd__established);
+    EXPECT_EQ(if_b(Says(syn_ack, 5000, 101)), Reason::ack_not_of_syn);
+    EXPECT_EQ(if_b(Says(syn_ack, 900, 101)), Reason::none);
+    EXPECT_EQ(a(Says(syn_ack, 5000, 901).offers(710)),
+              "A 5001/5801 window 710 ack 901; B 901/1611 window 800 ack 5001; SYN_RCVD,ESTABLISHED seen AB "
+              "answered pending {highest A 100+4 window 700}")
+        << "whose own answer is still to come, may begin anew";
+}
+TEST_F(Handshake, ASynAckThatRepeatsTheSynMayCarryMoreData) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn_ack, 900, 101).offers(800));
+    EXPECT_EQ(a(Says(syn_ack, 100, 901).offers(700).bytes(1)),
+              "A 102/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured");
+}
+
+TEST_F(Handshake, ASynThatEndsWhereItsSideHasEndedAddsToIt) {
+    opens(Says(syn, 1000).offers(700).bytes(5));
+    b(Says(syn_ack, 9000, 1001).offers(800));
+    EXPECT_EQ(a(Says(syn, 1005).offers(900).sack_allowed()),
+              "A 1006/1801 window 900 ack 9001; B 9001/9701 window 800 ack 1001; ESTABLISHED,SYN_RCVD seen "
+              "AB sack A answered");
+}
+TEST_F(Handshake, ASynAckWithAnotherIsnBeginsTheCountOfRepetitionsAnew) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn_ack, 900, 101).offers(800));
+    b(Says(ack, 901, 101).offers(800).bytes(10));
+    b(Says(ack, 901, 101).offers(800).bytes(10));
+    ASSERT_EQ(talk.connection.retransmissions, 1U);
+    b(Says(syn_ack, 5000, 101).offers(810));
+    EXPECT_EQ(talk.connection.retransmissions, 0U);
+}
+TEST_F(Handshake, CrossingSynsMayCarryMoreThanTheOtherAllows) {
+    opens(Says(syn, 100).offers(700).bytes(50));
+    EXPECT_EQ(
+        b(Says(syn, 900).offers(3)),
+        "A 151/151 window 700 ack 901; B 901/1601 window 3 ack 101; SYN_RCVD,SYN_RCVD seen AB answered");
+}
+TEST_F(Handshake, ARepeatedSynAckWithASmallerWindowTakesNothingBack) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn_ack, 900, 101).offers(800));
+    EXPECT_EQ(
+        b(Says(syn_ack, 900, 101).offers(400)),
+        "A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,SYN_RCVD seen AB answered");
+}
+TEST_F(Handshake, WhoAcknowledgesSomethingElseThanTheSynThatWaitsKnowsAnotherConnection) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn, 900).offers(800));
+    for (const std::uint32_t sequence : {50U, 500'000U}) {
+        EXPECT_EQ(if_a(Says(ack, sequence, 902).bytes(200)), Reason::ack_not_of_syn);
+        EXPECT_EQ(if_b(Says(ack, sequence, 102).bytes(900)), Reason::ack_not_of_syn);
+    }
+    EXPECT_EQ(if_a(Says(ack, 500'000, 901)), Reason::seq_after_window);
+    EXPECT_EQ(if_b(Says(ack, 500'000, 101)), Reason::seq_after_window);
+}
+
 }  // namespace
 }  // namespace sluice::test

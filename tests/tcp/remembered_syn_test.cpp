@@ -147,5 +147,183 @@ TEST_F(RememberedSyn, OfASynInAConnection) {
     EXPECT_EQ(if_a(Says(syn, 110)), Reason::none);
 }
 
+TEST_F(RememberedSyn, OfTwoNeighboursTheSecondIsTheNewest) {
+    opens(Says(syn, 100).offers(700));
+    ASSERT_EQ(of_a(Says(syn, 101).offers(710)), Reason::none);
+    EXPECT_EQ(if_a(Says(syn, 100)), Reason::old_syn);
+    EXPECT_EQ(if_a(Says(syn, 101)), Reason::none);
+}
+TEST_F(RememberedSyn, TheReplacedSynAckIsBelievedWithItsOwnNumbers) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn_ack, 900, 101).offers(800));
+    b(Says(syn_ack, 5000, 101).offers(810));
+    EXPECT_EQ(a(Says(ack, 101, 901).offers(200)),
+              "A 101/911 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured pending {highest B 900+0 window 800}");
+}
+TEST_F(RememberedSyn, TheReplacedSynAckIsBelievedAlsoWhenItIsTheNeighbourOfTheOther) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn_ack, 900, 101).offers(800));
+    b(Says(syn_ack, 901, 101).offers(810));
+    EXPECT_EQ(a(Says(ack, 101, 901).offers(200)),
+              "A 101/911 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured pending {highest B 900+0 window 800}");
+}
+TEST_F(RememberedSyn, AnAckThatAnswersBothSynAcksStaysWithTheLaterOne) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn_ack, 900, 101).offers(800).bytes(1));
+    b(Says(syn_ack, 901, 101).offers(810));
+    EXPECT_EQ(a(Says(ack, 101, 902).offers(200)),
+              "A 101/911 window 700 ack 902; B 902/1602 window 810 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured pending {highest B 900+1 window 800}");
+}
+TEST_F(RememberedSyn, AnAckThatBelievesAnotherSynBringsNothingNew) {
+    opens(Says(syn, 100).offers(700).bytes(500));
+    b(Says(syn_ack, 900, 601).offers(800));
+    b(Says(syn, 899).offers(810));
+    EXPECT_EQ(a(Says(ack, 101, 900).offers(200).bytes(2)),
+              "A 601/1401 window 700 ack 900; B 900/1600 window 810 ack 601; ESTABLISHED,ESTABLISHED seen AB "
+              "again 1 answered assured pending {highest B 899+0 window 810; last B 899+0 window 810}");
+}
+TEST_F(RememberedSyn, AnOlderSynIsNotBelievedOnTheWordOfItsReceiverAlone) {
+    opens(Says(syn, 3000).offers(700));
+    a(Says(syn, 100).offers(710));
+    b(Says(syn_ack, 900, 101).offers(800));
+    EXPECT_EQ(a(Says(ack, 3001, 901).offers(700)),
+              "before-syn-ack: A 3001/3001 window 700 ack 0; B 0/0 window 0 ack 3001; SYN_SENT,SYN_RCVD seen "
+              "A answered pending {highest B 900+0 window 800; last A 100+0 window 710; acknowledged 901}")
+        << "A stands at the SYN in the connection";
+}
+TEST_F(RememberedSyn, OnlyTheOriginatorsAckDecidesBetweenTwo) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn_ack, 900, 101).offers(800));
+    a(Says(syn, 1500).offers(710));
+    EXPECT_EQ(b(Says(ack, 1400, 1501).offers(800)),
+              "before-syn-ack: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,SYN_RCVD seen AB answered pending {highest A 1500+0 window 710; last A 1500+0 "
+              "window 710; data of B to 1400; acknowledged 1501}");
+}
+TEST_F(RememberedSyn, OneThatItsSenderHasLeftBehindDecidesNothing) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn, 900).offers(800));
+    b(Says(syn, 1600).offers(810));
+    b(Says(ack, 901, 101).offers(800).bytes(30));
+    EXPECT_EQ(a(Says(fin, 101, 1601).offers(700)),
+              "ack-not-of-syn: A 101/901 window 700 ack 901; B 931/1601 window 800 ack 101; "
+              "ESTABLISHED,SYN_RCVD seen AB answered pending {FIN of A to 102; acknowledged 1601}");
+}
+TEST_F(RememberedSyn, ItsAnswerBeginsAnewAlsoWhereBothLieJustBehindTheDataOfAnOpeningConnection) {
+    opens(Says(syn, 100).offers(700).bytes(1));
+    b(Says(syn, 900).offers(800).bytes(1400));
+    b(Says(syn, 1600).offers(810));
+    EXPECT_EQ(a(Says(syn_ack, 101, 1601).offers(720)),
+              "A 102/912 window 720 ack 1601; B 1601/2321 window 810 ack 102; SYN_RCVD,ESTABLISHED seen AB "
+              "answered");
+}
+
+TEST_F(RememberedSyn, TheAnswerToTheLastBeginsFromIt) {
+    open();
+    a(Says(syn, 80'000).offers(720));
+    a(Says(syn, 75'000).offers(730));
+    EXPECT_EQ(b(Says(syn_ack, 9000, 75'001).offers(850)),
+              "A 75001/75851 window 730 ack 9001; B 9001/9731 window 850 ack 75001; ESTABLISHED,SYN_RCVD "
+              "seen AB answered assured");
+}
+TEST_F(RememberedSyn, OfTwoWithOneNumberTheAnswerIsToTheOthers) {
+    open();
+    b(Says(syn, 80'000).offers(810));
+    a(Says(syn, 80'000).offers(720));
+    ASSERT_EQ(shown(talk.pending), "highest B 80000+0 window 810; last A 80000+0 window 720");
+    EXPECT_EQ(b(Says(syn_ack, 9000, 80'001).offers(850)),
+              "A 80001/80851 window 720 ack 9001; B 9001/9721 window 850 ack 80001; ESTABLISHED,SYN_RCVD "
+              "seen AB answered assured");
+}
+TEST_F(RememberedSyn, ThereMayBeALastWithoutAHighest) {
+    opens(Says(syn, 3000).offers(700));
+    a(Says(syn, 0).offers(710));
+    b(Says(syn_ack, 9000, 3001).offers(800));
+    ASSERT_EQ(shown(talk.pending), "last A 0+0 window 710");
+    EXPECT_EQ(
+        b(Says(syn_ack, 7000, 1).offers(850)),
+        "A 1/851 window 710 ack 7001; B 7001/7711 window 850 ack 1; ESTABLISHED,SYN_RCVD seen AB answered");
+}
+TEST_F(RememberedSyn, ItsAnswerEndsWhatWasPickedUp) {
+    opens(Says(ack, 1000, 2000).offers(3));
+    b(Says(ack, 2000, 1000).offers(9));
+    a(Says(ack, 1000, 2000).offers(3).bytes(10));
+    a(Says(ack, 1000, 2000).offers(3).bytes(10));
+    ASSERT_EQ(talk.connection.retransmissions, 1U);
+    a(Says(syn, 70'000'000).offers(720).scale(5));
+    EXPECT_EQ(b(Says(syn_ack, 9000, 70'000'001).offers(850)),
+              "A 70000001/70000851 window 720 ack 9001; B 9001/9721 window 850 ack 70000001; "
+              "ESTABLISHED,SYN_RCVD seen AB scale A 0,0 answered assured")
+        << "which has offered no scale";
+}
+TEST_F(RememberedSyn, ItsAnswerLeavesRoomForAProbeOfAClosedWindow) {
+    open();
+    a(Says(syn, 70'000).offers(0));
+    EXPECT_EQ(b(Says(syn_ack, 9000, 70'001).offers(0)),
+              "A 70001/70002 window 0 ack 9001; B 9001/9002 window 0 ack 70001; ESTABLISHED,SYN_RCVD seen AB "
+              "answered assured");
+}
+TEST_F(RememberedSyn, ASynAckThatAnswersNoneIsNotKept) {
+    opens(Says(syn, 3000).offers(700));
+    EXPECT_EQ(b(Says(syn_ack, 900, 101)),
+              "ack-not-of-syn: A 3001/3001 window 700 ack 0; B 0/0 window 0 ack 3001; SYN_SENT,SYN_RCVD seen "
+              "A answered pending {acknowledged 101}");
+    a(Says(syn, 100).offers(710));
+    EXPECT_EQ(b(Says(syn_ack, 900, 102)),
+              "ack-not-of-syn: A 3001/3001 window 700 ack 0; B 0/0 window 0 ack 3001; SYN_SENT,SYN_RCVD seen "
+              "A answered pending {last A 100+0 window 710; acknowledged 102}");
+    EXPECT_EQ(a(Says(syn_ack, 500, 101)),
+              "ack-not-of-syn: A 3001/3001 window 700 ack 0; B 0/0 window 0 ack 3001; SYN_SENT,SYN_RCVD seen "
+              "A answered pending {last A 100+0 window 710; acknowledged 101}")
+        << "its own SYN";
+}
+TEST_F(RememberedSyn, TheOwnSynAckComingAgainLateIsNotKept) {
+    open();
+    a(Says(ack, 101, 901).offers(700).bytes(50));
+    a(Says(syn, 120).offers(710));
+    EXPECT_EQ(b(Says(syn_ack, 890, 121).offers(800)),
+              "A 151/921 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
+              "answered assured pending {highest A 120+0 window 710; last A 120+0 window 710}");
+}
+TEST_F(RememberedSyn, OnlyWithItsMarkInTheConnection) {
+    opens(Says(syn, 100).offers(700));
+    talk.pending.highest = {.sequence = 70'000, .payload = 0, .window = 1};
+    talk.pending.highest_kind.valid = 1;
+    EXPECT_EQ(of_b(Says(syn_ack, 900, 70'001)), Reason::ack_not_of_syn)
+        << "what another flow has left behind";
+}
+TEST_F(RememberedSyn, WhenItReopensTheFlowTheDataOfAnEarlierCopyIsTold) {
+    open();
+    a(Says(syn, 80'000).bytes(9));
+    a(Says(syn, 75'000).bytes(7));
+    b(Says(rst, 901));
+    const auto reopened = [this](Direction direction, std::uint32_t isn) {
+        Conversation copy = talk;
+        const tcp::Verdict verdict = copy.send(direction, Says(syn, isn));
+        EXPECT_EQ(verdict.outcome, Outcome::accepted);
+        EXPECT_EQ(verdict.refresh, tcp::Refresh::set);
+        EXPECT_EQ(verdict.lifetime, Lifetime::syn_sent);
+        EXPECT_TRUE(verdict.reopens);
+        return verdict.earlier_payload;
+    };
+    EXPECT_EQ(reopened(Direction::original, 80'000), 9);
+    EXPECT_EQ(reopened(Direction::original, 75'000), 7);
+    EXPECT_EQ(reopened(Direction::original, 80'001), 0);
+    EXPECT_EQ(reopened(Direction::reply, 80'000), 0);
+}
+
+TEST_F(RememberedSyn, OneForgottenAddsNothingToItsRepetition) {
+    open();
+    of_a(Says(syn, 70'000).offers(710).bytes(9));
+    of_b(Says(syn, 80'000).offers(810));
+    of_a(Says(ack, 101, 901).bytes(1));
+    ASSERT_EQ(shown(talk.pending), "last B 80000+0 window 810");
+    of_a(Says(syn, 70'000).offers(5));
+    EXPECT_EQ(shown(talk.pending), "highest A 70000+0 window 5; last A 70000+0 window 5");
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -97,5 +97,75 @@ TEST_F(Reset, OfAResetThatAnswersAToleratedSegment) {
     EXPECT_EQ(if_a(Says(rst, 40'001)), Reason::rst_out_of_window);
 }
 
+TEST_F(Reset, WhileDiallingOneThatAcknowledgesToleratedDataIsOfAnOlderConnection) {
+    opens(Says(syn, 1000).offers(700));
+    of_a(Says(ack, 1001, 40'000).bytes(9));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1001)), Reason::none);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1002)), Reason::rst_old);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1010)), Reason::rst_old);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1011)), Reason::rst_out_of_window);
+}
+TEST_F(Reset, WhileDiallingOneThatRefusesAnySynKnownIsOld) {
+    opens(Says(syn, 1000).offers(700));
+    of_a(Says(syn, 3000));
+    of_a(Says(syn, 2000));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 2001)), Reason::rst_old);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 2002)), Reason::rst_out_of_window);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 3001)), Reason::none);
+}
+TEST_F(Reset, WhileDiallingASynAckKeptBesideMakesNoRefusalOld) {
+    opens(Says(syn, 3000).offers(700));
+    of_a(Says(syn, 1000));
+    of_b(Says(syn_ack, 9000, 1001));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 3001)), Reason::none);
+}
+TEST_F(Reset, ARefusalOfTheSynInAnOpeningConnectionIsNotMadeOldByASynThatFollowed) {
+    opens(Says(syn, 1000).offers(700));
+    of_b(Says(syn_ack, 9000, 1001).offers(800));
+    of_a(Says(syn, 2000));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1001)), Reason::none);
+}
+TEST_F(Reset, AfterOneASideThatHasDialledSinceWaitsForItsOwnAnswerAlone) {
+    for (const bool first : {true, false}) {
+        talk = {};
+        open();
+        for (const bool originator : {first, !first})
+            originator ? of_a(Says(syn, 70'000)) : of_b(Says(syn, 80'000));
+        of_b(Says(rst, 901));
+        ASSERT_EQ(talk.pair(), tcp::Pair::closed__closed);
+        EXPECT_EQ(if_a(Says(syn_ack, 500'000, 901)), Reason::after_close);
+        EXPECT_EQ(if_b(Says(syn_ack, 500'000, 101)), Reason::after_close);
+        EXPECT_EQ(if_a(Says(syn_ack, 500'000, 80'001)), Reason::none);
+        EXPECT_EQ(if_b(Says(syn_ack, 500'000, 70'001)), Reason::none);
+    }
+}
+TEST_F(Reset, AfterOneASynOfTheSenderDoesNotStandInTheWayOfItsAnswer) {
+    open();
+    of_a(Says(syn, 70'000));
+    of_b(Says(rst, 901));
+    EXPECT_EQ(if_a(Says(syn_ack, 500'000, 901)), Reason::none);
+    EXPECT_EQ(if_b(Says(syn_ack, 500'000, 101)), Reason::after_close);
+}
+TEST_F(Reset, AfterARefusalTheFirstAnswerIsNotLate) {
+    opens(Says(syn, 1000).offers(700).bytes(2));
+    of_b(Says(rst_ack, 0, 1003));
+    EXPECT_EQ(if_b(Says(syn_ack, 0U - 66'000, 1003)), Reason::none) << "B has sent nothing yet";
+}
+
+TEST_F(Reset, WhileDiallingOneThatRefusesTheSynCountsEvenIfItsDataWasTolerated) {
+    opens(Says(syn, 1000).offers(700).bytes(5));
+    of_a(Says(ack, 1001, 40'000).bytes(1));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1002)), Reason::none);
+}
+TEST_F(Reset, ALateRefusalSaysNothingOfTheWindow) {
+    opens(Says(syn, 100).offers(700));
+    of_b(Says(syn_ack, 4'100'000'000, 101).offers(800));
+    of_a(Says(ack, 101, 4'100'000'001).offers(700));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 101)), Reason::rst_old);
+    EXPECT_EQ(if_b(Says(rst_ack, 1, 101)), Reason::rst_out_of_window);
+    of_a(Says(ack, 1000, 4'100'000'001).bytes(30));
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 1000)), Reason::rst_out_of_window) << "acknowledges what was tolerated";
+}
+
 }  // namespace
 }  // namespace sluice::test

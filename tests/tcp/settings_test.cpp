@@ -41,6 +41,8 @@ TEST(IgnoreInvalidRst, ToleratesAResetOutsideTheWindow) {
     EXPECT_EQ(verdict.outcome, Outcome::tolerated);
     EXPECT_EQ(verdict.reason, Reason::rst_out_of_window);
     EXPECT_EQ(talk.pair(), Pair::established__established);
+    EXPECT_EQ(talk.send(Direction::original, Flag::ack, 1000000, 21).outcome, Outcome::refused)
+        << "what is no reset is refused as ever";
 }
 
 TEST(Strict, RefusesOvershootSynAndInexactReset) {

@@ -111,5 +111,50 @@ TEST_F(Tolerated, AnAcknowledgementOfTheUnknownIsKept) {
               "answered assured pending {data of B to 7020}");
 }
 
+TEST_F(Tolerated, AFinBehindTheOthersFinIsThePassiveClose) {
+    open();
+    a(Says(fin, 101, 901).offers(700));
+    b(Says(ack, 901, 102).offers(800));
+    b(Says(fin, 1700, 102).offers(800));
+    EXPECT_EQ(a(Says(ack, 102, 1701).offers(700)),
+              "A 102/902 window 700 ack 1701; B 1701/2401 window 800 ack 102; TIME_WAIT,CLOSED seen AB "
+              "answered assured pending {FIN of B to 1701}");
+}
+TEST_F(Tolerated, AFinThatCrossedTheOthersFinIsASimultaneousClose) {
+    open();
+    a(Says(fin, 101, 901).offers(700));
+    b(Says(fin, 1700, 101).offers(800));
+    EXPECT_EQ(a(Says(ack, 102, 1701).offers(700)),
+              "A 102/901 window 700 ack 1701; B 1701/2401 window 800 ack 101; CLOSING,TIME_WAIT seen AB "
+              "answered assured pending {FIN of B to 1701}");
+}
+
+TEST_F(Tolerated, NothingIsKeptOfWhatComesAfterAReset) {
+    open();
+    b(Says(rst, 901));
+    EXPECT_EQ(a(Says(ack, 101, 950).bytes(3)),
+              "after-close: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; CLOSED,CLOSED seen "
+              "AB answered assured");
+    EXPECT_EQ(a(Says(syn_ack, 5000, 950)),
+              "after-close: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; CLOSED,CLOSED seen "
+              "AB answered assured");
+}
+TEST_F(Tolerated, NothingIsKeptOfAReset) {
+    open();
+    EXPECT_EQ(a(Says(rst_ack, 300, 5000)),
+              "rst-inexact: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,ESTABLISHED seen AB answered assured");
+}
+TEST_F(Tolerated, AnEndFarAwayIsForgottenOnlyByWhatIsInOrder) {
+    opens(Says(syn, 100).offers(700));
+    a(Says(ack, 1'000'000, 7).offers(700).bytes(1));
+    EXPECT_EQ(a(Says(syn, 100).offers(700)),
+              "A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A pending {data of "
+              "A to 1000001; acknowledged 7}");
+    EXPECT_EQ(b(Says(rst_ack, 0, 101)),
+              "A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; CLOSED,CLOSED seen A answered pending "
+              "{data of A to 1000001; acknowledged 7}");
+}
+
 }  // namespace
 }  // namespace sluice::test
