@@ -173,9 +173,8 @@ void believe_the_other_synack(Case& c) {
 /// The newest SYN of the originator while it dials: the one in the connection, or a higher one after it
 /// (O6c).
 std::uint32_t newest_syn(Case& c, Direction side) {
-    const std::uint32_t own = c.trial.side[index_of(opposite(side))].max_ack - 1;
-    const bool higher = detail::is_of(c.pending.highest_kind, side) && after(c.pending.highest.sequence, own);
-    return higher ? c.pending.highest.sequence : own;
+    return detail::is_of(c.pending.highest_kind, side) ? c.pending.highest.sequence
+                                                       : c.trial.side[index_of(opposite(side))].max_ack - 1;
 }
 
 unsigned seen_bit(const Case& c) {

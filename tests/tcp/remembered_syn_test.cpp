@@ -147,6 +147,15 @@ TEST_F(RememberedSyn, OfASynInAConnection) {
     EXPECT_EQ(if_a(Says(syn, 110)), Reason::none);
 }
 
+TEST_F(RememberedSyn, OfThreeThatLieFarApartTheLastIsTheNewest) {
+    opens(Says(syn, 100).offers(700));
+    ASSERT_EQ(of_a(Says(syn, 1'000'000'000)), Reason::none);
+    ASSERT_EQ(of_a(Says(syn, 2'250'000'000)), Reason::none);
+    EXPECT_EQ(if_a(Says(syn, 2'250'000'000)), Reason::none)
+        << "the newest again, half the circle from the first";
+    EXPECT_EQ(if_a(Says(syn, 2'249'999'999)), Reason::old_syn);
+    EXPECT_EQ(if_b(Says(rst_ack, 0, 101)), Reason::rst_old) << "refuses a SYN dialled before";
+}
 TEST_F(RememberedSyn, OfTwoNeighboursTheSecondIsTheNewest) {
     opens(Says(syn, 100).offers(700));
     ASSERT_EQ(of_a(Says(syn, 101).offers(710)), Reason::none);
