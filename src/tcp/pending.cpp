@@ -48,7 +48,7 @@ PendingSyn::Kind kind_of(const Segment& segment, Direction side) {
 
 void start_side(Connection& connection, Direction side, RememberedSyn syn, PendingSyn::Kind kind) {
     side_in(connection, side) = {.end = syn.end(),
-                                 .max_end = syn.end(),
+                                 .max_end = 0,
                                  .max_window = syn.window,
                                  .max_ack = side_in(connection, side).max_ack};
     set_scale(connection, side, kind.scale);
@@ -88,8 +88,7 @@ void negotiate(Connection& connection, unsigned forgotten) {
 void remember_syn(PendingSyn& pending, RememberedSyn syn, PendingSyn::Kind kind, bool older) {
     add_what_is_known(pending.highest, pending.highest_kind, syn, kind);
     add_what_is_known(pending.last, pending.last_kind, syn, kind);
-    const bool same_side =
-        pending.highest_kind.valid != 0 && pending.highest_kind.reply_side == kind.reply_side;
+    const bool same_side = pending.highest_kind.reply_side == kind.reply_side;
     const bool keeps =
         pending.highest_kind.valid != 0 && (!same_side || after(pending.highest.sequence, syn.sequence));
     if (!older && !keeps) {

@@ -334,5 +334,25 @@ TEST_F(RememberedSyn, OneForgottenAddsNothingToItsRepetition) {
     EXPECT_EQ(shown(talk.pending), "highest A 70000+0 window 5; last A 70000+0 window 5");
 }
 
+TEST_F(RememberedSyn, ARepetitionAddsAndTakesNothingBack) {
+    open();
+    of_a(Says(syn, 80'000).offers(720));
+    of_a(Says(syn, 75'000).offers(730).bytes(7).scale(6));
+    of_a(Says(syn, 75'000).offers(5).bytes(9).scale(3));
+    EXPECT_EQ(shown(talk.pending), "highest A 80000+0 window 720; last A 75000+9 window 730 scale 3");
+    Segment bare = Says(syn, 79'999).offers(740);
+    bare.window_scale = 9;
+    of_a(bare);
+    EXPECT_EQ(shown(talk.pending), "highest A 80000+0 window 720; last A 79999+0 window 740");
+}
+TEST_F(RememberedSyn, OfAReplacedSynAckItsOwnScaleAndNoMoreThanASynCanOffer) {
+    opens(Says(syn, 100).offers(700).scale(7));
+    b(Says(syn, 900).offers(800).scale(3));
+    a(Says(ack, 101, 901).offers(2000).bytes(4));
+    ASSERT_EQ(talk.connection.side[0].max_window, 256'000U);
+    a(Says(syn_ack, 5000, 901).offers(710).scale(6));
+    EXPECT_EQ(shown(talk.pending), "highest A 100+4 window 65535 scale 7");
+}
+
 }  // namespace
 }  // namespace sluice::test

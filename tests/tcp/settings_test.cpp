@@ -106,6 +106,11 @@ TEST_F(OneWay, TheAnsweringSideAloneOpensAFlow) {
     EXPECT_EQ(talk.pair(), Pair::closed__closed);
 }
 
+TEST_F(OneWay, AnyAckOpensAFlowAlsoWhereNoneIsPickedUp) {
+    EXPECT_EQ(tcp::open(talk.connection, talk.make(Flag::ack, 10, 5000), talk.settings).outcome,
+              Outcome::accepted);
+}
+
 TEST_F(OneWay, FinAndResetStillOpenNothing) {
     EXPECT_EQ(tcp::open(talk.connection, talk.make(Flag::fin | Flag::ack, 10, 5000), talk.settings).reason,
               Reason::no_connection);

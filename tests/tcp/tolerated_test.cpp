@@ -156,5 +156,28 @@ TEST_F(Tolerated, AnEndFarAwayIsForgottenOnlyByWhatIsInOrder) {
               "{data of A to 1000001; acknowledged 7}");
 }
 
+TEST_F(Tolerated, AFinForgottenMakesNoFinOfTheDataThatEndsThere) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(fin, 900'000, 650));
+    b(Says(syn_ack, 900, 101).offers(800));
+    a(Says(ack, 101, 901).offers(700));
+    a(Says(syn, 70'000).offers(710));
+    EXPECT_EQ(b(Says(ack, 900'000, 70'001).bytes(1)),
+              "before-syn-ack: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,ESTABLISHED seen AB answered assured pending {highest A 70000+0 window 710; last "
+              "A 70000+0 window 710; data of B to 900001; acknowledged 70001}");
+}
+
+TEST_F(Tolerated, TheFarthestEndIsKeptAndWhetherItIsAFins) {
+    open();
+    of_a(Says(ack, 1000, 901).bytes(30));
+    of_a(Says(ack, 1000, 901).bytes(29));
+    EXPECT_EQ(shown(talk.pending), "data of A to 1030");
+    of_a(Says(fin, 1000, 901).bytes(29));
+    EXPECT_EQ(shown(talk.pending), "FIN of A to 1030");
+    of_a(Says(ack, 1030, 901));
+    EXPECT_EQ(shown(talk.pending), "FIN of A to 1030") << "a bare ACK behind it takes nothing back";
+}
+
 }  // namespace
 }  // namespace sluice::test
