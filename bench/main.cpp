@@ -7,16 +7,10 @@
 #include <fstream>
 #include <string>
 
+#include "machine.hpp"
 #include "micro/support.hpp"
 
 namespace {
-
-std::string first_line_with(const char* file, const std::string& prefix) {
-    std::ifstream in(file);
-    for (std::string line; std::getline(in, line);)
-        if (line.starts_with(prefix)) return line.substr(line.find(':') + 2);
-    return "unknown";
-}
 
 /// What the benchmarks' memory is made of, tried out, and what the kernel allows. Each benchmark with a table
 /// reports the share of its own.
@@ -31,25 +25,11 @@ std::string huge_pages() {
            "; transparent_hugepage/enabled: " + enabled;
 }
 
-constexpr const char* instruction_set =
-#if defined(__AVX512BW__)
-    "AVX-512"
-#elif defined(__AVX2__)
-    "AVX2"
-#else
-    "baseline"
-#endif
-#if defined(__AES__)
-    " with AES";
-#else
-    " without AES";
-#endif
-
 }  // namespace
 
 int main(int argc, char** argv) {
-    benchmark::AddCustomContext("cpu", first_line_with("/proc/cpuinfo", "model name"));
-    benchmark::AddCustomContext("instruction_set", instruction_set);
+    benchmark::AddCustomContext("cpu", sluice::bench::processor());
+    benchmark::AddCustomContext("instruction_set", sluice::bench::instruction_set);
     benchmark::AddCustomContext("huge_pages", huge_pages());
     benchmark::AddCustomContext("tsc_mhz", std::to_string(std::lround(sluice::bench::tsc_hertz() / 1e6)));
     benchmark::Initialize(&argc, argv);

@@ -13,6 +13,7 @@
 #include "flows.hpp"
 #include "huge_memory.hpp"
 #include "kept.hpp"
+#include "random.hpp"
 
 // What the pure parts are built for, the benchmarks must be built for too: flags of a library could lower it.
 #if SLUICE_PURE_PARTS_HAVE_AVX2 && !defined(__AVX2__)
@@ -37,24 +38,6 @@ inline constexpr unsigned burst = 32;
 
 /// How fast the processor's time stamp counter runs, found out once; 0 where there is none.
 [[nodiscard]] double tsc_hertz();
-
-/// splitmix64.
-class Random {
-  public:
-    explicit Random(std::uint64_t seed) : state_(seed) {}
-    std::uint64_t next() {
-        std::uint64_t z = state_ += 0x9E3779B97F4A7C15;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
-    std::uint32_t below(std::uint32_t bound) {
-        return static_cast<std::uint32_t>(((next() >> 32) * bound) >> 32);
-    }
-
-  private:
-    std::uint64_t state_;
-};
 
 /// What is drawn before anything is timed, in order, for ever: one of `flows` for each packet, and its key
 /// ready made, as a parser leaves it. Enough that the whole working set comes round.

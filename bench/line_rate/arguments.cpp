@@ -1,0 +1,129 @@
+#include "line_rate/arguments.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
+
+#include "line_rate/population.hpp"
+#include "sluice/dpdk/links.hpp"
+
+namespace sluice::bench {
+namespace {
+
+constexpr int status_usage = 2;
+
+const std::map<std::string, Profile> profiles{{"established", Profile::established},
+                                              {"setup", Profile::setup},
+                                              {"synflood", Profile::synflood},
+                                              {"imix", Profile::imix}};
+
+std::string power_of_two(const std::string& text) {
+    const unsigned long value = std::strtoul(text.c_str(), nullptr, 10);
+    return value >= 64 && value <= 32'768 && (value & (value - 1)) == 0
+               ? ""
+               : "must be a power of two, 64 to 32768";
+}
+
+void declare(CLI::App& app, Arguments& out) {
+    const auto number = [](double least, double most) { return CLI::Range(least, most); };
+    app.add_option(
+           "--profile", out.profile,
+           "established: segments of open connections; setup: whole connections, one after another; "
+           "synflood: spoofed SYNs beside established traffic; imix: established, in frames of 64, 594 and "
+           "1518 bytes, 7:4:1")
+        ->transform(CLI::CheckedTransformer(profiles))
+        ->type_name("PROFILE");
+    app.add_option("--flows", out.flows, "connections open (setup: under way) at a time")
+        ->check(number(1, most_connections))
+        ->capture_default_str();
+    app.add_option("--workers", out.workers, "workers of the box, each with a queue and a core")
+        ->check(number(1, dpdk::max_workers))
+        ->capture_default_str();
+    app.add_option("--generators", out.generators,
+                   "generators, each with a core; 0: one a worker, cores permitting")
+        ->check(number(0, dpdk::max_workers))
+        ->capture_default_str();
+    app.add_option("--seconds", out.seconds, "how long each measurement lasts")
+        ->check(number(0.01, 86'400))
+        ->capture_default_str();
+    app.add_option("--frame", out.frame_bytes, "bytes of a frame with its FCS (imix has its own)")
+        ->check(number(64, 1518))
+        ->capture_default_str();
+    app.add_option("--ring-slots", out.ring_slots, "packets that a queue to or from the box holds")
+        ->check(CLI::Validator(power_of_two, "POWER OF TWO"))
+        ->capture_default_str();
+    app.add_option("--table", out.table, "flows that each worker's table holds; 0: by the profile")
+        ->check(number(0, 1U << 28U))
+        ->capture_default_str();
+    app.add_flag("--accounting", out.accounting, "the box counts packets and bytes of each flow");
+    app.add_option("--rate", out.rate,
+                   "packets a second offered; 0: as fast as the box takes them (synflood: of the established "
+                   "part; 0: a "
+                   "tenth of what the box can)")
+        ->check(number(0, 1e9))
+        ->capture_default_str();
+    app.add_flag("--search", out.search,
+                 "the highest rate without loss, by frame size and for IMIX (RFC 2544 26.1), instead of one "
+                 "measurement");
+    app.add_option("--trial-seconds", out.trial_seconds,
+                   "how long each trial of a search lasts (RFC 2544: 60)")
+        ->check(number(0.01, 3600))
+        ->capture_default_str();
+    app.add_option("--loss-tolerance", out.loss_tolerance, "share of packets whose loss a search overlooks")
+        ->check(number(0, 0.1))
+        ->capture_default_str();
+    app.add_option(
+           "--ports", out.ports,
+           "two ports that lead to the box under test and back, instead of rings and a box of our own: PCI "
+           "addresses, af_packet:IF, af_xdp:IF, or names of devices given behind --")
+        ->delimiter(',')
+        ->type_name("A,B");
+    app.add_flag("--json", out.json, "the result as JSON on standard output");
+    app.add_option("--html", out.html, "write a report with plots to this file")->type_name("FILE");
+}
+
+/// What no single option can tell; empty when all is well.
+std::string contradiction(const Arguments& given) {
+    if (!given.ports.empty() && given.ports.size() != 2)
+        return "--ports takes two ports, as in --ports 0000:3b:00.0,0000:3b:00.1";
+    if (!given.ports.empty() && given.workers != 1)
+        return "--workers belongs to the box over rings; behind --ports is a box of your own";
+    if (!given.ports.empty() && given.ports[0] == given.ports[1]) return "--ports takes two different ports";
+    if (given.flows < given.workers) return "--flows must be at least one for each worker";
+    if (given.generators > given.workers)
+        return "--generators may not be more than --workers: each worker is fed by one";
+    return {};
+}
+
+}  // namespace
+
+const char* name_of(Profile profile) {
+    for (const auto& [name, value] : profiles) {
+        if (value == profile) return name.c_str();
+    }
+    return "";
+}
+
+std::variant<Arguments, int> parse_arguments(int argc, char** argv) {
+    // Everything behind "--" is DPDK's.
+    char** const end = argv + argc;
+    char** const separator = std::find(argv, end, std::string("--"));
+    Arguments out;
+    out.eal_arguments.assign(separator == end ? end : separator + 1, end);
+
+    CLI::App app(
+        "Measures sluiced's worker loop: a generator feeds it through rings, or a box of your own through "
+        "two ports.",
+        "line_rate");
+    app.footer("What follows -- goes to DPDK's environment abstraction layer.");
+    declare(app, out);
+    try {
+        app.parse(static_cast<int>(separator - argv), argv);
+        if (const std::string fault = contradiction(out); !fault.empty()) throw CLI::ValidationError(fault);
+    } catch (const CLI::ParseError& fault) {
+        return app.exit(fault) == 0 ? 0 : status_usage;
+    }
+    return out;
+}
+
+}  // namespace sluice::bench

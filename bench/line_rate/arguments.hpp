@@ -1,0 +1,41 @@
+// The command line of line_rate.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace sluice::bench {
+
+enum class Profile : std::uint8_t { established, setup, synflood, imix };
+
+struct Arguments {
+    Profile profile = Profile::established;
+    std::uint32_t flows = 100'000;  ///< open connections; of profile setup: conversations under way at a time
+    unsigned workers = 1;
+    unsigned generators = 0;    ///< 0: chosen
+    double seconds = 5;         ///< of each measurement
+    unsigned frame_bytes = 64;  ///< FCS included, as RFC 2544 counts
+    unsigned ring_slots = 1024;
+    std::uint32_t table = 0;  ///< records of each worker's table; 0: by the profile
+    bool accounting = false;
+    double rate = 0;  ///< packets a second offered; 0: by the profile
+    bool search = false;
+    double trial_seconds = 1;
+    double loss_tolerance = 0;  ///< of all packets, where the search still says "no loss"
+    bool json = false;
+    std::string html;
+    std::vector<std::string> ports;  ///< two, or none: rings
+    std::vector<std::string> eal_arguments;
+
+    [[nodiscard]] bool over_rings() const { return ports.empty(); }
+    [[nodiscard]] unsigned box_workers() const { return over_rings() ? workers : 0; }
+};
+
+[[nodiscard]] const char* name_of(Profile profile);
+
+/// What to do, or the status to end with: help was asked for, or a complaint has been printed.
+[[nodiscard]] std::variant<Arguments, int> parse_arguments(int argc, char** argv);
+
+}  // namespace sluice::bench

@@ -1,0 +1,63 @@
+#include "line_rate/campaign.hpp"
+
+#include "sluice/base/reason.hpp"
+
+namespace sluice::bench {
+namespace {
+
+/// Enough to keep the queues full, few enough that no handshake waits long for its turn.
+constexpr std::uint32_t opening_at_a_time = 4096;
+
+}  // namespace
+
+void Campaign::count(const Outcome& outcome) {
+    Balance& balance = report_.balance;
+    balance.offered += outcome.total.all_offered();
+    balance.missed += outcome.total.all_missed();
+    balance.out += outcome.total.all_received();
+    balance.dropped += outcome.dropped;
+}
+
+Status Campaign::open(Population& population) {
+    auto handshakes = for_each_generator([&](std::size_t generator) {
+        return Conversations(population, stand_.workers_of(generator), Conversations::Script::open_once,
+                             opening_at_a_time, generator + 1);
+    });
+    TrialPlan plan;
+    plan.until_done = true;
+    plan.what = "opening " + std::to_string(population.size()) + " connections";
+    auto outcome = trial(plan, handshakes);
+    if (!outcome) return Error{outcome.error()};
+    Opening opening{.connections = population.size(), .seconds = outcome->seconds, .tracked = {}};
+    for (const Conversations& some : handshakes) opening.sent_again += some.sent_again();
+    if (stand_.box() != nullptr) opening.tracked = stand_.box()->flows();
+    report_.opening = opening;
+    return success();
+}
+
+void Campaign::close() {
+    Balance& balance = report_.balance;
+    balance.unexplained = balance.offered - balance.missed - balance.out - balance.dropped;
+    Box* box = stand_.box();
+    if (box == nullptr) return;
+    for (std::size_t i = 0; i < reason_count; ++i) {
+        const ReasonText& text = reason_texts[i];
+        std::uint64_t packets = 0;
+        for (unsigned worker = 0; worker < arguments().workers; ++worker) {
+            packets += box->counters(worker).reasons[i].read();
+        }
+        if (packets == 0) continue;
+        balance.by_reason.emplace_back(text.name, packets);
+        if (text.outcome == sluice::Outcome::tolerated) balance.tolerated += packets;
+    }
+    for (unsigned worker = 0; worker < arguments().workers; ++worker) {
+        const pipeline::Counters& counters = box->counters(worker);
+        balance.refused += counters.invalid.read();
+        balance.evicted += counters.early_drop.read();
+        balance.expired += counters.expired.read();
+        balance.inserted += counters.insert.read();
+    }
+    balance.handed_over = box->handed_over();
+}
+
+}  // namespace sluice::bench

@@ -1,0 +1,30 @@
+#include "line_rate/frame.hpp"
+
+namespace sluice::bench {
+namespace {
+
+/// The Internet checksum's sum, in wire order: the order of bytes does not matter to it (RFC 1071).
+std::uint64_t sum(const std::uint8_t* from, std::size_t bytes) {
+    std::uint64_t total = 0;
+    for (; bytes >= 2; bytes -= 2, from += 2) total += load<std::uint16_t>(from);
+    return bytes == 0 ? total : total + *from;
+}
+
+std::uint16_t folded(std::uint64_t total) {
+    while ((total >> 16U) != 0) total = (total & 0xFFFFU) + (total >> 16U);
+    return static_cast<std::uint16_t>(~total);
+}
+
+}  // namespace
+
+void write_checksums(std::uint8_t* frame) {
+    store(frame + offset::ip_checksum, std::uint16_t{0});
+    store(frame + offset::ip_checksum, folded(sum(frame + 14, 20)));
+    const auto tcp_bytes = static_cast<std::uint16_t>(load<be16>(frame + offset::total_length).host() - 20);
+    store(frame + offset::tcp_checksum, std::uint16_t{0});
+    const std::uint64_t pseudo =
+        sum(frame + offset::addresses, 8) + be16(packet::tcp).raw() + be16(tcp_bytes).raw();
+    store(frame + offset::tcp_checksum, folded(pseudo + sum(frame + offset::ports, tcp_bytes)));
+}
+
+}  // namespace sluice::bench

@@ -1,0 +1,133 @@
+// The one shape of frame that the generator sends: Ethernet, IPv4, TCP, payload. A buffer gets it once; a
+// packet is a few stores into it, all in its first cache line:
+//
+//      0  addresses, EtherType, IPv4      by side, sixteen bytes at once
+//     16  total length
+//     18  identification                  the length of the frame: the template's own note, never changed
+//     26  addresses, ports                the connection, mirrored for the other side
+//     38  sequence, acknowledgement
+//     46  data offset, flags, window
+//     54  six bytes of time, or zero      a sample of the time stamp counter, in all but SYNs
+//
+// Lengths are those of the buffer, without the four bytes of FCS that a wire adds.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "sluice/base/endian.hpp"
+#include "sluice/packet/headers.hpp"
+
+namespace sluice::bench {
+
+inline constexpr unsigned header_bytes = 54;
+inline constexpr unsigned shortest_frame = 60, fcs_bytes = 4;
+/// What a frame takes on a wire beside itself: preamble, FCS, gap.
+inline constexpr unsigned wire_overhead = 24;
+
+/// Both ends of a connection, in wire order from the client's side.
+struct Endpoints {
+    be32 client, server;
+    be16 client_port, server_port;
+};
+
+struct Segment {
+    std::uint32_t sequence = 0, acknowledgement = 0;
+    std::uint8_t flags = 0;
+    bool carries_data = false;  ///< all the frame has room for
+};
+
+namespace offset {
+inline constexpr unsigned total_length = 16, identification = 18, ip_checksum = 24, addresses = 26,
+                          ports = 34, sequence = 38, acknowledgement = 42, data_offset = 46, flags = 47,
+                          window = 48, tcp_checksum = 50, urgent = 52, payload = 54;
+}
+
+namespace detail {
+/// Ethernet and the first two bytes of IPv4, for a packet of side 0 and of side 1.
+inline constexpr std::array<std::array<std::uint8_t, 16>, 2> link_headers{{
+    {2, 's', 'l', 'u', 'c', 2, 2, 's', 'l', 'u', 'c', 1, 0x08, 0x00, 0x45, 0},
+    {2, 's', 'l', 'u', 'c', 1, 2, 's', 'l', 'u', 'c', 2, 0x08, 0x00, 0x45, 0},
+}};
+/// A window of a gigabyte: however deep the queues between the two ends, no segment is ahead of it.
+inline constexpr std::array<std::uint8_t, 6> window_scale_option{1, 3, 3, 14, 0, 0};
+}  // namespace detail
+
+inline void make_template(std::uint8_t* frame, std::uint16_t bytes) {
+    std::memset(frame, 0x55, bytes);
+    std::memset(frame + 14, 0, shortest_frame - 14);
+    std::memcpy(frame, detail::link_headers[0].data(), 16);
+    store(frame + offset::identification, be16(bytes));
+    frame[22] = 64;
+    frame[23] = packet::tcp;
+}
+
+[[nodiscard]] inline std::uint16_t frame_bytes(const std::uint8_t* frame) {
+    return load<be16>(frame + offset::identification).host();
+}
+
+/// Writes a segment from `side` (0: the client) into a templated frame; returns its payload's length.
+inline std::uint32_t write_segment(std::uint8_t* frame, const Endpoints& ends, unsigned side,
+                                   const Segment& segment) {
+    const bool syn = (segment.flags & packet::syn) != 0;
+    const std::uint32_t payload = segment.carries_data ? frame_bytes(frame) - header_bytes : 0;
+    std::memcpy(frame, detail::link_headers[side].data(), 16);
+    store(frame + offset::total_length, be16(static_cast<std::uint16_t>(40 + (syn ? 4 : 0) + payload)));
+    store(frame + offset::addresses, side == 0 ? ends.client : ends.server);
+    store(frame + offset::addresses + 4, side == 0 ? ends.server : ends.client);
+    store(frame + offset::ports, side == 0 ? ends.client_port : ends.server_port);
+    store(frame + offset::ports + 2, side == 0 ? ends.server_port : ends.client_port);
+    store(frame + offset::sequence, be32(segment.sequence));
+    store(frame + offset::acknowledgement, be32(segment.acknowledgement));
+    frame[offset::data_offset] = syn ? 0x60 : 0x50;
+    frame[offset::flags] = segment.flags;
+    store(frame + offset::window, be16(65'535));
+    std::memset(frame + offset::tcp_checksum, 0, 4);
+    if (syn) {
+        std::memcpy(frame + offset::payload, detail::window_scale_option.data(), 6);
+    } else {
+        std::memset(frame + offset::payload, 0, 6);
+    }
+    return payload;
+}
+
+/// The client's address, seen from the packet's side.
+[[nodiscard]] inline std::uint32_t client_of(const std::uint8_t* frame, unsigned side) {
+    return load<be32>(frame + offset::addresses + 4 * side).host();
+}
+/// The sequence number behind the segment: what its receiver will acknowledge.
+[[nodiscard]] inline std::uint32_t end_of(const std::uint8_t* frame) {
+    const std::uint8_t flags = frame[offset::flags];
+    const std::uint32_t headers = 20U + (std::uint32_t{frame[offset::data_offset]} >> 4U) * 4U;
+    return load<be32>(frame + offset::sequence).host() +
+           (load<be16>(frame + offset::total_length).host() - headers) +
+           ((flags & (packet::syn | packet::fin)) != 0 ? 1U : 0U);
+}
+[[nodiscard]] inline bool is_syn(const std::uint8_t* frame) {
+    return (frame[offset::flags] & packet::syn) != 0;
+}
+/// Whether a frame from a wire is one of the generator's: by its addresses.
+[[nodiscard]] inline bool is_ours(const std::uint8_t* frame, std::uint32_t bytes) {
+    return bytes >= shortest_frame && std::memcmp(frame, detail::link_headers[0].data(), 5) == 0 &&
+           std::memcmp(frame + 6, detail::link_headers[0].data() + 6, 5) == 0;
+}
+
+/// Time in a frame: 48 bits of the counter, a day's worth, never zero.
+inline constexpr std::uint64_t stamp_mask = (std::uint64_t{1} << 48U) - 1;
+inline void stamp(std::uint8_t* frame, std::uint64_t cycles) {
+    const std::uint64_t value = (cycles & stamp_mask) | 1U;
+    std::memcpy(frame + offset::payload, &value, 6);
+}
+/// Zero: it carries none.
+[[nodiscard]] inline std::uint64_t stamp_of(const std::uint8_t* frame) {
+    std::uint64_t value = 0;
+    std::memcpy(&value, frame + offset::payload, 6);
+    return is_syn(frame) ? 0 : value;
+}
+
+/// Fills in both checksums, for ports that lead to another box. What comes over rings is marked as checked,
+/// as a card marks it.
+void write_checksums(std::uint8_t* frame);
+
+}  // namespace sluice::bench

@@ -1,0 +1,334 @@
+// One generator: makes packets, sends them to the box, takes back what comes out. Everything of it belongs to
+// one core; the main thread reads what it publishes.
+//
+// Two ways to offer packets. Without a rate, as fast as the box takes them: what finds no room waits, nothing
+// is lost on the way in, and the queues to the box are full whenever the box is slower. At a rate, without
+// looking at the box: what finds no room is lost, as it is when a card's queue is full, and counts as missed.
+#pragma once
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_pause.h>
+#include <sched.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "line_rate/buffers.hpp"
+#include "line_rate/frame.hpp"
+#include "line_rate/histogram.hpp"
+#include "line_rate/tally.hpp"
+#include "line_rate/traffic.hpp"
+#include "sluice/pipeline/tracker.hpp"
+
+namespace sluice::bench {
+
+/// What one generator is joined to.
+struct Station {
+    std::array<std::uint16_t, 2>
+        ports{};  ///< DPDK's: packets of side 0 go out of the first and come in at the second
+    std::vector<unsigned> workers;  ///< that it feeds; their numbers are those of the ports' queues
+    Buffers* buffers = nullptr;
+    bool shares_core = false;  ///< with a worker: it steps aside when there is nothing to do
+    /// What the workers it feeds counted: adds their polls and packets taken.
+    std::function<void(Tally&)> read_workers;
+    /// Packets that the box has counted as dropped, since it was built, of all workers it feeds.
+    std::function<std::uint64_t()> read_drops;
+};
+
+/// How long and how much.
+struct Schedule {
+    double packets_per_second = 0;          ///< of this generator; 0: as fast as the box takes them
+    std::uint64_t warm_up = 0, window = 0;  ///< cycles
+    bool until_done = false;                ///< until the traffic says so, instead of for the window
+};
+
+/// What a generator lets others see while it runs.
+struct alignas(64) Progress {
+    std::atomic<std::uint64_t> sent{0}, received{0}, completed{0};
+};
+
+/// What one generator brings home.
+struct Catch {
+    Tally window, total;
+    std::uint64_t window_cycles = 0;
+    Histogram latency;  ///< cycles from the queue before the box to behind the queue after it; samples
+    std::uint64_t dropped = 0;  ///< by the box, of what was sent
+};
+
+template <class Traffic>
+class Generator {
+  public:
+    Generator(const Station& station, Traffic& traffic, Progress& progress)
+        : station_(station), traffic_(traffic), progress_(progress), feeds_(station.workers.size()) {
+        for (std::size_t i = 0; i < feeds_.size(); ++i) feeds_[i].worker = station.workers[i];
+    }
+
+    Catch run(const Schedule& schedule) {
+        const std::uint64_t drops_before = station_.read_drops();
+        begin_ = last_ = rte_rdtsc();
+        const std::uint64_t open = begin_ + schedule.warm_up, close = open + schedule.window;
+        per_cycle_ = schedule.packets_per_second / static_cast<double>(rte_get_tsc_hz());
+        milli_ = rte_get_tsc_hz() / 1000;
+        std::uint64_t opened = 0;
+        Tally at_open;
+        for (std::uint64_t now = begin_;; now = rte_rdtsc()) {
+            if (opened == 0 && now >= open) {
+                opened = now;
+                at_open = read();
+                latency_ = {};
+            }
+            if (schedule.until_done ? traffic_.done() : now >= close) {
+                catch_.window = read() - at_open;
+                catch_.window_cycles = rte_rdtsc() - opened;
+                catch_.latency = latency_;
+                break;
+            }
+            const unsigned moved = drain() + (per_cycle_ == 0 ? offer() : offer_at_rate(now));
+            look_up(now, moved);
+        }
+        settle(drops_before);
+        catch_.total = read();
+        catch_.dropped = station_.read_drops() - drops_before;
+        return catch_;
+    }
+
+  private:
+    static constexpr unsigned burst = 32, batch = 2 * burst;
+    static constexpr unsigned forfeit_microseconds = 100;
+
+    /// Packets written and not yet taken by the box.
+    struct Lane {
+        std::array<rte_mbuf*, batch> packets;
+        unsigned first = 0, behind = 0;
+        [[nodiscard]] unsigned size() const { return behind - first; }
+    };
+    /// One worker: what is to be sent to it next, and the lanes to its two queues.
+    struct Feed {
+        unsigned worker = 0;
+        std::array<Pick, batch> picks;
+        unsigned first = 0, behind = 0;
+        std::array<Lane, 2> lanes;
+    };
+
+    // ---- Sending
+
+    /// A batch to each worker whose last one is gone.
+    unsigned offer() {
+        unsigned sent = 0;
+        for (Feed& feed : feeds_) {
+            for (const unsigned side : {0U, 1U}) sent += flush(feed, side, false);
+            if (feed.lanes[0].size() != 0 || feed.lanes[1].size() != 0) continue;
+            compose(feed, batch);
+            for (const unsigned side : {0U, 1U}) sent += flush(feed, side, false);
+            refill(feed);
+        }
+        return sent;
+    }
+
+    /// What is due by now. What should have been sent long ago, while this core was taken away, is not made
+    /// up for: a burst faster than the rate would be another test.
+    unsigned offer_at_rate(std::uint64_t now) {
+        due_ += static_cast<double>(now - last_) * per_cycle_;
+        last_ = now;
+        const double most =
+            std::max(double{batch}, per_cycle_ * static_cast<double>(milli_) / 1000 * forfeit_microseconds);
+        if (due_ > most) {
+            tally_.forfeited += static_cast<std::uint64_t>(due_ - most);
+            due_ = most;
+        }
+        unsigned sent = 0;
+        while (due_ >= 1) {
+            Feed& feed = feeds_[turn_ = (turn_ + 1) % feeds_.size()];
+            const unsigned made = compose(feed, std::min(batch, static_cast<unsigned>(due_)));
+            for (const unsigned side : {0U, 1U}) sent += flush(feed, side, true);
+            refill(feed);
+            due_ -= made;
+            if (made != 0) continue;
+            // Nothing to say as yet, or nothing left to say it in.
+            if (feed.first != feed.behind) tally_.forfeited += static_cast<std::uint64_t>(due_);
+            due_ = 0;
+        }
+        return sent;
+    }
+
+    void refill(Feed& feed) {
+        if (feed.first != feed.behind) return;
+        feed.first = 0;
+        feed.behind = traffic_.pick(feed.worker, feed.picks.data(), batch);
+        station_.buffers->prefetch(feed.behind);
+    }
+
+    /// Writes up to `most` packets into the lanes.
+    unsigned compose(Feed& feed, unsigned most) {
+        refill(feed);
+        std::array<rte_mbuf*, batch> taken;
+        const unsigned count = station_.buffers->take(taken.data(), std::min(most, feed.behind - feed.first));
+        for (unsigned i = 0; i < count; ++i) {
+            const Pick& pick = feed.picks[feed.first++];
+            std::uint8_t* frame = Buffers::frame_of(taken[i]);
+            const Share share = traffic_.write(pick, feed.worker, frame);
+            ++tally_.offered[share];
+            tally_.bytes_in += frame_bytes(frame);
+            Lane& lane = feed.lanes[pick.side];
+            lane.packets[lane.behind++] = taken[i];
+        }
+        return count;
+    }
+
+    /// Sends what the queue takes; the rest waits or, with `drops`, is missed.
+    unsigned flush(Feed& feed, unsigned side, bool drops) {
+        Lane& lane = feed.lanes[side];
+        if (lane.size() == 0) return 0;
+        seal(lane);
+        const unsigned wanted = lane.size();
+        const unsigned sent =
+            rte_eth_tx_burst(station_.ports[side], static_cast<std::uint16_t>(feed.worker),
+                             lane.packets.data() + lane.first, static_cast<std::uint16_t>(wanted));
+        ++tally_.attempts;
+        lane.first += sent;
+        if (sent != wanted) {
+            ++tally_.refused;
+            if (drops) miss(lane);
+        }
+        if (lane.size() == 0) lane.first = lane.behind = 0;
+        return sent;
+    }
+
+    void miss(Lane& lane) {
+        for (; lane.first != lane.behind; ++lane.first) {
+            rte_mbuf* packet = lane.packets[lane.first];
+            const std::uint8_t* frame = Buffers::frame_of(packet);
+            ++tally_.missed[Traffic::has_flood && is_syn(frame) ? flood : measured];
+            tally_.bytes_in -= frame_bytes(frame);
+            station_.buffers->give_back(packet);
+        }
+    }
+
+    /// The last stores: the time into the first frame that takes it, checksums where nobody vouches for them.
+    void seal(Lane& lane) {
+        for (unsigned i = lane.first; i < lane.behind; ++i) {
+            std::uint8_t* frame = Buffers::frame_of(lane.packets[i]);
+            if (is_syn(frame)) continue;
+            stamp(frame, rte_rdtsc());
+            break;
+        }
+        if (station_.buffers->comes_back()) return;
+        for (unsigned i = lane.first; i < lane.behind; ++i)
+            write_checksums(Buffers::frame_of(lane.packets[i]));
+    }
+
+    // ---- Receiving
+
+    unsigned drain() {
+        unsigned received = 0;
+        for (const Feed& feed : feeds_) {
+            for (const unsigned port : {0U, 1U}) received += drain(port, feed.worker);
+        }
+        return received;
+    }
+
+    unsigned drain(unsigned port, unsigned queue) {
+        std::array<rte_mbuf*, burst> packets;
+        const unsigned count =
+            rte_eth_rx_burst(station_.ports[port], static_cast<std::uint16_t>(queue), packets.data(), burst);
+        if (count == 0) return 0;
+        const std::uint64_t now = rte_rdtsc();
+        const unsigned side = 1 - port;
+        unsigned ours = 0;
+        for (unsigned i = 0; i < count; ++i) {
+            if (!mine(packets[i])) {
+                ++tally_.foreign;
+                rte_pktmbuf_free(packets[i]);
+                continue;
+            }
+            packets[ours++] = packets[i];
+        }
+        for (unsigned i = 0; i < ours; ++i) traffic_.prefetch(frame_of(packets[i]), side);
+        for (unsigned i = 0; i < ours; ++i) take_back(packets[i], side, now);
+        return count;
+    }
+
+    void take_back(rte_mbuf* packet, unsigned side, std::uint64_t now) {
+        const std::uint8_t* frame = frame_of(packet);
+        const bool flooding = Traffic::has_flood && is_syn(frame);
+        ++tally_.received[flooding ? flood : measured];
+        tally_.bytes_out += frame_bytes(frame);
+        if (const std::uint64_t stamped = stamp_of(frame); stamped != 0)
+            latency_.add((now - stamped) & stamp_mask);
+        traffic_.arrived(frame, side);
+        if (station_.buffers->comes_back()) {
+            station_.buffers->give_back(packet);
+        } else {
+            rte_pktmbuf_free(packet);
+        }
+    }
+
+    [[nodiscard]] bool mine(rte_mbuf* packet) const {
+        if (station_.buffers->comes_back()) return station_.buffers->owns(packet);
+        return is_ours(frame_of(packet), packet->data_len);
+    }
+    [[nodiscard]] std::uint8_t* frame_of(rte_mbuf* packet) const {
+        return station_.buffers->comes_back() ? Buffers::frame_of(packet)
+                                              : rte_pktmbuf_mtod(packet, std::uint8_t*);
+    }
+
+    // ---- Beside the packets
+
+    [[nodiscard]] Tally read() const {
+        Tally all = tally_;
+        all.completed = traffic_.completed();
+        station_.read_workers(all);
+        return all;
+    }
+
+    void look_up(std::uint64_t now, unsigned moved) {
+        if (now - looked_ >= milli_) {
+            looked_ = now;
+            traffic_.turn(static_cast<std::uint32_t>(now / milli_));
+            progress_.sent.store(tally_.all_accepted(), std::memory_order_relaxed);
+            progress_.received.store(tally_.all_received(), std::memory_order_relaxed);
+            progress_.completed.store(traffic_.completed(), std::memory_order_relaxed);
+        }
+        idle_ = moved == 0 ? idle_ + 1 : 0;
+        if (idle_ != 0) rte_pause();
+        if (station_.shares_core && idle_ % 16 == 15) sched_yield();
+    }
+
+    /// Sends what still waits and waits for what is still under way, until all is accounted for or nothing
+    /// has come for a while.
+    void settle(std::uint64_t drops_before) {
+        const std::uint64_t patience = 500 * milli_;
+        for (std::uint64_t now = rte_rdtsc(), heard = now; now - heard < patience; now = rte_rdtsc()) {
+            unsigned moved = drain();
+            for (Feed& feed : feeds_) {
+                for (const unsigned side : {0U, 1U}) moved += flush(feed, side, false);
+            }
+            if (moved != 0) heard = now;
+            if (moved == 0 &&
+                tally_.all_accepted() == tally_.all_received() + station_.read_drops() - drops_before)
+                return;
+            look_up(now, moved);
+        }
+        for (Feed& feed : feeds_) {
+            for (Lane& lane : feed.lanes) miss(lane);
+        }
+    }
+
+    const Station& station_;
+    Traffic& traffic_;
+    Progress& progress_;
+    std::vector<Feed> feeds_;
+    Tally tally_;
+    Histogram latency_;
+    Catch catch_;
+    std::uint64_t begin_ = 0, last_ = 0, looked_ = 0, milli_ = 1;
+    double per_cycle_ = 0, due_ = 0;
+    std::size_t turn_ = 0;
+    unsigned idle_ = 0;
+};
+
+}  // namespace sluice::bench
