@@ -15,7 +15,8 @@ constexpr int status_usage = 2;
 const std::map<std::string, Profile> profiles{{"established", Profile::established},
                                               {"setup", Profile::setup},
                                               {"synflood", Profile::synflood},
-                                              {"imix", Profile::imix}};
+                                              {"imix", Profile::imix},
+                                              {"all", Profile::all}};
 
 std::string power_of_two(const std::string& text) {
     const unsigned long value = std::strtoul(text.c_str(), nullptr, 10);
@@ -30,7 +31,7 @@ void declare(CLI::App& app, Arguments& out) {
            "--profile", out.profile,
            "established: segments of open connections; setup: whole connections, one after another; "
            "synflood: spoofed SYNs beside established traffic; imix: established, in frames of 64, 594 and "
-           "1518 bytes, 7:4:1")
+           "1518 bytes, 7:4:1; all: one after another")
         ->transform(CLI::CheckedTransformer(profiles))
         ->type_name("PROFILE");
     app.add_option("--flows", out.flows, "connections open (setup: under way) at a time")
@@ -65,6 +66,11 @@ void declare(CLI::App& app, Arguments& out) {
     app.add_flag("--search", out.search,
                  "the highest rate without loss, by frame size and for IMIX (RFC 2544 26.1), instead of one "
                  "measurement");
+    app.add_option("--sizes", out.sizes, "frame sizes that the search goes through")
+        ->delimiter(',')
+        ->check(CLI::Range(64, 1518) | CLI::IsMember({"imix"}))
+        ->type_name("BYTES,...,imix")
+        ->capture_default_str();
     app.add_option("--trial-seconds", out.trial_seconds,
                    "how long each trial of a search lasts (RFC 2544: 60)")
         ->check(number(0.01, 3600))

@@ -8,7 +8,7 @@
 
 namespace sluice::bench {
 
-enum class Profile : std::uint8_t { established, setup, synflood, imix };
+enum class Profile : std::uint8_t { established, setup, synflood, imix, all };
 
 struct Arguments {
     Profile profile = Profile::established;
@@ -22,6 +22,8 @@ struct Arguments {
     bool accounting = false;
     double rate = 0;  ///< packets a second offered; 0: by the profile
     bool search = false;
+    std::vector<std::string> sizes{"64",   "128",  "256",  "512",
+                                   "1024", "1280", "1518", "imix"};  ///< of the search
     double trial_seconds = 1;
     double loss_tolerance = 0;  ///< of all packets, where the search still says "no loss"
     bool json = false;

@@ -176,6 +176,13 @@ std::uint64_t Box::drops(unsigned worker) const {
     return trackers_[worker]->counters().dropped.read() + forwarders_[worker]->lost();
 }
 
+std::uint64_t Box::packets_under(std::size_t reason) const {
+    std::uint64_t all = 0;
+    for (const auto& tracker : trackers_) all += tracker->counters().reasons[reason].read();
+    for (const auto& forwarder : forwarders_) all += forwarder->reasons()[reason].read();
+    return all;
+}
+
 std::uint64_t Box::flows() const {
     std::uint64_t all = 0;
     for (const auto& tracker : trackers_) all += tracker->table4().size();

@@ -40,11 +40,16 @@ class NoTracker {
     }
     void poll(pipeline::Now, Output& out) { out.size = 0; }
     void drop_held(Output& out) { out.size = 0; }
-    void count_loss(Reason, std::uint64_t packets) { lost_.add(packets); }
+    void count_loss(Reason reason, std::uint64_t packets) {
+        lost_.add(packets);
+        reasons_[static_cast<std::size_t>(reason)].add(packets);
+    }
     [[nodiscard]] std::uint64_t lost() const { return lost_.read(); }
+    [[nodiscard]] const ReasonCounters& reasons() const { return reasons_; }
 
   private:
     Counter lost_;
+    ReasonCounters reasons_;
 };
 
 class Box {
@@ -80,6 +85,8 @@ class Box {
     [[nodiscard]] const pipeline::Counters& counters(unsigned worker) const {
         return trackers_[worker]->counters();
     }
+    /// Packets under a reason, of all workers, tracking and forwarding.
+    [[nodiscard]] std::uint64_t packets_under(std::size_t reason) const;
     [[nodiscard]] std::uint64_t flows() const;
     [[nodiscard]] std::uint64_t handed_over() const;
     [[nodiscard]] std::size_t tracker_bytes() const { return Tracker::bytes_needed(plan_.limits); }

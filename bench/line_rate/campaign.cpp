@@ -16,9 +16,11 @@ void Campaign::count(const Outcome& outcome) {
     balance.missed += outcome.total.all_missed();
     balance.out += outcome.total.all_received();
     balance.dropped += outcome.dropped;
+    balance.sent_again += outcome.total.sent_again;
 }
 
 Status Campaign::open(Population& population) {
+    stand_.shape({64});
     auto handshakes = for_each_generator([&](std::size_t generator) {
         return Conversations(population, stand_.workers_of(generator), Conversations::Script::open_once,
                              opening_at_a_time, generator + 1);
@@ -29,7 +31,6 @@ Status Campaign::open(Population& population) {
     auto outcome = trial(plan, handshakes);
     if (!outcome) return Error{outcome.error()};
     Opening opening{.connections = population.size(), .seconds = outcome->seconds, .tracked = {}};
-    for (const Conversations& some : handshakes) opening.sent_again += some.sent_again();
     if (stand_.box() != nullptr) opening.tracked = stand_.box()->flows();
     report_.opening = opening;
     return success();
@@ -37,15 +38,12 @@ Status Campaign::open(Population& population) {
 
 void Campaign::close() {
     Balance& balance = report_.balance;
-    balance.unexplained = balance.offered - balance.missed - balance.out - balance.dropped;
     Box* box = stand_.box();
-    if (box == nullptr) return;
+    if (box == nullptr) return;  // of a box elsewhere nothing is known but what came back
+    balance.unexplained = balance.offered - balance.missed - balance.out - balance.dropped;
     for (std::size_t i = 0; i < reason_count; ++i) {
         const ReasonText& text = reason_texts[i];
-        std::uint64_t packets = 0;
-        for (unsigned worker = 0; worker < arguments().workers; ++worker) {
-            packets += box->counters(worker).reasons[i].read();
-        }
+        const std::uint64_t packets = box->packets_under(i);
         if (packets == 0) continue;
         balance.by_reason.emplace_back(text.name, packets);
         if (text.outcome == sluice::Outcome::tolerated) balance.tolerated += packets;

@@ -27,7 +27,8 @@ std::vector<unsigned> Cores::by_lcore() const {
 }
 
 Cores place_cores(const std::vector<unsigned>& processors, unsigned workers, unsigned generators) {
-    if (generators == 0) generators = processors.size() >= std::size_t{2} * workers ? workers : 1;
+    const bool enough = processors.size() >= std::size_t{2} * workers;
+    if (generators == 0) generators = enough ? std::max(workers, 1U) : 1;
     Cores cores;
     std::size_t next = 0;
     const auto take = [&] { return processors[next++ % processors.size()]; };
@@ -47,14 +48,16 @@ Result<Environment> Environment::start(const Arguments& arguments, std::size_t a
     const bool refused = contains(request.extra, "--no-huge");
     request.extra.erase(std::remove(request.extra.begin(), request.extra.end(), "--no-huge"),
                         request.extra.end());
-    request.huge_pages =
-        !refused && dpdk::check_huge_pages(dpdk::Machine().huge_pages(), arena_bytes + reserve_bytes).ok();
-    request.megabytes = (reserve_bytes + (request.huge_pages ? arena_bytes : 0)) / megabyte;
+    request.huge_pages = !refused && dpdk::check_huge_pages(dpdk::Machine().huge_pages(),
+                                                            arena_bytes + arena_bytes / 8 + reserve_bytes)
+                                         .ok();
+    // Tables and buffers want pieces of their own, which leaves gaps.
+    request.megabytes = (reserve_bytes + (request.huge_pages ? arena_bytes + arena_bytes / 8 : 0)) / megabyte;
     for (std::size_t i = 0; i < arguments.ports.size(); ++i) {
         auto device = dpdk::parse_device(arguments.ports[i], static_cast<unsigned>(i));
         if (!device) return Error{device.error()};
         if (device->kind == dpdk::Device::Kind::pci) request.pci.push_back(device->name);
-        if (!arguments.ports.empty()) request.megabytes += 64;  // buffers that cards can reach
+        request.megabytes += 64;  // buffers that cards can reach
     }
     const dpdk::Hush hush(dpdk::asks_for_log(request.extra));
     auto eal = dpdk::Eal::start(request);

@@ -11,53 +11,16 @@
 #include <rte_pause.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstdint>
-#include <functional>
 #include <vector>
 
-#include "line_rate/buffers.hpp"
 #include "line_rate/frame.hpp"
-#include "line_rate/histogram.hpp"
-#include "line_rate/tally.hpp"
+#include "line_rate/station.hpp"
 #include "line_rate/traffic.hpp"
-#include "sluice/pipeline/tracker.hpp"
 
 namespace sluice::bench {
-
-/// What one generator is joined to.
-struct Station {
-    std::array<std::uint16_t, 2>
-        ports{};  ///< DPDK's: packets of side 0 go out of the first and come in at the second
-    std::vector<unsigned> workers;  ///< that it feeds; their numbers are those of the ports' queues
-    Buffers* buffers = nullptr;
-    bool shares_core = false;  ///< with a worker: it steps aside when there is nothing to do
-    /// What the workers it feeds counted: adds their polls and packets taken.
-    std::function<void(Tally&)> read_workers;
-    /// Packets that the box has counted as dropped, since it was built, of all workers it feeds.
-    std::function<std::uint64_t()> read_drops;
-};
-
-/// How long and how much.
-struct Schedule {
-    double packets_per_second = 0;          ///< of this generator; 0: as fast as the box takes them
-    std::uint64_t warm_up = 0, window = 0;  ///< cycles
-    bool until_done = false;                ///< until the traffic says so, instead of for the window
-};
-
-/// What a generator lets others see while it runs.
-struct alignas(64) Progress {
-    std::atomic<std::uint64_t> sent{0}, received{0}, completed{0};
-};
-
-/// What one generator brings home.
-struct Catch {
-    Tally window, total;
-    std::uint64_t window_cycles = 0;
-    Histogram latency;  ///< cycles from the queue before the box to behind the queue after it; samples
-    std::uint64_t dropped = 0;  ///< by the box, of what was sent
-};
 
 template <class Traffic>
 class Generator {
@@ -73,6 +36,7 @@ class Generator {
         const std::uint64_t open = begin_ + schedule.warm_up, close = open + schedule.window;
         per_cycle_ = schedule.packets_per_second / static_cast<double>(rte_get_tsc_hz());
         milli_ = rte_get_tsc_hz() / 1000;
+        const Tally at_start = read();
         std::uint64_t opened = 0;
         Tally at_open;
         for (std::uint64_t now = begin_;; now = rte_rdtsc()) {
@@ -81,7 +45,7 @@ class Generator {
                 at_open = read();
                 latency_ = {};
             }
-            if (schedule.until_done ? traffic_.done() : now >= close) {
+            if (schedule.until_done ? traffic_.done() : now >= close && enough(at_open, now - close)) {
                 catch_.window = read() - at_open;
                 catch_.window_cycles = rte_rdtsc() - opened;
                 catch_.latency = latency_;
@@ -90,8 +54,11 @@ class Generator {
             const unsigned moved = drain() + (per_cycle_ == 0 ? offer() : offer_at_rate(now));
             look_up(now, moved);
         }
+        for (Feed& feed : feeds_) {
+            while (feed.first != feed.behind) traffic_.unpick(feed.picks[feed.first++]);
+        }
         settle(drops_before);
-        catch_.total = read();
+        catch_.total = read() - at_start;
         catch_.dropped = station_.read_drops() - drops_before;
         return catch_;
     }
@@ -99,6 +66,9 @@ class Generator {
   private:
     static constexpr unsigned burst = 32, batch = 2 * burst;
     static constexpr unsigned forfeit_microseconds = 100;
+    /// A window in which hardly anything came, because threads were held up, is made longer, to a limit.
+    static constexpr std::uint64_t least_flat_out = 16'384, least_at_rate = 256,
+                                   longest_extension_milliseconds = 2000;
 
     /// Packets written and not yet taken by the box.
     struct Lane {
@@ -113,6 +83,12 @@ class Generator {
         unsigned first = 0, behind = 0;
         std::array<Lane, 2> lanes;
     };
+
+    [[nodiscard]] bool enough(const Tally& at_open, std::uint64_t late) const {
+        const std::uint64_t least = per_cycle_ == 0 ? least_flat_out : least_at_rate;
+        return tally_.all_received() - at_open.all_received() >= least ||
+               late >= longest_extension_milliseconds * milli_;
+    }
 
     // ---- Sending
 
@@ -281,6 +257,7 @@ class Generator {
     [[nodiscard]] Tally read() const {
         Tally all = tally_;
         all.completed = traffic_.completed();
+        all.sent_again = traffic_.sent_again();
         station_.read_workers(all);
         return all;
     }

@@ -1,6 +1,7 @@
 // line_rate: arguments in, one run, a report out.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <fstream>
@@ -14,38 +15,30 @@ using namespace sluice::bench;
 
 constexpr int status_failed = 1;
 
-sluice::Result<Report> run(const Arguments& arguments) {
-    const auto limits = limits_of(arguments);
-    const auto settings = settings_of(arguments);
-    auto environment = Environment::start(arguments, memory_of(arguments, limits));
-    if (!environment) return sluice::Error{environment.error()};
-    auto stand = Stand::build(arguments, std::move(*environment), limits, settings);
-    if (!stand) return sluice::Error{stand.error()};
-
-    Report report;
-    report.arguments = arguments;
-    report.cores = (*stand)->environment().cores;
-    report.huge_pages = (*stand)->environment().huge_pages;
-    report.buffers = (*stand)->buffers();
-    if (const Box* box = (*stand)->box(); box != nullptr) {
-        report.table_records = limits.ipv4_flows;
-        report.tracker_bytes = box->tracker_bytes();
-    }
-    if (const sluice::Status done = measure(**stand, report); !done) return sluice::Error{done.error()};
-    return report;
+bool write_file(const std::string& path, const std::string& text) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << text;
+    file.close();
+    return file.good();
 }
 
 int obey(int argc, char** argv) {
     const auto parsed = parse_arguments(argc, argv);
     if (const int* status = std::get_if<int>(&parsed)) return *status;
     const auto& arguments = std::get<Arguments>(parsed);
-    const auto report = run(arguments);
-    if (!report) {
-        fmt::print(stderr, "line_rate: {}\n", report.error());
+    const auto reports = measure(arguments);
+    if (!reports) {
+        fmt::print(stderr, "line_rate: {}\n", reports.error());
         return status_failed;
     }
-    fmt::print("{}", arguments.json ? as_json(*report) : as_text(*report));
-    return report->accepted() ? 0 : status_failed;
+    fmt::print("{}", arguments.json ? as_json(*reports) : as_text(*reports));
+    if (!arguments.html.empty() && !write_file(arguments.html, as_html(*reports))) {
+        fmt::print(stderr, "line_rate: {} cannot be written\n", arguments.html);
+        return status_failed;
+    }
+    const bool accepted =
+        std::all_of(reports->begin(), reports->end(), [](const Report& r) { return r.accepted(); });
+    return accepted ? 0 : status_failed;
 }
 
 }  // namespace

@@ -1,77 +1,23 @@
 #include "line_rate/profiles.hpp"
 
-#include "line_rate/campaign.hpp"
+#include <algorithm>
 
 namespace sluice::bench {
 namespace {
 
-/// Simple IMIX: 7 of 64 bytes, 4 of 594, 1 of 1518, FCS included.
-const std::vector<unsigned> imix{64, 64, 64, 64, 64, 64, 64, 594, 594, 594, 594, 1518};
-
+/// Room for a second's worth of closed connections.
 constexpr std::uint32_t setup_records = 2'097'152;
-
-Status established(Campaign& campaign) {
-    const Arguments& arguments = campaign.arguments();
-    auto population = Population::make(arguments.flows, arguments.workers);
-    auto others = Population::make(arguments.flows, arguments.workers);
-    if (!population || !others) return Error{population ? others.error() : population.error()};
-    campaign.stand().shape({64});
-    if (Status opened = campaign.open(*population); !opened) return opened;
-
-    campaign.stand().shape(arguments.profile == Profile::imix ? imix
-                                                              : std::vector<unsigned>{arguments.frame_bytes});
-    const auto make = [](Population& of) {
-        return [&of](std::size_t generator) { return Established(of, generator + 1); };
-    };
-    auto tracked = campaign.for_each_generator(make(*population));
-    auto plain = campaign.for_each_generator(make(*others));
-    TrialPlan plan;
-    plan.seconds = arguments.seconds;
-    plan.packets_per_second = arguments.rate;
-    auto flat_out = campaign.compare(name_of(arguments.profile), plan, tracked, plain);
-    if (!flat_out) return Error{flat_out.error()};
-    campaign.report().measurements.push_back(*flat_out);
-    if (arguments.rate != 0) return success();
-
-    plan.packets_per_second = flat_out->tracker.out_per_second / 2;
-    auto half = campaign.compare("at half that rate", plan, tracked, plain);
-    if (!half) return Error{half.error()};
-    campaign.report().measurements.push_back(*half);
-    return success();
-}
-
-Status setup(Campaign& campaign) {
-    const Arguments& arguments = campaign.arguments();
-    auto population = Population::make(arguments.flows, arguments.workers);
-    auto others = Population::make(arguments.flows, arguments.workers);
-    if (!population || !others) return Error{population ? others.error() : population.error()};
-    campaign.stand().shape({64});
-    const auto make = [&](Population& of) {
-        return [&](std::size_t generator) {
-            return Conversations(of, campaign.stand().workers_of(generator),
-                                 Conversations::Script::whole_for_ever, arguments.flows, generator + 1);
-        };
-    };
-    auto tracked = campaign.for_each_generator(make(*population));
-    auto plain = campaign.for_each_generator(make(*others));
-    TrialPlan plan;
-    plan.seconds = arguments.seconds;
-    plan.packets_per_second = arguments.rate;
-    auto compared = campaign.compare("whole connections", plan, tracked, plain);
-    if (!compared) return Error{compared.error()};
-    campaign.report().measurements.push_back(*compared);
-    campaign.report().notes.emplace_back("closed connections are kept for a second (tcp.timeout_time_wait)");
-    return success();
-}
-
-}  // namespace
+/// What a flood may fill, at least, before it evicts itself.
+constexpr std::uint32_t flood_records = 65'536;
+constexpr std::uint32_t setup_time_wait_seconds = 1;
 
 pipeline::Limits limits_of(const Arguments& arguments) {
-    pipeline::Limits limits;
     const std::uint32_t flows = (arguments.flows + arguments.workers - 1) / arguments.workers;
-    limits.ipv4_flows = arguments.table != 0                  ? arguments.table
-                        : arguments.profile == Profile::setup ? std::max(setup_records, 2 * flows)
-                                                              : flows;
+    pipeline::Limits limits;
+    limits.ipv4_flows = flows;
+    if (arguments.profile == Profile::setup) limits.ipv4_flows = std::max(setup_records, 2 * flows);
+    if (arguments.profile == Profile::synflood) limits.ipv4_flows = flows + std::max(flood_records, flows);
+    if (arguments.table != 0) limits.ipv4_flows = arguments.table;
     limits.ipv6_flows = 64;
     limits.fragment_datagrams = 1;
     limits.accounting = arguments.accounting;
@@ -79,23 +25,79 @@ pipeline::Limits limits_of(const Arguments& arguments) {
 }
 
 pipeline::Settings settings_of(const Arguments& arguments) {
-    pipeline::Settings settings;
+    pipeline::Settings settings;  // the daemon's defaults
     if (arguments.profile == Profile::setup)
-        settings.timeouts[static_cast<std::size_t>(Lifetime::time_wait)] = 1;
+        settings.timeouts[static_cast<std::size_t>(Lifetime::time_wait)] = setup_time_wait_seconds;
     return settings;
 }
 
-std::size_t memory_of(const Arguments& arguments, const pipeline::Limits& limits) {
+/// Bytes that will be taken for tables and packet buffers.
+std::size_t memory_of(const Arguments& arguments) {
     if (!arguments.over_rings()) return 0;
-    return arguments.workers * Box::Tracker::bytes_needed(limits) +
-           arguments.workers * Buffers::bytes_for_rings(Buffers::count_for_rings(1, arguments.ring_slots));
+    const std::size_t tables = Box::Tracker::bytes_needed(limits_of(arguments));
+    return arguments.workers *
+           (tables + Buffers::bytes_for_rings(Buffers::count_for_rings(1, arguments.ring_slots)));
 }
 
-Status measure(Stand& stand, Report& report) {
-    Campaign campaign(stand, report);
-    const Status done = report.arguments.profile == Profile::setup ? setup(campaign) : established(campaign);
-    if (done) campaign.close();
-    return done;
+Result<Report> measure_one(const Arguments& arguments, const Environment& environment) {
+    const pipeline::Limits limits = limits_of(arguments);
+    const pipeline::Settings settings = settings_of(arguments);  // outlives the trackers
+    auto stand = Stand::build(arguments, environment, limits, settings);
+    if (!stand) return Error{stand.error()};
+
+    Report report;
+    report.arguments = arguments;
+    report.cores = environment.cores;
+    report.huge_pages = environment.huge_pages;
+    report.buffers = (*stand)->buffers();
+    if (const Box* box = (*stand)->box(); box != nullptr) {
+        report.table_records = limits.ipv4_flows;
+        report.tracker_bytes = box->tracker_bytes();
+    }
+    Campaign campaign(**stand, report);
+    const auto run = arguments.search                         ? search_lossless_rates
+                     : arguments.profile == Profile::setup    ? measure_setup
+                     : arguments.profile == Profile::synflood ? measure_flood
+                                                              : measure_established;
+    if (const Status done = run(campaign); !done) return Error{done.error()};
+    campaign.close();
+    return report;
+}
+
+}  // namespace
+
+Result<Populations> make_populations(const Arguments& arguments) {
+    auto tracked = Population::make(arguments.flows, arguments.workers);
+    auto plain = Population::make(arguments.flows, arguments.workers);
+    if (!tracked || !plain) return Error{tracked ? plain.error() : tracked.error()};
+    return Populations{std::move(*tracked), std::move(*plain)};
+}
+
+Result<std::vector<Report>> measure(const Arguments& arguments) {
+    std::vector<Arguments> runs;
+    const bool all = arguments.profile == Profile::all;
+    for (const Profile profile : {Profile::established, Profile::imix, Profile::setup, Profile::synflood}) {
+        if (!all && profile != arguments.profile) continue;
+        runs.push_back(arguments);
+        runs.back().profile = profile;
+        runs.back().search = arguments.search && !all;
+    }
+    if (all) {
+        runs.push_back(arguments);
+        runs.back().profile = Profile::established;
+        runs.back().search = true;
+    }
+    std::size_t most = 0;
+    for (const Arguments& run : runs) most = std::max(most, memory_of(run));
+    auto environment = Environment::start(arguments, most);
+    if (!environment) return Error{environment.error()};
+    std::vector<Report> reports;
+    for (const Arguments& run : runs) {
+        auto report = measure_one(run, *environment);
+        if (!report) return Error{report.error()};
+        reports.push_back(std::move(*report));
+    }
+    return reports;
 }
 
 }  // namespace sluice::bench

@@ -1,19 +1,31 @@
-// What is measured for each profile.
+// What is measured for each profile, on what tables.
 #pragma once
 
-#include "line_rate/report.hpp"
+#include "line_rate/campaign.hpp"
 
 namespace sluice::bench {
 
-/// The tables that a profile wants in each worker.
-[[nodiscard]] pipeline::Limits limits_of(const Arguments& arguments);
-/// What the trackers obey: the daemon's own defaults, but for the waits of closed connections.
-[[nodiscard]] pipeline::Settings settings_of(const Arguments& arguments);
+/// Runs what the arguments ask for: a report for each profile, and one for the search.
+[[nodiscard]] Result<std::vector<Report>> measure(const Arguments& arguments);
 
-/// Bytes that will be taken for tables and packet buffers.
-[[nodiscard]] std::size_t memory_of(const Arguments& arguments, const pipeline::Limits& limits);
+// One file each.
 
-/// Runs the profile and fills in the report's measurements.
-[[nodiscard]] Status measure(Stand& stand, Report& report);
+/// Segments of open connections, flat out and at half that rate (imix: in frames of several lengths).
+[[nodiscard]] Status measure_established(Campaign& campaign);
+/// Whole connections.
+[[nodiscard]] Status measure_setup(Campaign& campaign);
+/// Established traffic at a fixed rate beside spoofed SYNs, more of them each time.
+[[nodiscard]] Status measure_flood(Campaign& campaign);
+/// RFC 2544 26.1: the highest rate without loss, by frame size and for IMIX.
+[[nodiscard]] Status search_lossless_rates(Campaign& campaign);
+
+/// Simple IMIX: 7 of 64 bytes, 4 of 594, 1 of 1518, FCS included.
+inline const std::vector<unsigned> imix_frames{64, 64, 64, 64, 64, 64, 64, 594, 594, 594, 594, 1518};
+
+/// The populations for tracking and for plain forwarding: what one of them saw, the other did not.
+struct Populations {
+    Population tracked, plain;
+};
+[[nodiscard]] Result<Populations> make_populations(const Arguments& arguments);
 
 }  // namespace sluice::bench

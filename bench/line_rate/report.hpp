@@ -29,7 +29,6 @@ struct Opening {
     std::uint64_t connections = 0;
     double seconds = 0;
     std::optional<std::uint64_t> tracked;  ///< by the box, afterwards; unknown over ports
-    std::uint64_t sent_again = 0;
 };
 
 /// A rate without loss, by frame size.
@@ -54,6 +53,7 @@ struct Balance {
     std::uint64_t tolerated = 0;  ///< packets that they let pass for leftovers
     std::uint64_t evicted = 0, expired = 0, inserted = 0;
     std::uint64_t handed_over = 0;
+    std::uint64_t sent_again = 0;  ///< segments of conversations, after they were lost
     std::uint64_t unexplained = 0;
 };
 
@@ -70,12 +70,15 @@ struct Report {
     Balance balance;
     std::vector<std::string> notes;
 
-    /// Whether the traffic met what it should: nothing lost without a reason, nothing honest refused.
+    /// Whether the traffic met what it should: nothing lost without a reason, nothing refused, and nothing
+    /// taken for a leftover but what had been sent twice.
     [[nodiscard]] bool accepted() const;
 };
 
-[[nodiscard]] std::string as_json(const Report& report);
-[[nodiscard]] std::string as_text(const Report& report);
-[[nodiscard]] std::string as_html(const Report& report);
+/// One report as an object; several as an object with a list of them under "reports".
+[[nodiscard]] std::string as_json(const std::vector<Report>& reports);
+[[nodiscard]] std::string as_text(const std::vector<Report>& reports);
+/// One file that needs no other: tables, and plots as SVG.
+[[nodiscard]] std::string as_html(const std::vector<Report>& reports);
 
 }  // namespace sluice::bench

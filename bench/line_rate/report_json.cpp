@@ -12,8 +12,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-double rounded(double value, double unit) {
-    return std::round(value / unit) * unit;
+double rounded(double value, double parts) {
+    return std::round(value * parts) / parts;
 }
 std::uint64_t whole(double value) {
     return static_cast<std::uint64_t>(std::llround(value));
@@ -24,25 +24,26 @@ ordered_json json_of(const Latency& latency) {
             {"p99", whole(latency.p99)},  {"p99.9", whole(latency.p99_9)}, {"max", whole(latency.highest)}};
 }
 
-ordered_json json_of(const Figure& figure, Profile profile) {
+ordered_json json_of(const Figure& figure, const Arguments& given) {
     ordered_json out{{"packets_per_second_in", whole(figure.in_per_second)},
                      {"packets_per_second_out", whole(figure.out_per_second)},
-                     {"gigabits_per_second", rounded(figure.gigabits_per_second, 1e-3)},
+                     {"gigabits_per_second", rounded(figure.gigabits_per_second, 1e3)},
                      {"loss", figure.loss},
                      {"offered", figure.offered},
                      {"missed", figure.missed},
                      {"dropped", figure.dropped},
-                     {"seconds", rounded(figure.seconds, 1e-3)},
+                     {"seconds", rounded(figure.seconds, 1e3)},
                      {"asked_packets_per_second", whole(figure.asked_per_second)},
                      {"latency_ns", json_of(figure.latency)},
-                     {"saturated", figure.saturated},
-                     {"burst_fill", rounded(figure.burst_fill, 1e-3)},
-                     {"pushed_back", rounded(figure.pushed_back, 1e-3)},
-                     {"worker_processor_share", rounded(figure.worker_share, 1e-3)},
-                     {"generator_processor_share", rounded(figure.generator_share, 1e-3)},
+                     {"saturated", given.over_rings() ? ordered_json(figure.saturated) : ordered_json()},
+                     {"burst_fill", rounded(figure.burst_fill, 1e3)},
+                     {"pushed_back", rounded(figure.pushed_back, 1e3)},
+                     {"worker_processor_share", rounded(figure.worker_share, 1e3)},
+                     {"generator_processor_share", rounded(figure.generator_share, 1e3)},
                      {"short_of_rate", figure.short_of_rate}};
     for (const double round : figure.rounds) out["rounds"].push_back(whole(round));
-    if (profile == Profile::setup) out["connections_per_second"] = whole(figure.conversations_per_second);
+    if (given.profile == Profile::setup)
+        out["connections_per_second"] = whole(figure.conversations_per_second);
     if (figure.flood_asked_per_second > 0) {
         out["flood"] = {{"asked_packets_per_second", whole(figure.flood_asked_per_second)},
                         {"packets_per_second_out", whole(figure.flood_out_per_second)},
@@ -53,21 +54,21 @@ ordered_json json_of(const Figure& figure, Profile profile) {
     return out;
 }
 
-ordered_json json_of(const Comparison& measurement, Profile profile) {
-    ordered_json out{{"name", measurement.name}, {"tracker", json_of(measurement.tracker, profile)}};
-    out["plain_forwarding"] = measurement.plain ? json_of(*measurement.plain, profile) : ordered_json();
-    out["ratio"] = measurement.plain ? ordered_json(rounded(measurement.ratio(), 1e-3)) : ordered_json();
+ordered_json json_of(const Comparison& measurement, const Arguments& given) {
+    ordered_json out{{"name", measurement.name}, {"tracker", json_of(measurement.tracker, given)}};
+    out["plain_forwarding"] = measurement.plain ? json_of(*measurement.plain, given) : ordered_json();
+    out["ratio"] = measurement.plain ? ordered_json(rounded(measurement.ratio(), 1e3)) : ordered_json();
     out["void"] = measurement.is_void();
     return out;
 }
 
 ordered_json json_of(const SearchPoint& point) {
     return {{"frame", point.name},
-            {"mean_frame_bytes", rounded(point.mean_frame, 0.1)},
+            {"mean_frame_bytes", rounded(point.mean_frame, 10)},
             {"kind", point.kind == Box::Kind::tracking ? "tracker" : "plain_forwarding"},
             {"flat_out_packets_per_second", whole(point.highest_per_second)},
             {"lossless_packets_per_second", whole(point.lossless_per_second)},
-            {"lossless_gigabits_per_second", rounded(point.lossless_gigabits, 1e-3)},
+            {"lossless_gigabits_per_second", rounded(point.lossless_gigabits, 1e3)},
             {"latency_ns", json_of(point.latency)},
             {"trials", point.trials},
             {"void", !point.void_because.empty()},
@@ -90,7 +91,8 @@ ordered_json json_of(const Balance& balance) {
             {"flows_inserted", balance.inserted},
             {"flows_evicted", balance.evicted},
             {"flows_expired", balance.expired},
-            {"handed_over", balance.handed_over}};
+            {"handed_over", balance.handed_over},
+            {"segments_sent_again", balance.sent_again}};
 }
 
 ordered_json conditions(const Report& report) {
@@ -113,7 +115,7 @@ ordered_json conditions(const Report& report) {
                                    ? ordered_json()
                                    : ordered_json(rounded(static_cast<double>(report.tracker_bytes) /
                                                               static_cast<double>(report.table_records),
-                                                          0.1))},
+                                                          10))},
             {"accounting", given.accounting},
             {"ports", given.over_rings() ? ordered_json("rings") : ordered_json(given.ports)}};
 }
@@ -127,36 +129,42 @@ ordered_json machine(const Report& report) {
             {"dpdk", rte_version()}};
 }
 
-}  // namespace
-
-std::string as_json(const Report& report) {
-    const Profile profile = report.arguments.profile;
+ordered_json json_of(const Report& report) {
+    const Arguments& given = report.arguments;
     ordered_json out{
         {"program", "line_rate"}, {"machine", machine(report)}, {"conditions", conditions(report)}};
     if (!report.measurements.empty()) {
         // The profile's own figure once more, where scripts look first.
         const Comparison& first = report.measurements.front();
-        out.update(json_of(first.tracker, profile));
-        out["plain_forwarding"] = json_of(first, profile)["plain_forwarding"];
-        out["ratio"] = json_of(first, profile)["ratio"];
+        out.update(json_of(first.tracker, given));
+        out["plain_forwarding"] = json_of(first, given)["plain_forwarding"];
+        out["ratio"] = json_of(first, given)["ratio"];
         out["void"] = first.is_void();
     }
     if (report.opening) {
         out["concurrent_connections"] = {
             {"opened", report.opening->connections},
-            {"seconds", rounded(report.opening->seconds, 1e-4)},
+            {"seconds", rounded(report.opening->seconds, 1e4)},
             {"opened_per_second",
              whole(static_cast<double>(report.opening->connections) / report.opening->seconds)},
             {"tracked_afterwards",
-             report.opening->tracked ? ordered_json(*report.opening->tracked) : ordered_json()},
-            {"segments_sent_again", report.opening->sent_again}};
+             report.opening->tracked ? ordered_json(*report.opening->tracked) : ordered_json()}};
     }
     for (const Comparison& measurement : report.measurements)
-        out["measurements"].push_back(json_of(measurement, profile));
+        out["measurements"].push_back(json_of(measurement, given));
     for (const SearchPoint& point : report.search) out["search"].push_back(json_of(point));
     out["totals"] = json_of(report.balance);
     out["accepted"] = report.accepted();
     out["notes"] = report.notes;
+    return out;
+}
+
+}  // namespace
+
+std::string as_json(const std::vector<Report>& reports) {
+    if (reports.size() == 1) return json_of(reports.front()).dump(2) + "\n";
+    ordered_json out{{"program", "line_rate"}};
+    for (const Report& report : reports) out["reports"].push_back(json_of(report));
     return out.dump(2) + "\n";
 }
 

@@ -33,9 +33,7 @@ std::string line(const SearchPoint& point) {
     return out;
 }
 
-}  // namespace
-
-std::string as_text(const Report& report) {
+std::string text_of(const Report& report) {
     std::string out =
         fmt::format("line_rate: profile {}, {} flows, {} workers, {}; {}\n",
                     name_of(report.arguments.profile), report.arguments.flows, report.arguments.box_workers(),
@@ -68,8 +66,16 @@ std::string as_text(const Report& report) {
     return out;
 }
 
+}  // namespace
+
+std::string as_text(const std::vector<Report>& reports) {
+    std::string out;
+    for (const Report& report : reports) out += (out.empty() ? "" : "\n") + text_of(report);
+    return out;
+}
+
 bool Report::accepted() const {
-    return balance.unexplained == 0 && balance.refused == 0 && balance.tolerated == 0 &&
+    return balance.unexplained == 0 && balance.refused == 0 && balance.tolerated <= balance.sent_again &&
            (!opening || !opening->tracked || *opening->tracked == opening->connections);
 }
 

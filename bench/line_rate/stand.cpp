@@ -47,11 +47,10 @@ Outcome& Outcome::operator+=(const Outcome& other) {
     return *this;
 }
 
-Result<std::unique_ptr<Stand>> Stand::build(const Arguments& arguments, Environment environment,
+Result<std::unique_ptr<Stand>> Stand::build(const Arguments& arguments, const Environment& environment,
                                             const pipeline::Limits& limits,
                                             const pipeline::Settings& settings) {
-    std::unique_ptr<Stand> stand(new Stand);
-    stand->environment_ = std::move(environment);
+    std::unique_ptr<Stand> stand(new Stand(environment));
     stand->progress_ = std::vector<Progress>(stand->environment_.cores.generators.size());
     const Status joined =
         arguments.over_rings() ? stand->join_box(arguments, limits, settings) : stand->join_ports(arguments);

@@ -45,7 +45,7 @@ class Stand {
   public:
     /// The box's tables as `limits` say; without a box they mean nothing.
     [[nodiscard]] static Result<std::unique_ptr<Stand>> build(const Arguments& arguments,
-                                                              Environment environment,
+                                                              const Environment& environment,
                                                               const pipeline::Limits& limits,
                                                               const pipeline::Settings& settings);
 
@@ -75,7 +75,7 @@ class Stand {
     [[nodiscard]] unsigned buffers() const;
 
   private:
-    Stand() = default;
+    explicit Stand(const Environment& environment) : environment_(environment) {}
     [[nodiscard]] Status join_box(const Arguments& arguments, const pipeline::Limits& limits,
                                   const pipeline::Settings& settings);
     [[nodiscard]] Status join_ports(const Arguments& arguments);
@@ -84,7 +84,7 @@ class Stand {
     void wait_for_generators(const TrialPlan& plan);
 
     // In the order in which things are built.
-    Environment environment_;
+    const Environment& environment_;
     std::vector<std::unique_ptr<Buffers>> buffers_;
     std::unique_ptr<Buffers> receive_buffers_;  ///< of ports
     std::unique_ptr<dpdk::Ports> ports_;

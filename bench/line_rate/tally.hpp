@@ -18,6 +18,7 @@ struct Tally {
     std::uint64_t forfeited = 0;              ///< packets that should have been made but came too late for it
     std::uint64_t attempts = 0, refused = 0;  ///< bursts sent, and how many of them found too little room
     std::uint64_t completed = 0;              ///< whole conversations
+    std::uint64_t sent_again = 0;             ///< segments of them that had been lost
     std::uint64_t polls = 0;                  ///< of the workers it feeds
     std::array<std::uint64_t, 2> taken{};     ///< by port: packets that those workers took
 
@@ -35,8 +36,9 @@ struct Tally {
             with(a.received[i], b.received[i]);
             with(a.taken[i], b.taken[i]);
         }
-        for (const auto member : {&Tally::bytes_in, &Tally::bytes_out, &Tally::foreign, &Tally::forfeited,
-                                  &Tally::attempts, &Tally::refused, &Tally::completed, &Tally::polls}) {
+        for (const auto member :
+             {&Tally::bytes_in, &Tally::bytes_out, &Tally::foreign, &Tally::forfeited, &Tally::attempts,
+              &Tally::refused, &Tally::completed, &Tally::sent_again, &Tally::polls}) {
             with(a.*member, b.*member);
         }
     }

@@ -108,6 +108,10 @@ void Conversations::arrived(const std::uint8_t* frame, unsigned side) {
     }
 }
 
+void Conversations::unpick(const Pick& pick) {
+    block_of(population_.worker_of(pick.number)).ready.push_back(pick.number);
+}
+
 void Conversations::turn(std::uint32_t milliseconds) {
     now_ = milliseconds;
     const std::uint32_t size = population_.size_of_block();

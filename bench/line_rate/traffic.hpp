@@ -85,8 +85,10 @@ class Established {
         if (static_cast<std::int32_t>(end - seen) > 0) seen = end;
     }
     void turn(std::uint32_t) {}
+    void unpick(const Pick&) {}
     [[nodiscard]] bool done() const { return false; }
     [[nodiscard]] std::uint64_t completed() const { return 0; }
+    [[nodiscard]] std::uint64_t sent_again() const { return 0; }
 
   private:
     Population& population_;
@@ -126,8 +128,10 @@ class Flooded {
         if (!is_syn(frame)) established_.arrived(frame, side);
     }
     void turn(std::uint32_t) {}
+    void unpick(const Pick&) {}
     [[nodiscard]] bool done() const { return false; }
     [[nodiscard]] std::uint64_t completed() const { return 0; }
+    [[nodiscard]] std::uint64_t sent_again() const { return 0; }
 
   private:
     static constexpr std::uint32_t spoofed = ~0U;
@@ -155,6 +159,7 @@ class Conversations {
         if (number < population_.size()) population_.prefetch(number);
     }
     void arrived(const std::uint8_t* frame, unsigned side);
+    void unpick(const Pick& pick);
     /// Finds segments that were lost, some connections a call, and has them sent again. Once a millisecond.
     void turn(std::uint32_t milliseconds);
     [[nodiscard]] bool done() const { return remaining_ == 0; }

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""`line_rate` as a program: what its JSON holds, that its counts add up, that its traffic is accepted, and what it says of
+wrong arguments. Short runs on whatever machine this is: no figure is asserted, only what must hold of every figure.
+
+usage: line_rate_test.py LINE_RATE
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM = sys.argv.pop(1)
+
+
+def run(*arguments, status=0, processors=None):
+    argv = [PROGRAM, *map(str, arguments)]
+    pin = (lambda: os.sched_setaffinity(0, processors)) if processors else None
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, preexec_fn=pin)
+    assert done.returncode == status, (argv, done.returncode, done.stdout, done.stderr)
+    return done
+
+
+def measure(*arguments, seconds=0.02, **more):
+    return json.loads(run("--json", "--seconds", seconds, *arguments, **more).stdout)
+
+
+class Measured(unittest.TestCase):
+    def check_figure(self, figure):
+        latency = figure["latency_ns"]
+        self.assertGreaterEqual(figure["packets_per_second_out"], 0)
+        self.assertEqual(figure["void"], bool(figure["void_because"]))
+        percentiles = [latency[name] for name in ("p50", "p90", "p99", "p99.9", "max")]
+        self.assertEqual(percentiles, sorted(percentiles))
+        if figure["asked_packets_per_second"] == 0 and not figure["saturated"]:
+            self.assertTrue(figure["void"], "an unsaturated worker's figure must not count")
+
+    def check(self, report):
+        for measurement in report["measurements"]:
+            self.check_figure(measurement["tracker"])
+            self.check_figure(measurement["plain_forwarding"])
+            self.assertEqual(measurement["void"],
+                             measurement["tracker"]["void"] or measurement["plain_forwarding"]["void"])
+        totals = report["totals"]
+        self.assertGreater(totals["out"], 0)
+        self.assertEqual(totals["offered"], totals["in"] + totals["missed"])
+        self.assertEqual(totals["in"], totals["out"] + totals["dropped"])
+        self.assertEqual(totals["lost"], totals["missed"] + totals["dropped"])
+        self.assertEqual(totals["unexplained"], 0)
+        self.assertEqual(totals["refused"], 0)
+        self.assertLessEqual(totals["tolerated"], totals["segments_sent_again"])
+        self.assertEqual(totals["dropped"], sum(totals["reasons"].values()) - totals["tolerated"])
+        self.assertEqual(totals["handed_over"], 0, "each worker must get its own flows")
+        self.assertTrue(report["accepted"])
+
+    def test_established_traffic_is_accepted_and_every_packet_accounted_for(self):
+        report = measure("--flows", 1000)
+        self.check(report)
+        self.assertEqual(report["concurrent_connections"]["opened"], 1000)
+        self.assertEqual(report["concurrent_connections"]["tracked_afterwards"], 1000)
+        self.assertEqual(report["conditions"]["profile"], "established")
+        self.assertEqual(report["totals"]["flows_inserted"], 1000)
+        for field in ("packets_per_second_in", "packets_per_second_out", "loss", "latency_ns", "saturated", "void",
+                      "plain_forwarding", "ratio"):
+            self.assertIn(field, report)
+        self.assertGreater(report["latency_ns"]["samples"], 0)
+        self.assertAlmostEqual(report["ratio"], report["packets_per_second_out"]
+                               / report["plain_forwarding"]["packets_per_second_out"], delta=0.002)
+
+    def test_each_of_two_workers_gets_its_own_flows(self):
+        report = measure("--flows", 5000, "--workers", 2)
+        self.check(report)
+        self.assertEqual(report["concurrent_connections"]["tracked_afterwards"], 5000)
+
+    def test_on_one_processor_every_figure_is_void(self):
+        report = measure("--flows", 100, processors={min(os.sched_getaffinity(0))})
+        self.check(report)
+        self.assertTrue(report["conditions"]["processors_shared"])
+        self.assertTrue(report["void"])
+        self.assertIn("generator and worker share a processor", report["void_because"])
+
+    def test_whole_connections_come_and_go(self):
+        report = measure("--profile", "setup", "--flows", 2000, "--table", 65536, seconds=0.1)
+        self.check(report)
+        self.assertGreater(report["connections_per_second"], 0)
+        self.assertGreater(report["totals"]["flows_inserted"], 2000, "connections begin anew with other ends")
+
+    def test_imix_has_the_frames_of_imix(self):
+        report = measure("--profile", "imix", "--flows", 1000)
+        self.check(report)
+        flat_out = report["measurements"][0]["tracker"]
+        if len(flat_out["rounds"]) == 1:
+            on_the_wire = flat_out["gigabits_per_second"] * 1e9 / 8 / flat_out["packets_per_second_out"]
+            self.assertAlmostEqual(on_the_wire, (7 * 64 + 4 * 594 + 1518) / 12 + 20, delta=25)
+
+    def test_a_flood_is_told_apart_from_the_established_traffic(self):
+        report = measure("--profile", "synflood", "--flows", 1000, "--rate", 20000)
+        self.check(report)
+        self.assertNotIn("flood", report["measurements"][0]["tracker"])
+        self.assertGreater(report["measurements"][-1]["tracker"]["flood"]["packets_per_second_out"], 0)
+        self.assertGreater(report["totals"]["flows_inserted"], 1000)
+
+    def test_a_search_reports_each_size_for_both_kinds(self):
+        report = measure("--search", "--sizes", "64,imix", "--trial-seconds", 0.01, "--flows", 1000)
+        self.check({**report, "measurements": []})
+        self.assertEqual([(point["frame"], point["kind"]) for point in report["search"]],
+                         [(frame, kind) for frame in ("64", "IMIX") for kind in ("tracker", "plain_forwarding")])
+        for point in report["search"]:
+            self.assertLessEqual(point["lossless_packets_per_second"], point["flat_out_packets_per_second"] * 1.5)
+
+    def test_the_html_report_needs_no_other_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "report.html")
+            text = run("--seconds", 0.02, "--flows", 100, "--html", path).stdout
+            html = path.read_text()
+        self.assertIn("plain forwarding", text)
+        self.assertEqual(html.count("<svg"), html.count("</svg>"))
+        self.assertGreater(html.count("<svg"), 1)
+        for word in ("http:", "https:", "src=", "href=", "@import"):
+            self.assertNotIn(word, html)
+
+
+class Refused(unittest.TestCase):
+    def refused(self, arguments, *words, status=2):
+        done = run(*arguments, status=status)
+        self.assertEqual(done.stdout, "")
+        for word in words:
+            self.assertIn(word, done.stderr)
+        self.assertLess(len(done.stderr), 600)
+
+    def test_wrong_arguments_are_refused_by_name(self):
+        self.refused(["--profile", "fast"], "--profile", "fast")
+        self.refused(["--flows", "0"], "--flows")
+        self.refused(["--flows", "17000000"], "--flows")
+        self.refused(["--seconds", "soon"], "--seconds")
+        self.refused(["--ring-slots", "1000"], "--ring-slots", "power of two")
+        self.refused(["--frame", "63"], "--frame")
+        self.refused(["--sizes", "64,big"], "--sizes")
+        self.refused(["--nonsense"], "--nonsense")
+
+    def test_arguments_that_contradict_one_another_are_refused(self):
+        self.refused(["--ports", "net_a"], "--ports takes two ports")
+        self.refused(["--ports", "net_a,net_a"], "two different ports")
+        self.refused(["--ports", "net_a,net_b", "--workers", "2"], "--workers")
+        self.refused(["--workers", "4", "--flows", "3"], "--flows")
+        self.refused(["--workers", "1", "--generators", "2"], "--generators")
+
+    def test_ports_that_are_not_there_are_named(self):
+        self.refused(["--ports", "net_absent0,net_absent1"], "net_absent0", status=1)
+
+    def test_a_report_that_cannot_be_written_is_a_failure(self):
+        done = run("--seconds", 0.01, "--flows", 10, "--html", "/nonexistent/report.html", status=1)
+        self.assertIn("/nonexistent/report.html cannot be written", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
