@@ -28,6 +28,22 @@ TEST(Checksum, ExampleOfRfc1071) {
     EXPECT_EQ(sum.checksum().host(), 0x220D);
 }
 
+// The compiler makes vectors of the sum, which have a beginning, a middle and an end.
+TEST(Checksum, AnyLengthAtAnyAddressSumsAsOneWordAfterTheOther) {
+    std::mt19937 random(1071);
+    Bytes bytes(1600);
+    for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random());
+    std::fill_n(bytes.begin() + 500, 300, 0xFF);  // many carries
+    for (std::size_t length = 0; length <= 1520; length += length < 300 ? 1 : 61) {
+        for (std::size_t at = 0; at < 64; ++at) {
+            const auto piece = std::span(bytes).subspan(at, length);
+            packet::ChecksumSum sum;
+            sum.add(piece);
+            ASSERT_EQ(sum.checksum().host(), plain_checksum(piece)) << length << " bytes at " << at;
+        }
+    }
+}
+
 TEST(Checksum, KnownIpv4Header) {
     // A header whose checksum, 0xB861, is printed in many textbooks.
     Bytes header{0x45, 0x00, 0x00, 0x73, 0x00, 0x00, 0x40, 0x00, 0x40, 0x11,
