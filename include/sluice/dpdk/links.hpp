@@ -85,8 +85,8 @@ struct RxQueue {
 
 /// A transmit queue and who feeds it. One worker owns it and alone touches the device; others reach it
 /// through rings of one producer each. Forwarded packets go first, what the workers say themselves after,
-/// paced.
-struct TxQueue {
+/// paced. On lines of its own: its owner writes its pace.
+struct alignas(64) TxQueue {
     std::uint8_t port = 0;
     std::uint16_t queue_id = 0;
     std::vector<rte_ring*> forward;  ///< from other workers; empty when each has a queue of its own

@@ -92,7 +92,7 @@ class Worker {
 
   private:
     template <class T>
-    struct Batch {
+    struct alignas(64) Batch {  // on lines of its own, wherever the vectors below lie
         std::array<T, pipeline::max_burst> items;
         std::uint32_t size = 0;
         [[nodiscard]] bool full() const { return size == items.size(); }
