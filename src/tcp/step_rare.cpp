@@ -86,7 +86,7 @@ void open_one_way(Case& c) {
 
 /// What an unseen side would have to confirm is granted; what is seen of it for the first time is believed.
 void take_for_granted(Case& c) {
-    if (c.trial.seen == 3U || c.dialling()) return;
+    if (c.trial.seen == 3U || c.dialling() || c.closed()) return;
     constexpr unsigned granted = spec::in_order | ack_not_back;
     if (!c.receiver_seen()) {
         c.forced = is_plain(c.cls) ? granted : static_cast<unsigned>(sender_seen | not_after);
