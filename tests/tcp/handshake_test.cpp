@@ -226,6 +226,23 @@ TEST_F(Handshake, WhoAcknowledgesSomethingElseThanTheSynThatWaitsKnowsAnotherCon
     }
     EXPECT_EQ(if_a(Says(ack, 500'000, 901)), Reason::seq_after_window);
     EXPECT_EQ(if_b(Says(ack, 500'000, 101)), Reason::seq_after_window);
+    Conversation crossing = talk;
+    of_a(Says(ack, 101, 901));
+    ASSERT_EQ(talk.pair(), tcp::Pair::syn_rcvd__established);
+    EXPECT_EQ(if_a(Says(ack, 500'000, 902)), Reason::seq_after_window) << "B's SYN waits no more";
+    EXPECT_EQ(if_b(Says(ack, 500'000, 102)), Reason::ack_not_of_syn);
+    talk = crossing;
+    of_b(Says(ack, 901, 101));
+    ASSERT_EQ(talk.pair(), tcp::Pair::established__syn_rcvd);
+    EXPECT_EQ(if_a(Says(ack, 500'000, 902)), Reason::ack_not_of_syn);
+    EXPECT_EQ(if_b(Says(ack, 500'000, 102)), Reason::seq_after_window) << "A's SYN waits no more";
+}
+
+TEST_F(Handshake, WhileASideDialsThereIsNothingToHoldWhatItAcknowledgesAgainst) {
+    opens(Says(syn, 100).offers(700));
+    a(Says(syn, 100).offers(700).bytes(500));
+    EXPECT_EQ(if_a(Says(fin, 102, 7)), Reason::before_syn_ack);
+    EXPECT_EQ(if_a(Says(fin, 102, 101)), Reason::before_syn_ack);
 }
 
 }  // namespace

@@ -232,11 +232,11 @@ TEST_F(RememberedSyn, ItsAnswerBeginsAnewAlsoWhereBothLieJustBehindTheDataOfAnOp
 
 TEST_F(RememberedSyn, TheAnswerToTheLastBeginsFromIt) {
     open();
-    a(Says(syn, 80'000).offers(720));
-    a(Says(syn, 75'000).offers(730));
-    EXPECT_EQ(b(Says(syn_ack, 9000, 75'001).offers(850)),
+    a(Says(syn, 80'000).offers(720).scale(6));
+    a(Says(syn, 75'000).offers(730).scale(4));
+    EXPECT_EQ(b(Says(syn_ack, 9000, 75'001).offers(850).scale(3)),
               "A 75001/75851 window 730 ack 9001; B 9001/9731 window 850 ack 75001; ESTABLISHED,SYN_RCVD "
-              "seen AB answered assured");
+              "seen AB scale AB 4,3 answered assured");
 }
 TEST_F(RememberedSyn, OfTwoWithOneNumberTheAnswerIsToTheOthers) {
     open();
@@ -293,9 +293,10 @@ TEST_F(RememberedSyn, TheOwnSynAckComingAgainLateIsNotKept) {
     open();
     a(Says(ack, 101, 901).offers(700).bytes(50));
     a(Says(syn, 120).offers(710));
-    EXPECT_EQ(b(Says(syn_ack, 890, 121).offers(800)),
-              "A 151/921 window 700 ack 901; B 901/1601 window 800 ack 101; ESTABLISHED,ESTABLISHED seen AB "
-              "answered assured pending {highest A 120+0 window 710; last A 120+0 window 710}");
+    EXPECT_EQ(b(Says(syn_ack, 100, 121).offers(800)),
+              "ack-not-of-syn: A 151/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
+              "ESTABLISHED,ESTABLISHED seen AB answered assured pending {highest A 120+0 window 710; last A "
+              "120+0 window 710}");
 }
 TEST_F(RememberedSyn, OnlyWithItsMarkInTheConnection) {
     opens(Says(syn, 100).offers(700));
@@ -352,6 +353,15 @@ TEST_F(RememberedSyn, OfAReplacedSynAckItsOwnScaleAndNoMoreThanASynCanOffer) {
     ASSERT_EQ(talk.connection.side[0].max_window, 256'000U);
     a(Says(syn_ack, 5000, 901).offers(710).scale(6));
     EXPECT_EQ(shown(talk.pending), "highest A 100+4 window 65535 scale 7");
+}
+
+TEST_F(RememberedSyn, WhileItsSideDialsOnlyThatSideCanStandAtIt) {
+    opens(Says(syn, 100).offers(700));
+    a(Says(syn, 2000).offers(710));
+    EXPECT_EQ(b(Says(ack, 2001, 2001).offers(800)),
+              "before-syn-ack: A 101/101 window 700 ack 0; B 0/0 window 0 ack 101; SYN_SENT,SYN_RCVD seen A "
+              "answered pending {highest A 2000+0 window 710; last A 2000+0 window 710; data of B to 2001; "
+              "acknowledged 2001}");
 }
 
 }  // namespace

@@ -179,5 +179,60 @@ TEST_F(Tolerated, TheFarthestEndIsKeptAndWhetherItIsAFins) {
     EXPECT_EQ(shown(talk.pending), "FIN of A to 1030") << "a bare ACK behind it takes nothing back";
 }
 
+TEST_F(Tolerated, AFinThatItsSenderHasGoneBeyondIsForgotten) {
+    open();
+    of_a(Says(fin, 1000, 901).bytes(30));
+    of_b(Says(ack, 901, 101).offers(2000));
+    EXPECT_EQ(shown(talk.pending), "FIN of A to 1031");
+    of_a(Says(ack, 101, 901).bytes(931));
+    EXPECT_EQ(talk.connection.pending_syn, 0U);
+}
+TEST_F(Tolerated, AFinThatIsAcceptedAfterAllIsForgotten) {
+    open();
+    of_a(Says(fin, 1000, 901).bytes(30));
+    of_b(Says(ack, 901, 101).offers(2000));
+    of_a(Says(ack, 101, 901).bytes(929));
+    EXPECT_EQ(shown(talk.pending), "FIN of A to 1031");
+    of_a(Says(fin, 1030, 901));
+    EXPECT_EQ(talk.pair(), tcp::Pair::fin_wait_1__close_wait);
+    EXPECT_EQ(talk.connection.pending_syn, 0U);
+}
+TEST_F(Tolerated, AFinThatIsOnlySackedIsNotAcknowledged) {
+    opens(Says(syn, 100).offers(700).sack_allowed());
+    b(Says(syn_ack, 900, 101).offers(800));
+    a(Says(ack, 101, 901).offers(700));
+    of_a(Says(fin, 1000, 901).bytes(30));
+    EXPECT_EQ(b(Says(ack, 901, 101).offers(800).sack_to(1031)),
+              "A 1031/1831 window 700 ack 901; B 901/1601 window 1730 ack 101; ESTABLISHED,ESTABLISHED seen "
+              "AB sack A answered assured pending {FIN of A to 1031}");
+    EXPECT_EQ(b(Says(ack, 901, 1031).offers(800)),
+              "A 1031/1831 window 700 ack 901; B 901/1601 window 1730 ack 1031; FIN_WAIT_2,CLOSE_WAIT seen "
+              "AB sack A answered assured pending {FIN of A to 1031}");
+}
+TEST_F(Tolerated, AFinBelowWhatItsSenderHasSentSinceIsOfAnotherConnection) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(fin, 899, 1501));
+    b(Says(syn, 900).offers(800));
+    EXPECT_EQ(
+        a(Says(ack, 2502, 900).offers(700)),
+        "ack-not-of-syn: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; SYN_RCVD,SYN_RCVD seen "
+        "AB answered pending {data of A to 2502; FIN of B to 900; acknowledged 1501}");
+}
+TEST_F(Tolerated, AnAcknowledgementOfTheUnknownIsKeptAsLongAsASynIs) {
+    for (const bool first : {true, false}) {
+        talk = {};
+        opens(Says(syn, 100).offers(700));
+        of_b(Says(ack, 7000, 650));
+        of_b(Says(syn_ack, 900, 101).offers(800));
+        of_a(Says(ack, 101, 901).offers(700));
+        for (const bool originator : {first, !first})
+            originator ? of_a(Says(syn, 70'000)) : of_b(Says(syn, 80'000));
+        of_a(Says(ack, 101, 901).bytes(1));
+        EXPECT_EQ(talk.pending.acknowledgement_valid, 1U);
+        of_b(Says(ack, 901, 102).bytes(1));
+        EXPECT_EQ(shown(talk.pending), "data of B to 7000");
+    }
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -83,5 +83,24 @@ TEST_F(Transfer, NothingFollowsAFinInAnyPair) {
         }
 }
 
+TEST_F(Transfer, OneByteMoreAcknowledgedIsNoRepetition) {
+    open();
+    of_b(Says(ack, 901, 101).offers(800).bytes(1));
+    of_a(Says(ack, 101, 901).bytes(10));
+    of_a(Says(ack, 101, 901).bytes(10));
+    EXPECT_EQ(talk.connection.retransmissions, 1U);
+    of_a(Says(ack, 101, 902).bytes(10));
+    EXPECT_EQ(talk.connection.retransmissions, 0U);
+}
+TEST_F(Transfer, NoWindowIsLargerThanAGibibyte) {
+    opens(Says(syn, 100).offers(65535).scale(14).sack_allowed());
+    of_b(Says(syn_ack, 900, 101).offers(65535).scale(14));
+    of_a(Says(ack, 101, 901).offers(65535).bytes(40'000));
+    of_b(Says(ack, 901, 101).offers(65535).sack_to(101 + 16'384));
+    EXPECT_EQ(talk.connection.side[1].max_window, 1U << 30);
+    of_b(Says(ack, 901, 101).offers(65535).sack_to(101 + 16'385));
+    EXPECT_EQ(talk.connection.side[1].max_window, 1U << 30);
+}
+
 }  // namespace
 }  // namespace sluice::test
