@@ -123,7 +123,7 @@ void believe_what_is_acknowledged(Case& c) {
     const bool tolerated = (c.pending.end_valid & bit_of(other)) != 0 && !after(c.span.sack, end);
     const bool before_our_time = c.trial.picked_up != 0 && !after(c.span.sack, c.receiver().max_end);
     if ((!tolerated && !before_our_time) || fin_has_passed(c.pair(), other)) return;
-    c.receiver().end = later(c.receiver().end, c.span.sack);
+    if (after(c.span.sack, c.receiver().end)) c.receiver().end = c.span.sack;
     // The end may have been raised to behind the FIN already, by a bare ACK of its sender, but not further.
     const bool fin = (c.pending.end_is_fin & bit_of(other)) != 0 && c.span.acknowledgement == end &&
                      c.receiver().end == end;
