@@ -38,6 +38,7 @@ std::vector<const void*> TouchedLines::written_and_touched_by(const TouchedLines
     std::vector<const void*> out;
     for (const Slot& slot : slots_) {
         if ((slot.flags & writes) != 0 && other.flags_of(slot.line) != 0)
+            // NOLINTNEXTLINE(performance-no-int-to-ptr): to be compared and printed, never followed
             out.push_back(reinterpret_cast<const void*>(slot.line * line_bytes));
     }
     return out;
