@@ -79,6 +79,7 @@ struct MbufIo {
         return *RTE_MBUF_DYNFIELD(packet, next_fragment_offset_, rte_mbuf* const*);
     }
 
+    [[gnu::always_inline]] static void prefetch_packet(const rte_mbuf* packet) { prefetch_read(packet); }
     [[gnu::always_inline]] static void prefetch_header(const rte_mbuf* packet) {
         prefetch_read(data(packet));
     }

@@ -51,6 +51,7 @@ struct MemoryIo {
     static std::uint8_t port_pair(const Packet* p) { return p->port_pair; }
     static void set_next_fragment(Packet* p, Packet* next) { p->next_fragment = next; }
     static Packet* next_fragment(const Packet* p) { return p->next_fragment; }
+    [[gnu::always_inline]] static void prefetch_packet(const Packet* p) { prefetch_read(p); }
     [[gnu::always_inline]] static void prefetch_header(const Packet* p) { prefetch_read(p->first.data()); }
 };
 static_assert(PacketIo<MemoryIo>);

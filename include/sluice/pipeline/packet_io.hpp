@@ -30,6 +30,8 @@ concept PacketIo = requires(typename Io::Packet* packet, const typename Io::Pack
     // Links the fragments of one datagram by a pointer kept beside the packet. Null ends the list.
     {Io::set_next_fragment(packet, packet)};
     { Io::next_fragment(constant) } -> std::same_as<typename Io::Packet*>;
+    // Asks for the packet's handle; for the first line of its frame, which reads the handle.
+    {Io::prefetch_packet(constant)};
     {Io::prefetch_header(constant)};
 };
 

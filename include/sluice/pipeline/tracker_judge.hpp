@@ -12,15 +12,18 @@ namespace sluice::pipeline {
 
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Output<Io>& out) {
-    // Far enough ahead that a frame's first lines have come from memory, near enough that they are still in
-    // L1.
-    constexpr std::size_t header_prefetch_distance = 4;
+    // Far enough ahead that a packet's first lines have come from memory, near enough that they are still in
+    // L1. The handle (an mbuf) tells where the frame is: it must be here when the frame is asked for.
+    constexpr std::size_t packet_distance = 12;
+    constexpr std::size_t header_distance = 6;
 
     out.size = 0;
     const std::size_t count = burst.size();
-    for (std::size_t i = 0; i < std::min(header_prefetch_distance, count); ++i) Io::prefetch_header(burst[i]);
+    for (std::size_t i = 0; i < std::min(packet_distance, count); ++i) Io::prefetch_packet(burst[i]);
+    for (std::size_t i = 0; i < std::min(header_distance, count); ++i) Io::prefetch_header(burst[i]);
     for (std::size_t i = 0; i < count; ++i) {
-        if (i + header_prefetch_distance < count) Io::prefetch_header(burst[i + header_prefetch_distance]);
+        if (i + packet_distance < count) Io::prefetch_packet(burst[i + packet_distance]);
+        if (i + header_distance < count) Io::prefetch_header(burst[i + header_distance]);
         items_[i].packet = burst[i];
         classify(items_[i], general_[i]);
     }
