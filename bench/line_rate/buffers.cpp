@@ -23,7 +23,7 @@ std::string fresh_name() {
 
 Error no_memory(std::uint32_t count, int fault) {
     return Error{"no memory for " + std::to_string(count) + " packet buffers (" + rte_strerror(fault) +
-                 "): lower --ring-slots or --workers"};
+                 "): over rings, lower --ring-slots or --workers; over ports, give DPDK more memory (-m)"};
 }
 
 struct Shaping {
@@ -78,10 +78,11 @@ Result<std::unique_ptr<Buffers>> Buffers::for_rings(std::uint32_t count, bool hu
     return buffers;
 }
 
-Result<std::unique_ptr<Buffers>> Buffers::for_ports(std::uint32_t count, bool cards) {
-    auto pool = dpdk::make_buffer_pool(count, room, SOCKET_ID_ANY, cards);
-    if (!pool) return Error{pool.error()};
-    return std::unique_ptr<Buffers>(new Buffers(std::move(*pool)));
+Result<std::unique_ptr<Buffers>> Buffers::for_ports(std::uint32_t count) {
+    dpdk::BufferPool pool(
+        rte_pktmbuf_pool_create(fresh_name().c_str(), count, cache, 0, room, SOCKET_ID_ANY));
+    if (pool == nullptr) return no_memory(count, rte_errno);
+    return std::unique_ptr<Buffers>(new Buffers(std::move(pool)));
 }
 
 void Buffers::shape(std::span<const std::uint16_t> frame_lengths) {

@@ -32,7 +32,7 @@ class Buffers {
     /// which they are advised (the EAL's own without them lies in small pages).
     [[nodiscard]] static Result<std::unique_ptr<Buffers>> for_rings(std::uint32_t count, bool huge_pages);
     /// For ports that lead elsewhere: what is sent is gone.
-    [[nodiscard]] static Result<std::unique_ptr<Buffers>> for_ports(std::uint32_t count, bool cards);
+    [[nodiscard]] static Result<std::unique_ptr<Buffers>> for_ports(std::uint32_t count);
 
     /// Makes every buffer a frame of one of these lengths, each as often as it is named, mixed. All must be
     /// home.

@@ -98,13 +98,11 @@ Status Stand::join_box(const Arguments& arguments, const pipeline::Limits& limit
 }
 
 Status Stand::join_ports(const Arguments& arguments) {
-    bool cards = false;
     ports_ = std::make_unique<dpdk::Ports>();
     const dpdk::Hush hush(dpdk::asks_for_log(arguments.eal_arguments));
     for (unsigned i = 0; i < 2; ++i) {
         auto device = dpdk::parse_device(arguments.ports[i], i);
         if (!device) return Error{device.error()};
-        cards = cards || device->kind == dpdk::Device::Kind::pci;
         dpdk::Port port;
         port.name = device->name;
         port.given = device->given;
@@ -115,8 +113,8 @@ Status Stand::join_ports(const Arguments& arguments) {
                                      : device->arguments;
         if (Status done = ports_->attach(std::move(port), with); !done) return done;
     }
-    auto sent = Buffers::for_ports(port_buffers, cards);
-    auto received = Buffers::for_ports(port_buffers, cards);
+    auto sent = Buffers::for_ports(port_buffers);
+    auto received = Buffers::for_ports(port_buffers);
     if (!sent || !received) return Error{sent ? received.error() : sent.error()};
     buffers_.push_back(std::move(*sent));
     receive_buffers_ = std::move(*received);
