@@ -30,6 +30,14 @@ Status Campaign::open(Population& population) {
     plan.what = "opening " + std::to_string(population.size()) + " connections";
     auto outcome = trial(plan, handshakes);
     if (!outcome) return Error{outcome.error()};
+    std::uint64_t opened = 0;
+    for (const Conversations& some : handshakes) opened += some.completed();
+    if (opened != population.size()) {
+        return Error{
+            "only " + std::to_string(opened) + " of " + std::to_string(population.size()) +
+            " connections could be opened, then nothing came back: what leaves by one port must come back by "
+            "the other, and every segment pass"};
+    }
     Opening opening{.connections = population.size(), .seconds = outcome->seconds, .tracked = {}};
     if (stand_.box() != nullptr) opening.tracked = stand_.box()->flows();
     report_.opening = opening;

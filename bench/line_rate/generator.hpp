@@ -32,7 +32,7 @@ class Generator {
 
     Catch run(const Schedule& schedule) {
         const std::uint64_t drops_before = station_.read_drops();
-        begin_ = last_ = rte_rdtsc();
+        begin_ = last_ = heard_at_ = rte_rdtsc();
         const std::uint64_t open = begin_ + schedule.warm_up, close = open + schedule.window;
         per_cycle_ = schedule.packets_per_second / static_cast<double>(rte_get_tsc_hz());
         milli_ = rte_get_tsc_hz() / 1000;
@@ -45,7 +45,8 @@ class Generator {
                 at_open = read();
                 latency_ = {};
             }
-            if (schedule.until_done ? traffic_.done() : now >= close && enough(at_open, now - close)) {
+            if (schedule.until_done ? traffic_.done() || silent(now)
+                                    : now >= close && enough(at_open, now - close)) {
                 catch_.window = read() - at_open;
                 catch_.window_cycles = rte_rdtsc() - opened;
                 catch_.latency = latency_;
@@ -68,7 +69,8 @@ class Generator {
     static constexpr unsigned forfeit_microseconds = 100;
     /// A window in which hardly anything came, because threads were held up, is made longer, to a limit.
     static constexpr std::uint64_t least_flat_out = 16'384, least_at_rate = 256,
-                                   longest_extension_milliseconds = 2000;
+                                   longest_extension_milliseconds = 2000,
+                                   longest_silence_milliseconds = 10'000;
 
     /// Packets written and not yet taken by the box.
     struct Lane {
@@ -83,6 +85,15 @@ class Generator {
         unsigned first = 0, behind = 0;
         std::array<Lane, 2> lanes;
     };
+
+    /// Nothing has come back for so long that nothing will.
+    [[nodiscard]] bool silent(std::uint64_t now) {
+        if (tally_.all_received() != heard_) {
+            heard_ = tally_.all_received();
+            heard_at_ = now;
+        }
+        return now > heard_at_ && now - heard_at_ > longest_silence_milliseconds * milli_;
+    }
 
     [[nodiscard]] bool enough(const Tally& at_open, std::uint64_t late) const {
         const std::uint64_t least = per_cycle_ == 0 ? least_flat_out : least_at_rate;
@@ -302,6 +313,7 @@ class Generator {
     Tally tally_;
     Histogram latency_;
     Catch catch_;
+    std::uint64_t heard_ = 0, heard_at_ = 0;
     std::uint64_t begin_ = 0, last_ = 0, looked_ = 0, milli_ = 1;
     double per_cycle_ = 0, due_ = 0;
     std::size_t turn_ = 0;
