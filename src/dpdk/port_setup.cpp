@@ -49,10 +49,19 @@ Status learn(Port& port) {
     return success();
 }
 
-std::uint16_t receive_queues(const Port& port, unsigned workers, bool rss) {
-    if (queues_are_fixed(port)) return port.most_rx_queues;
-    return rss ? static_cast<std::uint16_t>(std::min<unsigned>(workers, port.most_rx_queues))
-               : std::uint16_t{1};
+QueueCounts queues_to_open(const Port& port, unsigned workers, bool rss) {
+    // A memif's client offers a ring for each of its queues, and a server with fewer queues that way breaks
+    // the connection off ("Invalid ring index"). One is what every peer has, however many its workers.
+    if (port.driver == "net_memif") return {.rx = 1, .tx = 1};
+    QueueCounts queues{.rx = 1, .tx = transmit_queues(workers, port.most_tx_queues)};
+    if (queues_are_fixed(port)) {
+        queues.rx = port.most_rx_queues;
+    } else if (rss) {
+        queues.rx = static_cast<std::uint16_t>(std::min<unsigned>(workers, port.most_rx_queues));
+    }
+    // A tap wants as many queues one way as the other.
+    if (port.driver == "net_tap") queues.rx = queues.tx = std::max(queues.rx, queues.tx);
+    return queues;
 }
 
 Status configure(Port& port, const Options& options, const Spreading* spreading) {
@@ -72,13 +81,9 @@ Status configure(Port& port, const Options& options, const Spreading* spreading)
         conf.rx_adv_conf.rss_conf.rss_key_len = port.rss_key_size;
         conf.rx_adv_conf.rss_conf.rss_hf = port.rss_fields;
     }
-    port.rx_queues = receive_queues(port, options.workers, spreading != nullptr);
-    port.tx_queues = transmit_queues(options.workers, port.most_tx_queues);
-    if (port.driver == "net_tap") {
-        // A tap wants as many queues one way as the other.
-        port.tx_queues = std::max(port.rx_queues, port.tx_queues);
-        port.rx_queues = port.tx_queues;
-    }
+    const QueueCounts queues = queues_to_open(port, options.workers, spreading != nullptr);
+    port.rx_queues = queues.rx;
+    port.tx_queues = queues.tx;
     if (const int fault = rte_eth_dev_configure(port.id, port.rx_queues, port.tx_queues, &conf); fault != 0) {
         return failed(port,
                       "the device refuses " + std::to_string(port.rx_queues) + " receive and " +

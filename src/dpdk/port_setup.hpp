@@ -14,9 +14,14 @@ inline constexpr std::uint16_t frame_overhead = 14 + 8 + 4;
 /// Reads what the device can do into `port`.
 [[nodiscard]] Status learn(Port& port);
 
-/// Receive queues to open. Devices whose queues all receive whether opened or not get all of them, the others
-/// one per worker when they spread (`rss`), else one.
-[[nodiscard]] std::uint16_t receive_queues(const Port& port, unsigned workers, bool rss);
+struct QueueCounts {
+    std::uint16_t rx, tx;
+};
+
+/// Queues to open. Devices whose receive queues all receive whether opened or not get all of them, the others
+/// one per worker when they spread (`rss`), else one; transmit queues as transmit_queues() says. A tap has as
+/// many one way as the other, a memif one each way.
+[[nodiscard]] QueueCounts queues_to_open(const Port& port, unsigned workers, bool rss);
 
 /// Mode, queues, offloads, descriptors; `spreading` is null where the port is not to spread.
 [[nodiscard]] Status configure(Port& port, const Options& options, const Spreading* spreading);

@@ -5,6 +5,7 @@
 #include <rte_mbuf.h>
 
 #include "dpdk/eal.hpp"
+#include "dpdk/port_setup.hpp"
 #include "dpdk/rss.hpp"
 #include "sluice/flow/key.hpp"
 
@@ -68,6 +69,35 @@ TEST_F(PortsTest, PortsThatCannotSpreadAreSpreadInSoftware) {
     EXPECT_NE(ports.spreading().why_not.find("net_ring0"), std::string::npos) << ports.spreading().why_not;
     EXPECT_EQ(ports.all()[0].rx_queues, ports.all()[0].most_rx_queues) << "every queue of a ring receives";
     EXPECT_FALSE(ports.steering(1, 2).by_rss);
+}
+
+TEST(Queues, AMemifHasOneEachWayHoweverManyWorkers) {
+    Port port;
+    port.driver = "net_memif";
+    port.most_rx_queues = port.most_tx_queues = 255;
+    for (const unsigned workers : {1U, 4U}) {
+        const QueueCounts queues = queues_to_open(port, workers, false);
+        EXPECT_EQ(queues.rx, 1) << workers << " workers";
+        EXPECT_EQ(queues.tx, 1) << workers << " workers";
+    }
+}
+
+TEST(Queues, ATapHasAsManyOneWayAsTheOther) {
+    Port port;
+    port.driver = "net_tap";
+    port.most_rx_queues = port.most_tx_queues = 16;
+    const QueueCounts queues = queues_to_open(port, 2, false);
+    EXPECT_EQ(queues.tx, 4) << "of each worker one to forward and one for control";
+    EXPECT_EQ(queues.rx, queues.tx);
+}
+
+TEST(Queues, ACardReceivesOnOnePerWorkerWhereItSpreads) {
+    Port port;
+    port.driver = "net_ice";
+    port.most_rx_queues = port.most_tx_queues = 64;
+    EXPECT_EQ(queues_to_open(port, 4, true).rx, 4);
+    EXPECT_EQ(queues_to_open(port, 4, false).rx, 1);
+    EXPECT_EQ(queues_to_open(port, 4, true).tx, 8);
 }
 
 TEST(Rss, TheKeyIsSymmetric) {
