@@ -109,8 +109,8 @@ std::string receiving_switches(const Offloads& offloads) {
 
 }  // namespace
 
-bool interface_exists(const std::string& name) {
-    return if_nametoindex(name.c_str()) != 0;
+unsigned index_of(const std::string& name) {
+    return if_nametoindex(name.c_str());
 }
 
 Offloads offloads_of(const std::string& name) {

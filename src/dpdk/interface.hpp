@@ -21,7 +21,8 @@ struct Offloads {
     bool vlan_on_receive = false;  ///< tags are taken out of arriving frames, unseen by af_xdp
 };
 
-[[nodiscard]] bool interface_exists(const std::string& name);
+/// The kernel's number of interface `name` in this network namespace; 0 when there is none.
+[[nodiscard]] unsigned index_of(const std::string& name);
 
 /// The offloads of interface `name` in this network namespace; all false for what cannot be asked.
 [[nodiscard]] Offloads offloads_of(const std::string& name);

@@ -13,6 +13,7 @@
 namespace sluice::dpdk {
 
 Status Ports::attach(Port port, const std::string& arguments) {
+    if (!port.interface.empty()) port.watch = InterfaceWatch(index_of(port.interface));
     if (rte_eth_dev_get_port_by_name(port.name.c_str(), &port.id) != 0) {
         const int fault = rte_eal_hotplug_add("vdev", port.name.c_str(), arguments.c_str());
         if (fault == 0) port.created = true;
@@ -87,15 +88,24 @@ pipeline::Steering Ports::steering(unsigned worker, unsigned workers) const {
     return steering;
 }
 
+std::optional<std::string> Ports::look_at_interface(std::size_t index) {
+    Port& port = ports_[index];
+    if (port.interface.empty()) return std::nullopt;
+    const unsigned now = index_of(port.interface);
+    if (!port.watch.look(now)) return std::nullopt;
+    return port.interface + (now == 0 ? " was removed" : " was replaced") + ": restart sluiced";
+}
+
 bool Ports::link(std::size_t index) const {
     const Port& port = ports_[index];
-    if (!port.interface.empty()) return has_link(port.interface);
+    if (!port.interface.empty()) return !port.watch.gone() && has_link(port.interface);
     rte_eth_link link{};
     return rte_eth_link_get_nowait(port.id, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
 bool Ports::command_link(std::size_t index, bool up) {
     const Port& port = ports_[index];
+    if (port.watch.gone()) return false;
     if (!port.interface.empty()) return set_up(port.interface, up);
     if (!port.takes_link_down) return false;
     return (up ? rte_eth_dev_set_link_up(port.id) : rte_eth_dev_set_link_down(port.id)) == 0;

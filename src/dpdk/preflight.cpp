@@ -26,7 +26,7 @@ constexpr std::size_t eal_reserve_megabytes = 48;
 constexpr std::uint16_t xdp_largest_mtu = 3498;
 
 Status check_interface(const Device& device, bool allow_offloads, std::vector<std::string>& warnings) {
-    if (!interface_exists(device.interface)) {
+    if (index_of(device.interface) == 0) {
         return Error{"there is no interface " + device.interface +
                      " here: `ip link` lists those of this network namespace"};
     }

@@ -267,6 +267,7 @@ std::vector<std::string> Runtime::look_after_links() {
         std::array<bool, 2> up{};
         for (const unsigned end : {0U, 1U}) {
             const std::size_t port = 2 * pair + end;
+            if (auto gone = parts_->ports.look_at_interface(port)) happened.push_back(std::move(*gone));
             up[end] = parts_->ports.link(port);
             const bool before = fabric().port(port).link_up.exchange(up[end], std::memory_order_relaxed);
             if (before != up[end] && !parts_->watches[pair].taken_down(end)) {

@@ -55,5 +55,27 @@ TEST(LinkWatch, ADeviceThatCannotObeyIsAskedAgain) {
     EXPECT_TRUE(watch.look({false, true}, 100));
 }
 
+TEST(InterfaceWatch, TheSameInterfaceIsNothingToSpeakOf) {
+    InterfaceWatch watch(7);
+    EXPECT_FALSE(watch.look(7));
+    EXPECT_FALSE(watch.gone());
+}
+
+TEST(InterfaceWatch, AnotherOfTheSameNameIsSaidOnce) {
+    InterfaceWatch watch(7);
+    EXPECT_TRUE(watch.look(9));
+    EXPECT_TRUE(watch.gone());
+    EXPECT_FALSE(watch.look(9));
+    EXPECT_TRUE(watch.gone());
+}
+
+TEST(InterfaceWatch, ARemovedOneIsGoneForGood) {
+    InterfaceWatch watch(7);
+    EXPECT_TRUE(watch.look(0));
+    EXPECT_FALSE(watch.look(9)) << "the new one under its name was said already";
+    EXPECT_FALSE(watch.look(7)) << "moved away and back: its sockets were closed all the same";
+    EXPECT_TRUE(watch.gone());
+}
+
 }  // namespace
 }  // namespace sluice::dpdk::test

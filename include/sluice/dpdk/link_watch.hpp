@@ -1,5 +1,4 @@
-// Carries the loss of a link over to the other port of its pair, so that the neighbours on both sides see
-// that the path is dead, as they would on a wire. Pure: time and what was seen come in, orders go out.
+// What is concluded from the state of links. Pure: time and what was seen come in, orders go out.
 #pragma once
 
 #include <array>
@@ -8,6 +7,29 @@
 
 namespace sluice::dpdk {
 
+/// Notices that the interface behind a port is no longer the one that the port was opened on. Sockets stay
+/// with the old one, so nothing passes any more, whatever link a new interface of the same name has.
+class InterfaceWatch {
+  public:
+    InterfaceWatch() = default;
+    /// `index`: the kernel's number of the interface when the port was opened.
+    explicit InterfaceWatch(unsigned index) : index_(index) {}
+
+    /// Given the number that the name has now, 0 when there is none: true once, when it first is another.
+    [[nodiscard]] bool look(unsigned index) {
+        if (gone_ || index == index_) return false;
+        return gone_ = true;
+    }
+    /// For good, for an interface that was removed does not come back.
+    [[nodiscard]] bool gone() const { return gone_; }
+
+  private:
+    unsigned index_ = 0;
+    bool gone_ = false;
+};
+
+/// Carries the loss of a link over to the other port of its pair, so that the neighbours on both sides see
+/// that the path is dead, as they would on a wire.
 class LinkWatch {
   public:
     /// How long a port that was just told to come up may take before its silence counts as a loss of its own

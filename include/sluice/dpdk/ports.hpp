@@ -7,11 +7,13 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "sluice/base/result.hpp"
+#include "sluice/dpdk/link_watch.hpp"
 #include "sluice/dpdk/options.hpp"
 #include "sluice/pipeline/steering.hpp"
 
@@ -23,6 +25,7 @@ struct Port {
     std::string given;      ///< as the operator wrote it
     std::string pair;       ///< name of its pair
     std::string interface;  ///< the kernel's, when it is one of its
+    InterfaceWatch watch;   ///< of `interface`
     std::uint16_t id = 0;
     std::string driver;
     std::uint16_t most_rx_queues = 1, most_tx_queues = 1;
@@ -69,9 +72,11 @@ class Ports {
     [[nodiscard]] const Spreading& spreading() const { return spreading_; }
     [[nodiscard]] pipeline::Steering steering(unsigned worker, unsigned workers) const;
 
+    /// Says, once, that the interface behind port `index` was removed or replaced: its link is down for good.
+    [[nodiscard]] std::optional<std::string> look_at_interface(std::size_t index);
     /// Whether the link of port `index` is up.
     [[nodiscard]] bool link(std::size_t index) const;
-    /// Takes the link up or down where the device can; false where it cannot.
+    /// Takes the link up or down where the device can; false where it cannot, or is no longer there.
     bool command_link(std::size_t index, bool up);
 
     /// What the devices themselves counted, by name ("port.NAME.rx_missed"): packets lost before or after us.
