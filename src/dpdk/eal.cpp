@@ -17,11 +17,36 @@ bool begins(const std::string& text, const char* prefix) {
     return text.rfind(prefix, 0) == 0;
 }
 
+/// getopt_long takes a long option for what it begins, down to the `shortest` that is not ambiguous.
+bool abbreviates(const std::string& word, const std::string& option, const char* shortest) {
+    return begins(word, shortest) && begins(option, word.c_str());
+}
+
 }  // namespace
 
 bool asks_for_log(const std::vector<std::string>& extra) {
     return std::any_of(extra.begin(), extra.end(),
                        [](const std::string& a) { return begins(a, "--log-level"); });
+}
+
+Status check_eal_arguments(const std::vector<std::string>& extra) {
+    for (std::size_t i = 0; i < extra.size(); ++i) {
+        const std::size_t equals = extra[i].find('=');
+        const std::string name = extra[i].substr(0, equals);
+        if (abbreviates(name, "--help", "--he") || begins(name, "-h")) {
+            return Error{"the EAL argument " + name +
+                         " does not start anything; the arguments are described in DPDK's guide, \"EAL "
+                         "parameters\" (https://doc.dpdk.org/guides/linux_gsg/linux_eal_parameters.html)"};
+        }
+        if (!abbreviates(name, "--proc-type", "--p")) continue;
+        const std::string following = i + 1 < extra.size() ? extra[i + 1] : "";
+        const std::string type = equals != std::string::npos ? extra[i].substr(equals + 1) : following;
+        if (type != "primary") {
+            return Error{"the EAL argument --proc-type takes only primary here, not '" + type +
+                         "': sluiced owns its ports and shares no memory with another DPDK process"};
+        }
+    }
+    return success();
 }
 
 std::vector<std::string> eal_arguments(const EalRequest& request) {

@@ -56,6 +56,11 @@ class Eal {
     Eal() = default;
 };
 
+/// Refuses what would keep the EAL from starting without an error: another process type than primary (it waits
+/// for a primary process that cannot be there, deaf to signals), and help (it ends the process, and what it
+/// prints is hushed).
+[[nodiscard]] Status check_eal_arguments(const std::vector<std::string>& extra);
+
 /// Whether the operator wants to see EAL's own log.
 [[nodiscard]] bool asks_for_log(const std::vector<std::string>& extra);
 

@@ -124,6 +124,7 @@ Result<Preflight> preflight(const Options& given, const TrackerNeeds& needs, con
     Options options = given;
     const auto& extra = options.eal_arguments;
     if (std::find(extra.begin(), extra.end(), "--no-huge") != extra.end()) options.huge_pages = false;
+    if (Status checked = check_eal_arguments(extra); !checked) return Error{checked.error()};
     if (options.pairs.empty()) return Error{"no pair of ports is configured: add a [[pair]] with two ports"};
     auto devices = parse_devices(options);
     if (!devices) return Error{devices.error()};

@@ -53,5 +53,30 @@ TEST(EalArguments, TheOperatorsComeLast) {
     EXPECT_EQ(words.back(), "net_null0");
 }
 
+TEST(EalArguments, OnlyThePrimaryProcessIsStarted) {
+    EXPECT_TRUE(check_eal_arguments({}));
+    EXPECT_TRUE(check_eal_arguments({"--proc-type=primary", "--log-level", "8"}));
+    EXPECT_TRUE(check_eal_arguments({"--proc-type", "primary"}));
+    const std::vector<std::vector<std::string>> refused{{"--proc-type=secondary"},
+                                                        {"--proc-type", "secondary"},
+                                                        {"--log-level", "8", "--proc-type=auto"},
+                                                        {"--proc", "auto"},
+                                                        {"--proc-type"}};
+    for (const auto& words : refused) {
+        const Status checked = check_eal_arguments(words);
+        ASSERT_FALSE(checked) << words.front();
+        EXPECT_TRUE(has(checked.error(), "--proc-type takes only primary")) << checked.error();
+    }
+}
+
+TEST(EalArguments, HelpIsRefusedForItEndsTheProcess) {
+    for (const char* word : {"-h", "--help", "--hel"}) {
+        const Status checked = check_eal_arguments({word});
+        ASSERT_FALSE(checked) << word;
+        EXPECT_TRUE(has(checked.error(), word)) << checked.error();
+    }
+    EXPECT_TRUE(check_eal_arguments({"--huge-unlink"}));
+}
+
 }  // namespace
 }  // namespace sluice::dpdk::test

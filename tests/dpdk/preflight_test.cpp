@@ -60,6 +60,12 @@ TEST(Preflight, TheOperatorMayTurnHugePagesOffThroughTheEalToo) {
     EXPECT_TRUE(result->eal.extra.empty()) << "DPDK takes the word once";
 }
 
+TEST(Preflight, ArgumentsThatWouldHangTheEalAreRefused) {
+    Options options = options_for("net_null0", "net_null1");
+    options.eal_arguments = {"--proc-type=secondary"};
+    EXPECT_NE(fault(options).find("--proc-type"), std::string::npos);
+}
+
 TEST(Lock, ADeviceHasOneDaemon) {
     auto first = Lock::take("test-device");
     ASSERT_TRUE(first);
