@@ -47,9 +47,10 @@ void Reader::read_pairs(const Node& list, const Source& source) {
         return;
     }
     for (std::size_t i = 0; i < list.nodes.size(); ++i) {
-        if (i == pipeline::max_port_pairs) {
+        if (i == dpdk::max_pairs) {
             faults_.add(place(source, list.nodes[i].at), "pair",
-                        "expected at most " + std::to_string(pipeline::max_port_pairs) + " pairs, found " +
+                        "expected at most " + std::to_string(dpdk::max_pairs) + " pairs, for DPDK holds " +
+                            std::to_string(2 * dpdk::max_pairs) + " ports, found " +
                             std::to_string(list.nodes.size()));
             return;
         }

@@ -20,7 +20,7 @@ constexpr std::string_view head =
 )";
 
 constexpr std::string_view pair_text = R"(
-# The pairs of ports: what enters by one leaves by the other. At least 1, at most 32.
+# The pairs of ports: what enters by one leaves by the other. At least 1, at most 16.
 #   name   %name%
 #   ports  %ports%
 #   zone   %zone% (reload)

@@ -24,6 +24,7 @@ constexpr std::size_t eal_reserve_megabytes = 48;
 /// A page of memory at most per af_xdp frame: the page less the buffer's own header and the kernel's
 /// headroom.
 constexpr std::uint16_t xdp_largest_mtu = 3498;
+static_assert(2 * max_pairs <= RTE_MAX_ETHPORTS && max_pairs <= pipeline::max_port_pairs);
 
 Status check_interface(const Device& device, bool allow_offloads, std::vector<std::string>& warnings) {
     if (index_of(device.interface) == 0) {
@@ -126,6 +127,11 @@ Result<Preflight> preflight(const Options& given, const TrackerNeeds& needs, con
     if (std::find(extra.begin(), extra.end(), "--no-huge") != extra.end()) options.huge_pages = false;
     if (Status checked = check_eal_arguments(extra); !checked) return Error{checked.error()};
     if (options.pairs.empty()) return Error{"no pair of ports is configured: add a [[pair]] with two ports"};
+    if (options.pairs.size() > max_pairs) {
+        return Error{"DPDK holds no more than " + std::to_string(2 * max_pairs) +
+                     " ports: configure at most " + std::to_string(max_pairs) + " pairs, not " +
+                     std::to_string(options.pairs.size())};
+    }
     auto devices = parse_devices(options);
     if (!devices) return Error{devices.error()};
     out.devices = std::move(*devices);

@@ -34,6 +34,21 @@ TEST(Preflight, NoPairsAreRefused) {
     EXPECT_NE(fault(options).find("no pair"), std::string::npos);
 }
 
+TEST(Preflight, MorePairsThanDpdkHasPortsForAreRefused) {
+    Options options;
+    options.huge_pages = false;
+    const auto add = [&] {
+        const std::size_t number = 2 * options.pairs.size();
+        options.pairs.push_back({"p" + std::to_string(number),
+                                 {{"net_null" + std::to_string(number)},
+                                  {"net_null" + std::to_string(number + 1)}}});
+    };
+    while (options.pairs.size() < max_pairs) add();
+    EXPECT_EQ(fault(options), "");
+    add();
+    EXPECT_NE(fault(options).find("at most 16 pairs"), std::string::npos) << fault(options);
+}
+
 TEST(Preflight, VirtualDevicesNeedNothing) {
     const auto result = preflight(options_for("net_null0", "net_null1"), {}, Machine());
     ASSERT_TRUE(result) << result.error();

@@ -1,11 +1,15 @@
 // What the DPDK part is told: ports, queues, workers. Plain values; the configuration file fills them in.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace sluice::dpdk {
+
+/// Two ports each: DPDK keeps RTE_MAX_ETHPORTS of them, 32 in the packages there are.
+inline constexpr std::size_t max_pairs = 16;
 
 /// What the other port of a pair sees when a port loses its link.
 enum class LinkLoss : std::uint8_t { carry_over, ignore };
@@ -28,7 +32,7 @@ struct PairOptions {
 };
 
 struct Options {
-    std::vector<PairOptions> pairs;          ///< 1 to 32
+    std::vector<PairOptions> pairs;          ///< 1 to max_pairs
     unsigned workers = 1;                    ///< 1 to 64; each on an lcore of its own
     std::vector<unsigned> worker_cpus;       ///< cores for the workers; empty: chosen
     std::vector<std::string> eal_arguments;  ///< passed through untouched, after ours
