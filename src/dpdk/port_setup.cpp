@@ -119,6 +119,16 @@ Status set_up_queues(Port& port, const Options& options, rte_mempool* pool) {
     return success();
 }
 
+std::string without_promiscuous(const Port& port, int fault) {
+    const bool is_virtual = port.name.rfind("net_", 0) == 0;
+    if (fault == -ENOTSUP && is_virtual) return {};
+    return failed(port,
+                  "the device refuses promiscuous mode, so frames to any MAC address but its own are lost "
+                  "before they reach sluiced",
+                  fault)
+        .sentence;
+}
+
 Status bring_up(Port& port, const Options& options) {
     if (!port.interface.empty()) {
         if (options.mtu != 0 && !set_mtu(port.interface, options.mtu)) {
@@ -134,7 +144,11 @@ Status bring_up(Port& port, const Options& options) {
     if (const int fault = rte_eth_dev_start(port.id); fault != 0)
         return failed(port, "the device does not start", fault);
     port.started = true;
-    if (options.promiscuous) port.promiscuous = rte_eth_promiscuous_enable(port.id) == 0;
+    if (options.promiscuous) {
+        const int fault = rte_eth_promiscuous_enable(port.id);
+        port.promiscuous = fault == 0;
+        if (fault != 0) port.warning = without_promiscuous(port, fault);
+    }
     if (port.interface.empty()) {
         rte_eth_dev_get_mtu(port.id, &port.mtu);
     } else {

@@ -73,6 +73,7 @@ struct Runtime::Parts {
     Status make_pool(const MemoryPlan& memory, const std::vector<Device>& devices, int node);
     Status attach_ports(const std::vector<Device>& devices);
     Status build_fabric(int node);
+    void gather_warnings();
     void warn_of_unequal_mtus();
     void wait_for_links() const;
     [[nodiscard]] bool all_quiet() const;
@@ -142,6 +143,13 @@ Status Runtime::Parts::build_fabric(int node) {
     return success();
 }
 
+void Runtime::Parts::gather_warnings() {
+    for (const Port& port : ports.all()) {
+        if (!port.warning.empty()) warnings.push_back(port.warning);
+    }
+    warn_of_unequal_mtus();
+}
+
 void Runtime::Parts::warn_of_unequal_mtus() {
     for (std::size_t i = 0; i + 1 < ports.all().size(); i += 2) {
         const Port& a = ports.all()[i];
@@ -186,7 +194,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Options& options, const Tr
          }) {
         if (const Status done = step(); !done) return with_words_of_dpdk(done.error(), hush);
     }
-    parts->warn_of_unequal_mtus();
+    parts->gather_warnings();
     parts->clock = std::make_unique<Clock>(Clock::start());
     parts->stopped = false;
     if (!asks_for_log(options.eal_arguments)) parts->eal->quiet();

@@ -100,6 +100,23 @@ TEST(Queues, ACardReceivesOnOnePerWorkerWhereItSpreads) {
     EXPECT_EQ(queues_to_open(port, 4, true).tx, 8);
 }
 
+TEST(Promiscuous, ACardThatRefusesIsWarnedOf) {
+    Port port;
+    port.name = port.given = "0000:3b:00.0";
+    for (const int fault : {-ENOTSUP, -EAGAIN}) {
+        const std::string said = without_promiscuous(port, fault);
+        EXPECT_NE(said.find("0000:3b:00.0"), std::string::npos) << said;
+        EXPECT_NE(said.find("any MAC address but its own are lost"), std::string::npos) << said;
+    }
+}
+
+TEST(Promiscuous, AVirtualDeviceWithoutTheModeReceivesAllTheSame) {
+    Port port;
+    port.name = port.given = "net_memif0";
+    EXPECT_EQ(without_promiscuous(port, -ENOTSUP), "");
+    EXPECT_NE(without_promiscuous(port, -EPERM), "") << "an interface may refuse too";
+}
+
 TEST(Rss, TheKeyIsSymmetric) {
     const auto key = symmetric_key();
     const std::array<std::uint8_t, 12> forward{10, 0, 0, 1, 192, 168, 7, 9, 0x1F, 0x90, 0xC3, 0x50};
