@@ -47,10 +47,9 @@ PendingSyn::Kind kind_of(const Segment& segment, Direction side) {
 }
 
 void start_side(Connection& connection, Direction side, RememberedSyn syn, PendingSyn::Kind kind) {
-    side_in(connection, side) = {.end = syn.end(),
-                                 .max_end = 0,
-                                 .max_window = syn.window,
-                                 .max_ack = side_in(connection, side).max_ack};
+    Side& own = side_in(connection, side);
+    own.end = syn.end();
+    own.max_window = syn.window;
     set_scale(connection, side, kind.scale);
     connection.scale_offered =
         ((connection.scale_offered & ~bit_of(side)) | (kind.scale_offered != 0 ? bit_of(side) : 0U)) & 3U;
@@ -132,14 +131,13 @@ void forget(PendingSyn& pending, const Connection& connection, Direction side, b
     const unsigned bit = bit_of(side);
     const Side& own = connection.side[static_cast<std::size_t>(side)];
     const Side& peer = connection.side[static_cast<std::size_t>(opposite(side))];
-    const std::int32_t ahead =
-        sequence_distance(pending.tolerated_end[static_cast<std::size_t>(side)], own.end);
+    const std::uint32_t ahead = pending.tolerated_end[static_cast<std::size_t>(side)] - own.end;
     // A FIN waits for its acknowledgement also when a bare ACK behind it was accepted in the meantime.
-    const bool awaited = ahead == 0 && (pending.end_is_fin & bit) != 0 &&
-                         !fin_has_passed(static_cast<Pair>(connection.pair), side);
-    // Overtaken, or of another connection: further ahead than its peer could have allowed.
-    const bool useless =
-        (ahead <= 0 && !awaited) || static_cast<std::uint32_t>(ahead) > 2 * std::max(peer.max_window, 65536U);
+    const bool awaited =
+        (pending.end_is_fin & bit) != 0 && !fin_has_passed(static_cast<Pair>(connection.pair), side);
+    // Overtaken (then it is half the circle ahead), or of another connection: further ahead than its peer
+    // could have allowed.
+    const bool useless = ahead == 0 ? !awaited : ahead > 2 * std::max(peer.max_window, 65536U);
     if (useless) {
         pending.end_valid = pending.end_valid & ~bit & 3U;
         pending.end_is_fin = pending.end_is_fin & ~bit & 3U;

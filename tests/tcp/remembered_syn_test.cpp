@@ -238,6 +238,14 @@ TEST_F(RememberedSyn, TheAnswerToTheLastBeginsFromIt) {
               "A 75001/75851 window 730 ack 9001; B 9001/9731 window 850 ack 75001; ESTABLISHED,SYN_RCVD "
               "seen AB scale AB 4,3 answered assured");
 }
+TEST_F(RememberedSyn, TheAnswerToTheHighestBeginsFromIt) {
+    open();
+    a(Says(syn, 80'000).offers(720).scale(6));
+    a(Says(syn, 75'000).offers(730).scale(4));
+    EXPECT_EQ(b(Says(syn_ack, 9000, 80'001).offers(850).scale(3)),
+              "A 80001/80851 window 720 ack 9001; B 9001/9721 window 850 ack 80001; ESTABLISHED,SYN_RCVD "
+              "seen AB scale AB 6,3 answered assured");
+}
 TEST_F(RememberedSyn, OfTwoWithOneNumberTheAnswerIsToTheOthers) {
     open();
     b(Says(syn, 80'000).offers(810));
