@@ -56,9 +56,9 @@ class Eal {
     Eal() = default;
 };
 
-/// Refuses what would keep the EAL from starting without an error: another process type than primary (it waits
-/// for a primary process that cannot be there, deaf to signals), and help (it ends the process, and what it
-/// prints is hushed).
+/// Refuses what would keep the EAL from starting without an error: another process type than primary (it
+/// waits for a primary process that cannot be there, deaf to signals), and help (it ends the process, and
+/// what it prints is hushed).
 [[nodiscard]] Status check_eal_arguments(const std::vector<std::string>& extra);
 
 /// Whether the operator wants to see EAL's own log.

@@ -28,8 +28,8 @@ struct QueueCounts {
 [[nodiscard]] Status set_up_queues(Port& port, const Options& options, rte_mempool* pool);
 [[nodiscard]] Status bring_up(Port& port, const Options& options);
 
-/// What is lost when `port` refuses promiscuous mode with `fault` (an errno, negative); empty when it receives
-/// everything all the same, as virtual devices do that know no such mode.
+/// What is lost when `port` refuses promiscuous mode with `fault` (an errno, negative); empty when it
+/// receives everything all the same, as virtual devices do that know no such mode.
 [[nodiscard]] std::string without_promiscuous(const Port& port, int fault);
 
 }  // namespace sluice::dpdk

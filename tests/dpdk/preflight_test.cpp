@@ -39,9 +39,9 @@ TEST(Preflight, MorePairsThanDpdkHasPortsForAreRefused) {
     options.huge_pages = false;
     const auto add = [&] {
         const std::size_t number = 2 * options.pairs.size();
-        options.pairs.push_back({"p" + std::to_string(number),
-                                 {{"net_null" + std::to_string(number)},
-                                  {"net_null" + std::to_string(number + 1)}}});
+        options.pairs.push_back(
+            {"p" + std::to_string(number),
+             {{"net_null" + std::to_string(number)}, {"net_null" + std::to_string(number + 1)}}});
     };
     while (options.pairs.size() < max_pairs) add();
     EXPECT_EQ(fault(options), "");

@@ -41,7 +41,7 @@ struct Port {
     bool created = false;        ///< by us: removed at the end
     bool started = false;
     bool promiscuous = false;
-    std::string warning;  ///< what works, but not as wanted; empty: nothing
+    std::string warning;           ///< what works, but not as wanted; empty: nothing
     bool takes_link_down = false;  ///< can be told to take its link down
 };
 
