@@ -250,7 +250,8 @@ bool group_exists(const std::string& name) {
 
 void add_control(std::vector<Key>& out) {
     out.push_back(text(
-        {"control.socket", may, on_restart, "The Unix socket that `sluice` talks to."},
+        {"control.socket", may, on_restart,
+         "The Unix socket that `sluice` talks to; the folder it lies in is made if that alone is missing."},
         "an absolute path of a file, at most 107 bytes, without control characters",
         [](const Configuration& c) { return c.control.path; },
         [](Configuration& c, const std::string& value) { return read_socket_path(value, c.control.path); }));

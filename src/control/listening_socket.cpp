@@ -64,6 +64,21 @@ ListeningSocket::~ListeningSocket() {
         unlink((path_ + ".lock").c_str());  // while it is held: see lock()
         close(lock_);
     }
+    if (made_folder_) rmdir(folder().c_str());  // fails, as it should, while somebody else uses it
+}
+
+std::string ListeningSocket::folder() const {
+    return path_.substr(0, path_.rfind('/'));
+}
+
+/// Nothing makes /run/NAME for a daemon that is started by hand. Only the last folder is made: a path that is
+/// wrong further up is a mistake to be told of. Another daemon may have made it since we looked.
+bool ListeningSocket::make_folder() {
+    constexpr mode_t mode = 0755;  // who may connect is for the socket's own mode to say
+    const std::string name = folder();
+    if (mkdir(name.c_str(), mode) != 0) return errno == EEXIST;
+    made_folder_ = true;
+    return chmod(name.c_str(), mode) == 0;  // whatever the umask is
 }
 
 /// Without the lock, a daemon that starts between another's bind and listen would take its socket for a stale
@@ -72,9 +87,11 @@ Status ListeningSocket::lock() {
     const std::string path = path_ + ".lock";
     for (int attempt = 0; attempt < 10; ++attempt) {
         const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (file < 0 && errno == ENOENT && make_folder()) continue;
         if (file < 0)
             return Error{"cannot make " + path + because() +
-                         "; the directory of the control socket must exist and be writable"};
+                         "; the directory of the control socket must be writable, or the one above it exist "
+                         "and be writable"};
         if (flock(file, LOCK_EX | LOCK_NB) != 0) {
             close(file);
             return Error{"another sluiced holds the control socket " + path_ +

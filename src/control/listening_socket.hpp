@@ -12,7 +12,8 @@ namespace sluice::control {
 class ListeningSocket {
   public:
     /// Nobody can connect before the mode and the group are as asked for. A second daemon at the same path is
-    /// kept out by a lock on `path`.lock, held until this is destroyed; both files are removed then.
+    /// kept out by a lock on `path`.lock, held until this is destroyed; both files are removed then. Their
+    /// folder is made (mode 0755) if it alone is missing, and one that was made here goes with them.
     static Result<std::unique_ptr<ListeningSocket>> open(const std::string& path, std::uint32_t mode,
                                                          const std::string& group);
     ~ListeningSocket();
@@ -23,6 +24,8 @@ class ListeningSocket {
 
   private:
     explicit ListeningSocket(std::string path) : path_(std::move(path)) {}
+    [[nodiscard]] std::string folder() const;
+    bool make_folder();
     Status lock();
     Status clear_path();
     Status bind_and_listen(std::uint32_t mode, const std::string& group);
@@ -31,6 +34,7 @@ class ListeningSocket {
     int lock_ = -1;
     int socket_ = -1;
     bool bound_ = false;
+    bool made_folder_ = false;
 };
 
 }  // namespace sluice::control

@@ -110,8 +110,49 @@ TEST_F(SocketPath, ThatIsAFileOrADirectoryIsRefusedAndKept) {
     EXPECT_NE(refusal(directory.file("link")).find("no socket"), std::string::npos);
 }
 
-TEST_F(SocketPath, InADirectoryThatIsNotThereIsRefused) {
-    EXPECT_NE(refusal(directory.file("nowhere/socket")).find("directory"), std::string::npos);
+TEST_F(SocketPath, InADirectoryThatAloneIsMissingHasItMadeAndTakenAwayAgain) {
+    const std::string folder = directory.file("nowhere");
+    const mode_t mask = umask(077);
+    {
+        auto made = server(folder + "/socket");
+        const auto opened = made->open();
+        umask(mask);
+        ASSERT_TRUE(opened.ok()) << opened.error();
+        EXPECT_EQ(mode_of(folder), S_IFDIR | 0755U);
+        RawClient client(folder + "/socket");
+        EXPECT_TRUE(client.connected());
+    }
+    EXPECT_EQ(mode_of(folder), 0U);
+    EXPECT_NE(refusal(folder + "/socket", "no-such-group-here"), "");
+    EXPECT_EQ(mode_of(folder), 0U) << "a start that was refused leaves nothing";
+}
+
+TEST_F(SocketPath, InADirectoryThatWasThereLeavesItThere) {
+    const std::string folder = directory.file("kept");
+    std::filesystem::create_directory(folder);
+    {
+        auto made = server(folder + "/socket");
+        ASSERT_TRUE(made->open().ok());
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(folder));
+}
+
+TEST_F(SocketPath, InADirectoryThatOthersUseByNowLeavesItToThem) {
+    const std::string folder = directory.file("shared");
+    {
+        auto made = server(folder + "/socket");
+        ASSERT_TRUE(made->open().ok());
+        std::ofstream(folder + "/other") << "precious";
+    }
+    EXPECT_TRUE(std::filesystem::exists(folder + "/other"));
+    EXPECT_EQ(mode_of(folder + "/socket"), 0U);
+}
+
+TEST_F(SocketPath, BelowADirectoryThatIsNotThereIsRefused) {
+    const std::string said = refusal(directory.file("nowhere/deeper/socket"));
+    EXPECT_NE(said.find("No such file or directory"), std::string::npos) << said;
+    EXPECT_NE(said.find("the directory of the control socket"), std::string::npos) << said;
+    EXPECT_EQ(mode_of(directory.file("nowhere")), 0U);
 }
 
 TEST_F(SocketPath, TooLongIsRefused) {

@@ -61,6 +61,52 @@ def clean_stop(context):
         expect(not left, f"DPDK's runtime folders are gone, not {left}")
 
 
+LAB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "config", "lab-veth.toml")
+
+# A /run of the program's own, as it is after the machine started: nobody else's socket is in the way, and the profile's
+# path is used as it stands. The namespaces' names stay to be seen, since the other ends of veths are looked for there.
+OWN_RUN = (
+    'mount --rbind /run/netns "$0" && mount -t tmpfs run /run && mkdir /run/netns && mount --rbind "$0" /run/netns '
+    '&& exec "$@"'
+)
+
+
+@alone("the shipped lab profile runs as its comment and the README say, with nothing prepared below /run")
+def lab_profile(context):
+    with context.rig(offloads=True) as rig:
+        for port, name in (("left", "veth-client"), ("right", "veth-server")):
+            rig.between.run("ip", "link", "set", port, "down")
+            rig.between.run("ip", "link", "set", port, "name", name)
+            rig.between.run("ip", "link", "set", name, "up")
+        for end in (rig.client, rig.server):
+            end.run("ethtool", "-K", "eth0", *"tx off gso off tso off gro off".split())
+        config, names = os.path.join(rig.folder, "lab-veth.toml"), os.path.join(rig.folder, "netns")
+        os.mkdir(names)
+        with open(LAB) as shipped, open(config, "w") as file:
+            file.write(shipped.read().replace("af_xdp:", context.options.device + ":"))  # as its comment says
+        own_run = ["unshare", "--mount", "sh", "-c", OWN_RUN, names]
+        daemon = rig.run_program(
+            rig.between.argv(*own_run, context.programs.sluiced, "--config", config), "lab"
+        )  # fmt: skip
+        wait_until(lambda: "sluiced: ready" in daemon.log() or not daemon.running(), "sluiced is ready", 30)
+        expect(daemon.running(), f"sluiced starts from the lab profile: {daemon.log().strip()[-400:]!r}")
+        run = os.open(f"/proc/{daemon.pid}/root/run", os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            expect(answers_ping(rig), "traffic flows")
+            inside = ["nsenter", "--mount", f"--target={daemon.pid}"]
+            listing = execute(
+                context.transcript,
+                [*inside, "env", "SLUICE_SOCKET=/run/sluice/lab.sock", context.programs.sluice, "-L"],
+            )  # fmt: skip
+            expect(re.search(r"^icmp .*src=192\.0\.2\.1 ", listing.stdout, re.M), "the ping is in the table")
+            expect("sluice" in os.listdir(run), "the socket's folder was made")
+            status = daemon.stop(signal.SIGTERM, 15)
+            expect(status == 0, f"the daemon stopped with status {status}")
+            expect("sluice" not in os.listdir(run), "the socket's folder is gone")
+        finally:
+            os.close(run)
+
+
 @alone("SIGHUP under traffic takes the new settings and loses neither packet nor flow")
 def reload(context):
     with context.rig() as rig:
