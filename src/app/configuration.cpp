@@ -181,7 +181,7 @@ Result<std::vector<std::string>> reloadable_changes(const Configuration& running
                     wanted.dpdk.pairs.end(), same_pair)) {
         fixed.emplace_back("pair");
     } else if (running.settings.zone != wanted.settings.zone) {
-        changed.emplace_back("pair.zone");
+        fixed.emplace_back("pair.zone");  // part of the flow key: open connections would lose their flow
     }
     if (fixed.empty()) return changed;
     return Error{joined(fixed) + (fixed.size() == 1 ? " differs" : " differ") +

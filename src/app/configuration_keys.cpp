@@ -387,7 +387,7 @@ void add_tracker(std::vector<Key>& out) {
         {"tracker.timestamp", may, on_restart, "Remember when each flow began."},
         [](auto& c) -> auto& { return c.limits.timestamps; }));
     out.push_back(flag(
-        {"tracker.vlan_in_key", expert, on_reload,
+        {"tracker.vlan_in_key", expert, on_restart,
          "The same addresses and ports in two VLANs are two flows; false: one."},
         [](auto& c) -> auto& { return c.settings.vlan_in_key; }));
 }
@@ -608,7 +608,7 @@ const std::vector<PairKey>& pair_keys() {
          "ordinary "
          "interface, or a virtual device with its arguments such as \"net_tap0,iface=tap0\".",
          "two different devices, each used once in the whole file"},
-        {"zone", true,
+        {"zone", false,
          "The conntrack zone of the flows of this pair; pairs of different zones share no flow.",
          "a whole number from 0 to 65535"},
     };

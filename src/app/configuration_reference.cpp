@@ -23,7 +23,7 @@ constexpr std::string_view pair_text = R"(
 # The pairs of ports: what enters by one leaves by the other. At least 1, at most 16.
 #   name   %name%
 #   ports  %ports%
-#   zone   %zone% (reload)
+#   zone   %zone%
 pair = [
     { name = "uplink", ports = ["0000:3b:00.0", "0000:3b:00.1"], zone = 0 },
 ]

@@ -56,9 +56,12 @@ Configuration with_pairs(const std::string& text) {
     return *load_text(text, "file", {}, Use::daemon);
 }
 
-TEST(ConfigurationReload, TheZoneOfAPairMayChangeAndItsPortsMayNot) {
+TEST(ConfigurationReload, NeitherTheZoneNorThePortsOfAPairMayChange) {
     const std::string pair = "[[pair]]\nports = [\"net_null0\", \"net_null1\"]\n";
-    EXPECT_EQ(*reloadable_changes(with_pairs(pair), with_pairs(pair + "zone = 3\n")), Names{"pair.zone"});
+    const auto zone = reloadable_changes(with_pairs(pair), with_pairs(pair + "zone = 3\n"));
+    ASSERT_FALSE(zone.ok());
+    EXPECT_EQ(zone.error(),
+              "pair.zone differs from what is running and can only change by a restart; nothing was changed");
     const auto ports =
         reloadable_changes(with_pairs(pair), with_pairs("[[pair]]\nports = [\"net_null0\", \"net_tap1\"]"));
     ASSERT_FALSE(ports.ok());
@@ -67,6 +70,15 @@ TEST(ConfigurationReload, TheZoneOfAPairMayChangeAndItsPortsMayNot) {
     EXPECT_FALSE(
         reloadable_changes(with_pairs(pair), with_pairs(pair + "[[pair]]\nports = [\"net_a\", \"net_b\"]"))
             .ok());
+}
+
+// Open connections would be looked for under a key that they were not entered with.
+TEST(ConfigurationReload, WhatIsPartOfTheFlowKeyMayNotChange) {
+    const auto result = changes("", "tracker.vlan_in_key = false");
+    ASSERT_FALSE(result.ok());
+    EXPECT_EQ(result.error(),
+              "tracker.vlan_in_key differs from what is running and can only change by a restart; nothing was "
+              "changed");
 }
 
 // A key marked reloadable that reached Limits or the ports would be announced as changed and stay as it was.
