@@ -28,12 +28,14 @@ Result<flow::Secret> draw_secret() {
 
 }  // namespace
 
-Daemon::Daemon(Configuration configuration)
+Daemon::Daemon(Configuration configuration, std::vector<std::string> eal_arguments)
     : configuration_(std::move(configuration)),
+      eal_arguments_(std::move(eal_arguments)),
       settings_(std::make_shared<pipeline::Settings>(configuration_.settings)) {}
 
-Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration) {
-    std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration)));
+Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
+                                              std::vector<std::string> eal_arguments) {
+    std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration), std::move(eal_arguments)));
     // The socket first: another daemon at the same path is found out before any port is touched.
     for (const auto step : {&Daemon::open_socket, &Daemon::start_ports, &Daemon::start_workers}) {
         if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
@@ -67,7 +69,9 @@ Status Daemon::start_ports() {
     dpdk::TrackerNeeds needs;
     needs.arena_bytes = Tracker::bytes_needed(configuration_.limits);
     needs.held_packets = pipeline::fragment_limits(configuration_.limits, *settings_, secret_).packets;
-    auto runtime = dpdk::Runtime::start(configuration_.dpdk, needs);
+    dpdk::Options options = configuration_.dpdk;
+    options.eal_arguments.insert(options.eal_arguments.end(), eal_arguments_.begin(), eal_arguments_.end());
+    auto runtime = dpdk::Runtime::start(options, needs);
     if (!runtime) return Error{runtime.error()};
     runtime_ = std::move(*runtime);
     return success();
@@ -137,8 +141,6 @@ bool Daemon::run() {
 Status Daemon::reload() {
     auto wanted = load(configuration_.file, {}, Use::daemon);
     if (!wanted) return Error{wanted.error()};
-    // What came from the command line is not in the file, and stays.
-    wanted->dpdk.eal_arguments = configuration_.dpdk.eal_arguments;
     const auto changes = reloadable_changes(configuration_, *wanted);
     if (!changes) return Error{changes.error()};
     configuration_ = std::move(*wanted);

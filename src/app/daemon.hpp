@@ -20,7 +20,9 @@ namespace sluice::app {
 class Daemon {
   public:
     /// Starts everything up to forwarding. When it fails nothing stays behind, and the error says what to do.
-    [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(Configuration configuration);
+    /// `eal_arguments` are the command line's, which follow the file's.
+    [[nodiscard]] static Result<std::unique_ptr<Daemon>> start(Configuration configuration,
+                                                               std::vector<std::string> eal_arguments);
     ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
@@ -34,7 +36,7 @@ class Daemon {
   private:
     using Tracker = pipeline::Tracker<dpdk::MbufIo>;
 
-    explicit Daemon(Configuration configuration);
+    Daemon(Configuration configuration, std::vector<std::string> eal_arguments);
     Status open_socket();
     Status start_ports();
     Status start_workers();
@@ -43,7 +45,8 @@ class Daemon {
     void look_around();
     void hint_at_unfinished_checksums();
 
-    Configuration configuration_;
+    Configuration configuration_;  ///< the file's alone: a reload compares it with the file
+    const std::vector<std::string> eal_arguments_;
     std::shared_ptr<const pipeline::Settings> settings_;
     flow::Secret secret_;
     control::Workers workers_;

@@ -20,9 +20,9 @@ namespace {
 constexpr int status_failed = 1;
 constexpr int status_usage = 2;
 
-int serve(sluice::app::Configuration configuration) {
+int serve(sluice::app::Configuration configuration, std::vector<std::string> eal_arguments) {
     sluice::app::hold_signals_back();
-    auto daemon = sluice::app::Daemon::start(std::move(configuration));
+    auto daemon = sluice::app::Daemon::start(std::move(configuration), std::move(eal_arguments));
     if (!daemon) {
         fmt::print(stderr, "sluiced: {}\n", daemon.error());
         return status_failed;
@@ -37,7 +37,7 @@ int obey(int argc, char** argv) {
     // Everything behind "--" is DPDK's.
     char** const end = argv + argc;
     char** const separator = std::find(argv, end, std::string("--"));
-    const std::vector<std::string> eal_arguments(separator == end ? end : separator + 1, end);
+    std::vector<std::string> eal_arguments(separator == end ? end : separator + 1, end);
 
     CLI::App app("Stateful connection tracker between pairs of ports, on DPDK.", "sluiced");
     app.footer(
@@ -61,9 +61,7 @@ int obey(int argc, char** argv) {
         fmt::print(stderr, "{}\n", configuration.error());
         return status_failed;
     }
-    auto& extra = configuration->dpdk.eal_arguments;
-    extra.insert(extra.end(), eal_arguments.begin(), eal_arguments.end());
-    return serve(std::move(*configuration));
+    return serve(std::move(*configuration), std::move(eal_arguments));
 }
 
 }  // namespace

@@ -159,6 +159,23 @@ def wrong_reload(context):
         expect(answers_ping(rig), "traffic goes on")
 
 
+@alone("a reload compares DPDK's arguments in the file, and leaves those of the command line out of it")
+def reload_of_eal_arguments(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig)
+        middle.write_config()
+        middle.launch("--", "--log-level=user1:4")
+        middle.wait_ready()
+        rig.middle = middle
+        middle.sluice("reload")
+        expect("nothing changed" in middle.program.log(), "what stands behind -- is no change")
+        middle.settings["huge_pages"] += '\neal_arguments = ["--log-level=user2:4"]'  # a line of [daemon]
+        middle.write_config()
+        done = middle.sluice("reload", check=False)
+        expect(done.returncode == 1, f"the reload is refused, not answered with status {done.returncode}")
+        expect("daemon.eal_arguments differs" in done.stderr, f"the key is named: {done.stderr.strip()!r}")
+
+
 @alone("a second daemon beside the first is refused, and the first goes on")
 def two_daemons(context):
     with context.rig() as rig:

@@ -87,10 +87,10 @@ class Sluiced:
         with open(self.config_path, "w") as file:
             file.write(CONFIGURATION.format(**self.settings) + (self.extra if extra is None else extra))
 
-    def launch(self):
+    def launch(self, *arguments):
         """Starts the daemon without waiting for it to forward."""
         self.starts += 1
-        argv = self.namespace.argv(self.programs.sluiced, "--config", self.config_path)
+        argv = self.namespace.argv(self.programs.sluiced, "--config", self.config_path, *arguments)
         log = os.path.join(self.rig.folder, f"sluiced-{self.starts}.log")
         self.program = Program(self.transcript, argv, log)
         return self.program
