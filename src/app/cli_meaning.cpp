@@ -1,6 +1,7 @@
 #include "app/cli_meaning.hpp"
 
 #include <fmt/format.h>
+#include <strings.h>
 
 #include <bitset>
 #include <optional>
@@ -21,6 +22,11 @@ using control::Query;
 template <class... Arguments>
 Error error(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
     return Error{fmt::format(text, std::forward<Arguments>(arguments)...)};
+}
+
+/// As conntrack compares the words of -u and -o.
+bool same_word(std::string_view one, std::string_view other) {
+    return one.size() == other.size() && strncasecmp(one.data(), other.data(), one.size()) == 0;
 }
 
 /// Collects the options into a filter; commands that do not filter take their parts from it.
@@ -81,6 +87,7 @@ Status Meaning::take(const Given& given) {
             out_.counts = true;
             return success();
         case OptionId::socket:
+            if (given.value.empty()) return error("`--socket' needs the path of a socket");
             out_.socket = given.value;
             return success();
         default:
@@ -192,18 +199,18 @@ Status Meaning::take_status(std::string_view text) {
     while (true) {
         const std::size_t comma = text.find(',');
         const std::string_view word = text.substr(0, comma);
-        if (word == "ASSURED")
+        if (same_word(word, "ASSURED"))
             filter_.status_set |= control::assured_bit;
-        else if (word == "SEEN_REPLY")
+        else if (same_word(word, "SEEN_REPLY"))
             filter_.status_set |= control::seen_reply_bit;
-        else if (word == "FIXED_TIMEOUT")
+        else if (same_word(word, "FIXED_TIMEOUT"))
             filter_.status_set |= control::fixed_timeout_bit;
-        else if (word == "UNREPLIED")
+        else if (same_word(word, "UNREPLIED"))
             unreplied_ = true, filter_.status_clear |= control::seen_reply_bit;
-        else if (word == "UNSET")
+        else if (same_word(word, "UNSET"))
             unset_ = true, filter_.status_clear |=
                            control::assured_bit | control::seen_reply_bit | control::fixed_timeout_bit;
-        else if (word == "EXPECTED" || word == "OFFLOAD" || word == "HW_OFFLOAD")
+        else if (same_word(word, "EXPECTED") || same_word(word, "OFFLOAD") || same_word(word, "HW_OFFLOAD"))
             filter_.nothing = true;
         else
             return error("Bad parameter `{}'", word);
@@ -229,22 +236,23 @@ Status Meaning::take_output(std::string_view text) {
     while (true) {
         const std::size_t comma = text.find(',');
         const std::string_view word = text.substr(0, comma);
-        if (word == "save")
+        if (same_word(word, "save"))
             save = true;
         else
             other = true;
-        if (word == "extended")
+        if (same_word(word, "extended"))
             format.extended = true;
-        else if (word == "id")
+        else if (same_word(word, "id"))
             format.id = true;
-        else if (word == "ktimestamp")
+        else if (same_word(word, "ktimestamp"))
             format.start_time = true;
-        else if (word == "json")
+        else if (same_word(word, "json"))
             format.style = Format::Style::json;
-        else if (word == "xml")
+        else if (same_word(word, "xml"))
             return error("there is no XML here: use `-o json'");
         // These say something of events only, or of what no flow here has.
-        else if (word != "save" && word != "timestamp" && word != "labels" && word != "userspace")
+        else if (!same_word(word, "save") && !same_word(word, "timestamp") && !same_word(word, "labels") &&
+                 !same_word(word, "userspace"))
             return error("Bad parameter `{}'", word);
         if (comma == std::string_view::npos) break;
         text.remove_prefix(comma + 1);

@@ -64,6 +64,15 @@ TEST(Arguments, FillEveryPartOfAFilter) {
         R"("vlan":10,"zone":5})");
 }
 
+// As conntrack 1.4.7 does, which keeps to the case of states and families.
+TEST(Arguments, OfStatusAndOutputMayBeInAnyCase) {
+    EXPECT_EQ(to_line(parse("-L -u assured,Seen_Reply")->query),
+              to_line(parse("-L -u ASSURED,SEEN_REPLY")->query));
+    EXPECT_EQ(to_line(parse("-L -o ID,Extended")->query), to_line(parse("-L -o id,extended")->query));
+    EXPECT_EQ(parse("-L -o SAVE")->query.format.style, Format::Style::save);
+    EXPECT_FALSE(parse("-L -o Save,ID").ok());
+}
+
 TEST(Arguments, UnrepliedIsTheAbsenceOfAReply) {
     EXPECT_EQ(parse("-L -u UNREPLIED")->query.filter.status_clear, control::seen_reply_bit);
     EXPECT_EQ(parse("-L -u ASSURED,UNREPLIED")->query.filter.status_set, control::assured_bit);
@@ -188,7 +197,8 @@ INSTANTIATE_TEST_SUITE_P(
                       std::pair{"-L -p udp --state CLOSE", "`--state' goes with"},
                       std::pair{"-L -p tcp --icmp-type 8", "ICMP types"},
                       std::pair{"-L -p tcp --state established", "unknown TCP state `established'"},
-                      std::pair{"-L -u assured", "Bad parameter `assured'"},
+                      std::pair{"-L -u assure_d", "Bad parameter `assure_d'"},
+                      std::pair{"-L --socket=", "`--socket' needs the path"},
                       std::pair{"-L -m abc", "no mark"}, std::pair{"-L -m 1/", "no mark"},
                       std::pair{"-L -m 0x100000000", "no mark"}, std::pair{"-L -w 65536", "no value for"},
                       std::pair{"-L -o yaml", "Bad parameter `yaml'"}, std::pair{"-L -o xml", "no XML"},
