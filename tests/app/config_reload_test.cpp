@@ -76,9 +76,10 @@ TEST(ConfigurationReload, NeitherTheZoneNorThePortsOfAPairMayChange) {
 TEST(ConfigurationReload, WhatIsPartOfTheFlowKeyMayNotChange) {
     const auto result = changes("", "tracker.vlan_in_key = false");
     ASSERT_FALSE(result.ok());
-    EXPECT_EQ(result.error(),
-              "tracker.vlan_in_key differs from what is running and can only change by a restart; nothing was "
-              "changed");
+    EXPECT_EQ(
+        result.error(),
+        "tracker.vlan_in_key differs from what is running and can only change by a restart; nothing was "
+        "changed");
 }
 
 // A key marked reloadable that reached Limits or the ports would be announced as changed and stay as it was.
