@@ -46,11 +46,16 @@ Headers headers_of_answer(const Headers& headers, std::size_t segment_length) {
     return out;
 }
 
-void write_link(const ParseInput& input, std::size_t length, std::uint8_t* out) {
-    std::memcpy(out, input.bytes.data(), length);
+// `behind` is how many bytes will follow the link header.
+void write_link(const ParseInput& input, const Headers& headers, std::size_t behind, std::uint8_t* out) {
+    std::memcpy(out, input.bytes.data(), headers.network_offset);
     if (input.link != LinkLayer::ethernet) return;  // nothing to swap in a capture's pseudo header
     std::memcpy(out, input.bytes.data() + 6, 6);
     std::memcpy(out + 6, input.bytes.data(), 6);
+    const std::size_t type_end = ethernet_header_bytes + headers.vlan_count * vlan_tag_bytes;
+    if (headers.network_offset == type_end) return;
+    const std::size_t length = headers.network_offset - type_end + behind;  // of SNAP and what it carries
+    store(out + type_end - 2, be16(static_cast<std::uint16_t>(length)));
 }
 
 void write_ipv4(const Headers& answer, std::uint8_t hop_limit, std::uint8_t* out) {
@@ -110,7 +115,7 @@ std::size_t build_tcp_answer(const ParseInput& input, const Headers& headers, co
     const Headers back = headers_of_answer(headers, tcp_header_bytes + options);
     const std::size_t length = back.transport_offset + back.transport_length;
     if (out.size() < length) return 0;
-    write_link(input, back.network_offset, out.data());
+    write_link(input, headers, length - back.network_offset, out.data());
     std::uint8_t* const network = out.data() + back.network_offset;
     if (back.family == Family::ipv4) {
         write_ipv4(back, answer.hop_limit, network);

@@ -64,7 +64,9 @@ std::string explain_link(const FrameView& frame, const ParseInput& input, const 
     if (headers.refusal == Reason::too_many_headers)
         return "the packet has more than 2 VLAN tags, and may have 2";
     const std::size_t at = link + std::size_t{headers.vlan_count} * 4;
-    return joined("the VLAN tag at byte ", at, " takes 4 bytes, the frame ends at byte ", frame.bytes.size());
+    const bool snap = input.link == LinkLayer::ethernet && frame.u16(at - 2) < least_ether_type;
+    return joined(snap ? "the SNAP header at byte " : "the VLAN tag at byte ", at, " takes ", snap ? 8 : 4,
+                  " bytes, the frame ends at byte ", frame.bytes.size());
 }
 
 // ---- Fragments, of either family

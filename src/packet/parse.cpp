@@ -1,6 +1,8 @@
 // Link layers.
 #include "sluice/packet/parse.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 
 #include "walk.hpp"
@@ -75,10 +77,27 @@ Reason take_tags(const FrameView& frame, LinkPayload& payload, Headers& headers)
     return Reason::none;
 }
 
+// An 802.3 frame has a length where others have their EtherType, and LLC behind it. LLC that says SNAP with
+// organisation 0 goes on with an EtherType (RFC 1042), once: what stands there is final.
+Reason take_snap(const FrameView& frame, LinkPayload& payload) {
+    constexpr std::array<std::uint8_t, 6> snap{0xAA, 0xAA, 0x03, 0, 0, 0};
+    if (payload.ether_type >= least_ether_type) return Reason::none;
+    const auto behind = frame.bytes.subspan(payload.offset);
+    if (!std::equal(snap.begin(), snap.begin() + std::min(snap.size(), behind.size()), behind.begin()))
+        return Reason::none;
+    if (behind.size() < snap_header_bytes) return Reason::malformed;
+    payload.ether_type = frame.u16(payload.offset + snap.size());
+    payload.offset += snap_header_bytes;
+    return Reason::none;
+}
+
 Reason parse_frame(const FrameView& frame, LinkLayer link, Headers& headers) {
     LinkPayload payload = payload_of(frame, link);
     if (payload.refusal != Reason::none) return payload.refusal;
     if (const Reason reason = take_tags(frame, payload, headers); reason != Reason::none) return reason;
+    if (link == LinkLayer::ethernet) {
+        if (const Reason reason = take_snap(frame, payload); reason != Reason::none) return reason;
+    }
     headers.ether_type = payload.ether_type;
     headers.network_offset = static_cast<std::uint16_t>(payload.offset);
     if (payload.ether_type == ether_type_ipv4) return parse_ipv4(frame, headers);

@@ -32,6 +32,10 @@ struct FrameView {
     return {input.bytes.first(readable), input.frame_length};
 }
 
+/// An EtherType field below this is a length (IEEE 802.3).
+inline constexpr std::uint16_t least_ether_type = 0x0600;
+inline constexpr std::size_t snap_header_bytes = 8;  ///< LLC and SNAP
+
 inline constexpr std::size_t udp_header_bytes = 8;
 inline constexpr std::size_t icmp_header_bytes = 8;
 

@@ -76,6 +76,24 @@ TEST(Answer, TagsAreKept) {
     EXPECT_EQ(parse_frame(answer).vlan_count, 2);
 }
 
+TEST(Answer, SnapIsKeptAndItsLengthIsTheAnswers) {
+    for (const auto& builder : {tcp_over_ipv4().snap(), tcp_over_ipv6().vlan(100).vlan(7).snap()}) {
+        auto segment = builder;
+        const Bytes frame = segment.payload(100).build();
+        const std::size_t network = parse_frame(frame).network_offset;
+        const Bytes answer = reset_to(frame);
+        const Headers headers = parse_frame(answer);
+        ASSERT_EQ(headers.refusal, Reason::none);
+        EXPECT_EQ(headers.network_offset, network);
+        EXPECT_EQ(headers.source_port, 443);
+        EXPECT_EQ(Bytes(answer.begin() + 12, answer.begin() + static_cast<std::ptrdiff_t>(network) - 10),
+                  Bytes(frame.begin() + 12, frame.begin() + static_cast<std::ptrdiff_t>(network) - 10));
+        EXPECT_EQ(load<be16>(&answer[network - 10]).host(), answer.size() - (network - 8));
+        EXPECT_EQ(load<be16>(&frame[network - 10]).host(), frame.size() - (network - 8)) << "as was asked";
+        expect_checksums(answer, headers);
+    }
+}
+
 TEST(Answer, RawIpIsAnsweredAsRawIp) {
     const Bytes answer =
         reset_to(PacketBuilder().ipv4("192.0.2.1", "192.0.2.2").tcp(1, 2).build(), LinkLayer::raw_ip);

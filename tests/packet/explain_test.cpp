@@ -26,6 +26,8 @@ TEST(ExplainParse, LinkHeaders) {
               "the VLAN tag at byte 14 takes 4 bytes, the frame ends at byte 16");
     EXPECT_EQ(said_of(first_of(tcp_over_ipv4().vlan(5).vlan(6).build(), 21)),
               "the VLAN tag at byte 18 takes 4 bytes, the frame ends at byte 21");
+    EXPECT_EQ(said_of(first_of(tcp_over_ipv4().vlan(5).snap().build(), 25)),
+              "the SNAP header at byte 18 takes 8 bytes, the frame ends at byte 25");
     EXPECT_EQ(said_of(tcp_over_ipv4().vlan(1).vlan(2).vlan(3)),
               "the packet has more than 2 VLAN tags, and may have 2");
     EXPECT_EQ(said_of(first_of(frame, 12), LinkLayer::linux_cooked_v1),

@@ -80,13 +80,68 @@ TEST(Link, EtherTypeBehindTagsIsReported) {
     EXPECT_EQ(headers.vlan[0], 5);
 }
 
-TEST(Link, LlcAndSnapFramesAreNotIp) {
-    Bytes frame{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0, 48, 0xAA, 0xAA, 3, 0, 0, 0, 8, 0, 0x45};
-    frame.resize(64, 0);
-    const Headers headers = parse_frame(frame);
-    EXPECT_EQ(headers.refusal, Reason::none);
-    EXPECT_EQ(headers.family, Family::none);
-    EXPECT_EQ(headers.ether_type, 48);
+TEST(Link, IpBehindSnapIsParsed) {
+    for (const auto& start : {tcp_over_ipv4(), tcp_over_ipv6()}) {
+        auto builder = start;
+        const Headers plain = parse_built(builder.option(option::mss(1460)).payload(9));
+        builder.snap();
+        for (std::uint8_t tags = 0; tags <= 2; ++tags) {
+            const Headers headers = parse_built(builder);
+            EXPECT_EQ(headers.refusal, Reason::none);
+            EXPECT_EQ(headers.ether_type, plain.ether_type);
+            EXPECT_EQ(headers.network_offset, 14 + 4 * tags + 8);
+            EXPECT_EQ(headers.vlan_count, tags);
+            EXPECT_EQ(headers.source, plain.source);
+            EXPECT_EQ(headers.tcp, plain.tcp);
+            builder.vlan(tags);
+        }
+        EXPECT_EQ(refusal_of(builder), Reason::too_many_headers) << "a third tag";
+    }
+}
+
+TEST(Link, TruncatedSnapIsMalformed) {
+    for (const std::size_t begin : {std::size_t{14}, std::size_t{18}}) {
+        const Bytes frame = (begin == 14 ? tcp_over_ipv4() : tcp_over_ipv4().vlan(7)).snap().build();
+        for (std::size_t length = begin; length < begin + 8; ++length)
+            EXPECT_EQ(parse_frame(first_of(frame, length)).refusal, Reason::malformed) << length << " bytes";
+    }
+}
+
+TEST(Link, OtherLlcIsNotIp) {
+    const Bytes snap = tcp_over_ipv4().snap().build();
+    // Of the addresses, the control field and the organisation, a byte that is another.
+    for (std::size_t at = 14; at < 20; ++at) {
+        Bytes frame = snap;
+        frame[at] ^= 1;
+        const Headers headers = parse_frame(frame);
+        EXPECT_EQ(headers.refusal, Reason::none);
+        EXPECT_EQ(headers.family, Family::none);
+        EXPECT_EQ(headers.ether_type, 48) << "the length";
+    }
+    const Bytes spanning_tree{1, 0x80, 0xC2, 0, 0, 0, 2, 0, 0, 0, 0, 1, 0, 3, 0x42, 0x42, 3};
+    EXPECT_EQ(parse_frame(spanning_tree).refusal, Reason::none);
+}
+
+TEST(Link, WhatSnapNamesIsFinal) {
+    for (const std::uint16_t type : std::initializer_list<std::uint16_t>{0x0806, 0x8100, 0x0030}) {
+        const Headers headers = parse_built(tcp_over_ipv4().snap().ether_type_as(type));
+        EXPECT_EQ(headers.refusal, Reason::none);
+        EXPECT_EQ(headers.family, Family::none);
+        EXPECT_EQ(headers.ether_type, type);
+        EXPECT_EQ(headers.vlan_count, 0);
+    }
+    EXPECT_EQ(refusal_of(tcp_over_ipv4().snap().ether_type_as(0x86DD)), Reason::malformed);
+}
+
+TEST(Link, AnEtherTypeBeginsAt0x600) {
+    Bytes frame = tcp_over_ipv4().snap().build();
+    frame[12] = 0x05;
+    frame[13] = 0xFF;
+    EXPECT_EQ(parse_frame(frame).family, Family::ipv4);
+    frame[12] = 0x06;
+    frame[13] = 0x00;
+    EXPECT_EQ(parse_frame(frame).family, Family::none);
+    EXPECT_EQ(parse_frame(frame).ether_type, 0x0600);
 }
 
 TEST(Link, FrameShorterThanItsLinkHeaderIsMalformed) {

@@ -336,6 +336,23 @@ TEST(Tracker, FramesThatAreNotIpObeyThePolicyOfTheirEtherType) {
     EXPECT_EQ(box.count(Reason::ethertype), 3U);
 }
 
+TEST(Tracker, IpBehindSnapIsTracked) {
+    pipeline::Settings settings;
+    settings.set_default_ether_types();
+    for (const bool six : {false, true}) {
+        TrackerBox box(settings);
+        PacketBuilder segment;
+        segment.ethernet().snap();
+        six ? segment.ipv6("2001:db8::1", "2001:db8::2") : segment.ipv4("10.0.0.1", "10.0.0.2");
+        segment.tcp(40000, 80);
+        EXPECT_EQ(box.feed(PacketBuilder(segment).flags(packet::syn | packet::fin).build()).reason,
+                  Reason::bad_flags);
+        EXPECT_EQ(box.flows(), 0U);
+        EXPECT_EQ(box.feed(PacketBuilder(segment).flags(packet::syn).build()).state, CtState::new_flow);
+        EXPECT_EQ(box.flows(), 1U);
+    }
+}
+
 TEST(Tracker, NeighbourDiscoveryPassesUntracked) {
     TrackerBox box;
     for (const std::uint8_t type : std::initializer_list<std::uint8_t>{133, 134, 135, 136, 143}) {

@@ -148,6 +148,10 @@ PacketBuilder& PacketBuilder::ether_type_as(std::uint16_t type) {
     ether_type_ = type;
     return *this;
 }
+PacketBuilder& PacketBuilder::snap() {
+    snap_ = true;
+    return *this;
+}
 PacketBuilder& PacketBuilder::linux_cooked_v1() {
     link_ = packet::LinkLayer::linux_cooked_v1;
     link_header_ = {0, 0, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0};
@@ -354,7 +358,8 @@ PacketBuilder& PacketBuilder::link_padding(std::size_t length) {
 
 // ---- Building
 
-Bytes PacketBuilder::build_link() const {
+// `behind` is the length of what follows: SNAP says it.
+Bytes PacketBuilder::build_link(std::size_t behind) const {
     const std::uint16_t type = ether_type_.value_or(family_ == Family::ipv4 ? 0x0800 : 0x86DD);
     if (link_ == packet::LinkLayer::raw_ip) return {};
     Bytes out = link_header_;
@@ -363,6 +368,10 @@ Bytes PacketBuilder::build_link() const {
     for (const Tag& tag : tags_) {
         put16(types, tag.type);
         put16(types, tag.control);
+    }
+    if (snap_) {
+        put16(types, static_cast<unsigned>(8 + behind));
+        put(types, Bytes{0xAA, 0xAA, 3, 0, 0, 0});
     }
     put16(types, type);
     if (link_ == packet::LinkLayer::linux_cooked_v2) {
@@ -492,8 +501,9 @@ Bytes PacketBuilder::build_ip() const {
 }
 
 Bytes PacketBuilder::build() const {
-    Bytes out = build_link();
-    put(out, build_ip());
+    const Bytes ip = build_ip();
+    Bytes out = build_link(ip.size());
+    put(out, ip);
     put_zeros(out, padding_);
     return out;
 }
@@ -505,9 +515,10 @@ std::vector<Bytes> PacketBuilder::build_fragments(std::size_t piece) const {
         const std::size_t length = std::min(piece, whole.size() - at);
         PacketBuilder one = *this;
         one.fragment(at, at + length < whole.size(), identification_);
-        Bytes frame = one.build_link();
         const auto begin = whole.begin() + static_cast<std::ptrdiff_t>(at);
-        put(frame, one.build_network(Bytes(begin, begin + static_cast<std::ptrdiff_t>(length))));
+        const Bytes packet = one.build_network(Bytes(begin, begin + static_cast<std::ptrdiff_t>(length)));
+        Bytes frame = one.build_link(packet.size());
+        put(frame, packet);
         put_zeros(frame, padding_);
         out.push_back(frame);
     }

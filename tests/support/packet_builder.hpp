@@ -45,6 +45,7 @@ class PacketBuilder {
                         std::initializer_list<std::uint8_t> destination);
     PacketBuilder& vlan(std::uint16_t id, std::uint16_t tag_type = 0x8100, std::uint8_t priority = 0);
     PacketBuilder& ether_type_as(std::uint16_t type);  ///< instead of the network layer's
+    PacketBuilder& snap();                             ///< 802.3: a length, LLC, SNAP, then the EtherType
     PacketBuilder& linux_cooked_v1();
     PacketBuilder& linux_cooked_v2();
     PacketBuilder& bsd_loopback(std::uint32_t family, bool swapped);
@@ -115,7 +116,7 @@ class PacketBuilder {
         std::uint8_t kind;
         Bytes bytes;  ///< the next-header byte still 0
     };
-    [[nodiscard]] Bytes build_link() const;
+    [[nodiscard]] Bytes build_link(std::size_t behind) const;
     [[nodiscard]] Bytes build_transport() const;
     [[nodiscard]] Bytes build_tcp() const;
     [[nodiscard]] Bytes build_network(const Bytes& behind) const;
@@ -130,6 +131,7 @@ class PacketBuilder {
     };
     std::vector<Tag> tags_;
     std::optional<std::uint16_t> ether_type_;
+    bool snap_ = false;
     std::size_t padding_ = 0;
 
     packet::Family family_ = packet::Family::none;

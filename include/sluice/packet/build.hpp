@@ -10,8 +10,8 @@
 
 namespace sluice::packet {
 
-/// The longest answer: Ethernet or a cooked header, two tags, IPv6, TCP with all its options.
-inline constexpr std::size_t max_answer_bytes = 20 + 2 * 4 + 40 + 60;
+/// The longest answer: Ethernet, two tags, SNAP, IPv6, TCP with all its options.
+inline constexpr std::size_t max_answer_bytes = 14 + 2 * 4 + 8 + 40 + 60;
 
 /// A segment to send back, host order. Addresses, ports and link header come from the segment it answers.
 struct TcpAnswer {
@@ -29,8 +29,8 @@ struct TcpAnswer {
 [[nodiscard]] bool may_answer(const ParseInput& input, const Headers& headers);
 
 /// Writes the frame of `answer` to the segment in `input` (parsed into `headers` without refusal): addresses
-/// and ports swapped, tags with their priority kept, no IP options or extension headers, checksums right.
-/// Returns its length, at most max_answer_bytes; 0 when it may not be answered or `out` is too small.
+/// and ports swapped, tags with their priority and SNAP kept, no IP options or extension headers, checksums
+/// right. Returns its length, at most max_answer_bytes; 0 when it may not be answered or `out` is too small.
 [[nodiscard]] std::size_t build_tcp_answer(const ParseInput& input, const Headers& headers,
                                            const TcpAnswer& answer, std::span<std::uint8_t> out);
 

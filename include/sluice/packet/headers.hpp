@@ -80,7 +80,7 @@ struct alignas(64) Headers {
                                          ///< fragment but the first, what its fragment header names
     std::uint8_t vlan_count = 0;         ///< tags found, 0 to 2; a priority tag (id 0) is one
     std::uint16_t vlan[2] = {0, 0};      ///< VLAN ids (12 bits), outermost first
-    std::uint16_t ether_type = 0;        ///< of the innermost payload, host order; below 0x600 an LLC length
+    std::uint16_t ether_type = 0;        ///< of the innermost payload, host order; below 0x600: LLC
     std::uint16_t network_offset = 0;    ///< IP header
     std::uint16_t transport_offset = 0;  ///< upper-layer header; of a fragment but the first, its first byte
                                          ///< behind the IP headers

@@ -14,14 +14,15 @@ namespace sluice::packet {
 inline constexpr unsigned max_extension_headers = 8;
 inline constexpr unsigned max_extension_bytes = 256;
 
-/// How much of a frame the parser may need in one piece: Ethernet, two tags, the longest IPv4 header or IPv6
-/// with its bounded extension chain, the longest TCP header; for ICMP errors, the quote behind it. A caller
-/// whose first buffer segment holds less (and less than the frame) copies this many bytes into scratch memory
-/// first.
-inline constexpr std::size_t max_header_bytes = 640;
-static_assert(max_header_bytes >= 14 + 2 * 4 + 40 + max_extension_bytes + 60,
+/// How much of a frame the parser may need in one piece: Ethernet, two tags, SNAP, the longest IPv4 header or
+/// IPv6 with its bounded extension chain, the longest TCP header; for ICMP errors, the quote behind it. A
+/// caller whose first buffer segment holds less (and less than the frame) copies this many bytes into scratch
+/// memory first.
+inline constexpr std::size_t max_header_bytes = 648;
+static_assert(max_header_bytes >= 14 + 2 * 4 + 8 + 40 + max_extension_bytes + 60,
               "the longest headers before a payload");
-static_assert(max_header_bytes >= 14 + 2 * 4 + 40 + max_extension_bytes + 8 + 40 + max_extension_bytes + 14,
+static_assert(max_header_bytes >=
+                  14 + 2 * 4 + 8 + 40 + max_extension_bytes + 8 + 40 + max_extension_bytes + 14,
               "the longest ICMPv6 error, up to the flags of the TCP header it quotes");
 
 /// What the parser is told beside the bytes.
