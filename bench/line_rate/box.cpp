@@ -30,7 +30,8 @@ Status attach(dpdk::Ports& ports, std::vector<rte_ring*>& receive, std::vector<r
     port.name = port.given = "net_ring_" + name;
     port.pair = "line_rate";
     const auto queues = static_cast<unsigned>(receive.size());
-    if (rte_eth_from_rings(name.c_str(), receive.data(), queues, transmit.data(), queues, SOCKET_ID_ANY) < 0)
+    constexpr auto any_socket = static_cast<unsigned>(SOCKET_ID_ANY);
+    if (rte_eth_from_rings(name.c_str(), receive.data(), queues, transmit.data(), queues, any_socket) < 0)
         return Error{"DPDK makes no port of rings for " + std::to_string(queues) + " workers: use fewer"};
     return ports.attach(std::move(port), "");
 }
