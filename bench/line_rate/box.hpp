@@ -19,10 +19,9 @@
 #include "sluice/dpdk/arena.hpp"
 #include "sluice/dpdk/clock.hpp"
 #include "sluice/dpdk/fabric.hpp"
-#include "sluice/dpdk/mbuf_io.hpp"
+#include "sluice/dpdk/mbuf_tracker.hpp"
 #include "sluice/dpdk/ports.hpp"
 #include "sluice/dpdk/worker_loop.hpp"
-#include "sluice/pipeline/tracker.hpp"
 
 namespace sluice::bench {
 
@@ -38,7 +37,10 @@ class NoTracker {
         out.size = 0;
         out.add(first, {.action = pipeline::Action::pass, .datagram = true});
     }
-    void poll(pipeline::Now, Output& out) { out.size = 0; }
+    unsigned poll(pipeline::Now, Output& out) {
+        out.size = 0;
+        return 0;
+    }
     void drop_held(Output& out) { out.size = 0; }
     void count_loss(Reason reason, std::uint64_t packets) {
         lost_.add(packets);
@@ -54,7 +56,7 @@ class NoTracker {
 
 class Box {
   public:
-    using Tracker = pipeline::Tracker<dpdk::MbufIo>;
+    using Tracker = dpdk::MbufTracker;
     enum class Kind : std::uint8_t { tracking, forwarding };
 
     /// Sizes of the tables of each worker, and what the trackers obey.

@@ -6,18 +6,14 @@
 #include <stdexcept>
 
 #include "huge_memory.hpp"
-#include "sluice/dpdk/mbuf_io.hpp"
-#include "sluice/pipeline/tracker.hpp"
+#include "sluice/dpdk/mbuf_tracker.hpp"
 #include "support.hpp"
-
-// Compiled once, in tracker_box.cpp, and called as an application calls it.
-extern template class sluice::pipeline::Tracker<sluice::dpdk::MbufIo>;
 
 namespace sluice::bench {
 
 class TrackerBox {
   public:
-    using Tracker = pipeline::Tracker<dpdk::MbufIo>;
+    using Tracker = dpdk::MbufTracker;
 
     TrackerBox(const pipeline::Limits& limits, const pipeline::Settings& settings)
         : settings_(settings), limits_(limits), arena_(Tracker::bytes_needed(limits)) {

@@ -194,7 +194,8 @@ void add_daemon(std::vector<Key>& out) {
          "Let a worker sleep when nothing arrives; false: it polls at full speed for ever."},
         [](auto& c) -> auto& { return c.dpdk.idle_backoff; }));
     out.push_back(number(
-        {"daemon.idle_sleep_us", expert, on_restart, "Longest sleep of an idle worker."},
+        {"daemon.idle_sleep_us", expert, on_restart,
+         "Longest sleep of an idle worker; after a second with nothing to do, a millisecond."},
         {1, 10'000, "microseconds", "", false},
         [](auto& c) -> auto& { return c.dpdk.idle_sleep_microseconds; }));
     Key eal = start({"daemon.eal_arguments", expert, on_restart,

@@ -11,9 +11,8 @@
 #include "sluice/base/result.hpp"
 #include "sluice/control/server.hpp"
 #include "sluice/control/workers.hpp"
-#include "sluice/dpdk/mbuf_io.hpp"
+#include "sluice/dpdk/mbuf_tracker.hpp"
 #include "sluice/dpdk/runtime.hpp"
-#include "sluice/pipeline/tracker.hpp"
 
 namespace sluice::app {
 
@@ -34,7 +33,7 @@ class Daemon {
     [[nodiscard]] std::string ready_line() const;
 
   private:
-    using Tracker = pipeline::Tracker<dpdk::MbufIo>;
+    using Tracker = dpdk::MbufTracker;
 
     Daemon(Configuration configuration, std::vector<std::string> eal_arguments);
     Status open_socket();

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 
-#include "sluice/pipeline/tracker.hpp"
+#include "sluice/pipeline/burst.hpp"
 
 namespace sluice::dpdk {
 namespace {

@@ -8,20 +8,30 @@
 
 namespace sluice::dpdk {
 
-bool Idler::after(unsigned packets) {
-    if (packets != 0) {
+std::uint64_t Idler::pause_after(bool found_nothing) {
+    if (!found_nothing) {
         idle_ = 0;
-        nanoseconds_ = shortest_nanoseconds;
+        slept_ = 0;
+        next_ = shortest;
+        return 0;
+    }
+    if (!sleeps_ || ++idle_ < patience) return 0;
+    idle_ = patience;
+    const std::uint64_t longest = slept_ < silence ? longest_ : std::max(longest_, longest_in_silence);
+    const std::uint64_t pause = std::min(next_, longest);
+    next_ = std::min(2 * pause, longest);
+    slept_ += pause;
+    return pause;
+}
+
+bool Idler::after(bool found_nothing) {
+    const std::uint64_t nanoseconds = pause_after(found_nothing);
+    if (nanoseconds == 0) {
+        if (found_nothing) rte_pause();
         return false;
     }
-    if (!sleeps_ || ++idle_ < patience) {
-        rte_pause();
-        return false;
-    }
-    const timespec pause{.tv_sec = 0,
-                         .tv_nsec = static_cast<long>(std::min(nanoseconds_, longest_nanoseconds_))};
+    const timespec pause{.tv_sec = 0, .tv_nsec = static_cast<long>(nanoseconds)};
     nanosleep(&pause, nullptr);
-    nanoseconds_ = std::min(2 * nanoseconds_, longest_nanoseconds_);
     return true;
 }
 

@@ -19,8 +19,7 @@
 #include "sluice/control/client.hpp"
 #include "sluice/control/server.hpp"
 #include "sluice/control/text.hpp"
-#include "sluice/pipeline/memory_io.hpp"
-#include "sluice/pipeline/tracker.hpp"
+#include "support/memory_tracker.hpp"
 
 namespace sluice::control::testing {
 
@@ -100,7 +99,7 @@ inline Query insertion(std::uint32_t number, std::uint32_t timeout_seconds = 100
 
 class DaemonRig {
   public:
-    using Tracker = pipeline::Tracker<pipeline::MemoryIo>;
+    using Tracker = test::MemoryTracker;
 
     explicit DaemonRig(unsigned count = 2, std::uint32_t flows_each = 4096) {
         limits_.ipv4_flows = limits_.ipv6_flows = flows_each;

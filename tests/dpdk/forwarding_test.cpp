@@ -81,7 +81,7 @@ TEST(Forwarding, StoppingGivesUpFragmentsThatStillWait) {
 TEST(Forwarding, DrainingTakesNothingNewFromTheWire) {
     Rig rig;
     rig.arrive(0, "P1");
-    EXPECT_EQ(rig.workers[0]->poll_without_receiving(rig.now, rig.cycles), 0U);
+    EXPECT_EQ(rig.workers[0]->poll_without_receiving(rig.now, rig.cycles).packets, 0U);
     EXPECT_TRUE(rig.left(1).empty());
     rig.turn(1);
     EXPECT_EQ(rig.left(1), (Texts{"P1"}));

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sluice/dpdk/fabric.hpp"
@@ -27,6 +28,7 @@ class PlainTracker {
     unsigned self = 0;
     std::vector<rte_mbuf*> held;
     std::uint64_t datagrams_taken = 0;
+    unsigned chores = 0;  ///< that the next poll finds
     std::array<std::uint64_t, reason_count> losses{};
 
     void process(std::span<rte_mbuf* const> burst, pipeline::Now, Output& out) {
@@ -38,7 +40,10 @@ class PlainTracker {
         ++datagrams_taken;
         out.add(first, {.action = pipeline::Action::pass, .datagram = true});
     }
-    void poll(pipeline::Now, Output& out) { out.size = 0; }
+    unsigned poll(pipeline::Now, Output& out) {
+        out.size = 0;
+        return std::exchange(chores, 0);
+    }
     void count_loss(Reason reason, std::uint64_t packets) {
         losses[static_cast<std::size_t>(reason)] += packets;
     }

@@ -15,6 +15,7 @@
 #include "sluice/dpdk/fabric.hpp"
 #include "sluice/dpdk/ports.hpp"
 #include "sluice/dpdk/worker_loop.hpp"
+#include "sluice/pipeline/tracker.hpp"
 #include "support/packet_builder.hpp"
 #include "touched_lines.hpp"
 

@@ -9,15 +9,14 @@
 
 #include "control/session.hpp"
 #include "fuzz.hpp"
-#include "sluice/pipeline/memory_io.hpp"
-#include "sluice/pipeline/tracker.hpp"
+#include "support/memory_tracker.hpp"
 
 namespace {
 
 using namespace sluice;
 using namespace sluice::control;
 using fuzz::require;
-using Tracker = pipeline::Tracker<pipeline::MemoryIo>;
+using Tracker = test::MemoryTracker;
 
 class Daemon {
   public:

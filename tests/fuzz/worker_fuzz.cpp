@@ -21,8 +21,7 @@
 #include "plain_reassembly.hpp"
 #include "plain_tracker.hpp"
 #include "sluice/control/text.hpp"
-#include "sluice/pipeline/memory_io.hpp"
-#include "sluice/pipeline/tracker.hpp"
+#include "support/memory_tracker.hpp"
 #include "support/packet_builder.hpp"
 
 namespace {
@@ -39,7 +38,7 @@ using pipeline::MemoryPacket;
 using pipeline::Request;
 using test::Bytes;
 using test::PacketBuilder;
-using Tracker = pipeline::Tracker<MemoryIo>;
+using Tracker = test::MemoryTracker;
 using Output = pipeline::Output<MemoryIo>;
 
 /// Packets are handed over at most twice: to who collects the fragments, and to who owns the flow.

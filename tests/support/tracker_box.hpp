@@ -7,9 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "memory_tracker.hpp"
 #include "sluice/pipeline/flow_view.hpp"
-#include "sluice/pipeline/memory_io.hpp"
-#include "sluice/pipeline/tracker.hpp"
 
 namespace sluice::test {
 
@@ -17,7 +16,7 @@ using Frame = std::vector<std::uint8_t>;
 
 class TrackerBox {
   public:
-    using Tracker = pipeline::Tracker<pipeline::MemoryIo>;
+    using Tracker = MemoryTracker;
     using Judged = pipeline::Output<pipeline::MemoryIo>::Judged;
 
     static pipeline::Limits small_limits() {

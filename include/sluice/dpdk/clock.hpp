@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "sluice/base/time.hpp"
-#include "sluice/pipeline/tracker.hpp"
+#include "sluice/pipeline/burst.hpp"
 
 namespace sluice::dpdk {
 

@@ -19,7 +19,7 @@
 #include "sluice/dpdk/links.hpp"
 #include "sluice/dpdk/mbuf_io.hpp"
 #include "sluice/dpdk/transmit.hpp"
-#include "sluice/pipeline/tracker.hpp"
+#include "sluice/pipeline/burst.hpp"
 
 namespace sluice::dpdk {
 
@@ -47,28 +47,36 @@ class Worker {
     Worker(const Worker&) = delete;
     Worker& operator=(const Worker&) = delete;
 
-    /// One round at `now`; `cycles` is the counter it was read from. Returns the packets that moved: 0 says
-    /// idle.
-    unsigned poll(pipeline::Now now, std::uint64_t cycles) {
-        unsigned moved = 0;
-        for (const RxQueue& queue : links_.rx) moved += receive(queue, now);
-        return moved + poll_without_receiving(now, cycles);
+    /// What a poll found to do.
+    struct Done {
+        unsigned packets = 0;  ///< that moved
+        unsigned chores = 0;   ///< the tracker's own work: flows examined for expiry, requests
+        [[nodiscard]] bool nothing() const { return packets == 0 && chores == 0; }
+    };
+
+    /// One round at `now`; `cycles` is the counter it was read from.
+    Done poll(pipeline::Now now, std::uint64_t cycles) {
+        unsigned received = 0;
+        for (const RxQueue& queue : links_.rx) received += receive(queue, now);
+        Done done = poll_without_receiving(now, cycles);
+        done.packets += received;
+        return done;
     }
 
     /// The same without the receive queues: to finish what is under way before a stop.
-    unsigned poll_without_receiving(pipeline::Now now, std::uint64_t cycles) {
+    Done poll_without_receiving(pipeline::Now now, std::uint64_t cycles) {
         counters_.polls.add();
-        unsigned moved = 0;
+        Done done;
         for (rte_ring* ring : links_.inbound) {
-            if (ring != nullptr) moved += take_over(*ring, now);
+            if (ring != nullptr) done.packets += take_over(*ring, now);
         }
-        tracker_.poll(now, out_);
-        moved += static_cast<unsigned>(out_.size);
+        done.chores = tracker_.poll(now, out_);
+        done.packets += static_cast<unsigned>(out_.size);
         act();
         flush();
-        for (TxQueue& queue : links_.tx) moved += drain_rings(sender(), queue, cycles);
+        for (TxQueue& queue : links_.tx) done.packets += drain_rings(sender(), queue, cycles);
         settle_losses();
-        return moved;
+        return done;
     }
 
     /// Sends `packet`, built by this box, out of port `port` (ours), paced and behind forwarded traffic.

@@ -20,27 +20,37 @@ struct alignas(64) WorkerControl {
     alignas(64) std::atomic<unsigned> quiet{0};  ///< draining: polls in a row that moved nothing
 };
 
-/// Sleeps between polls that find nothing: short at first, then up to `longest_microseconds`.
+/// Sleeps between polls that find nothing to do: short at first, then up to `longest_microseconds`, and when
+/// nothing was found for a second, up to a millisecond.
 class Idler {
   public:
     Idler(bool sleeps, std::uint32_t longest_microseconds)
-        : sleeps_(sleeps), longest_nanoseconds_(std::min(1000ULL * longest_microseconds, 999'999'999ULL)) {}
+        : sleeps_(sleeps), longest_(std::min(1000ULL * longest_microseconds, 999'999'999ULL)) {}
 
-    /// After a poll that moved `packets`. Returns whether it slept: the only system call of a worker, made
-    /// only when nothing waits.
-    bool after(unsigned packets);
+    /// After a poll. Returns whether it slept: the only system call of a worker, made only when nothing
+    /// waits.
+    bool after(bool found_nothing);
 
-    /// Polls without a packet before the first sleep: about 20 us of polling, longer than the gaps inside a
+    /// The same without sleeping: nanoseconds that a poll should be followed by, 0 for none.
+    std::uint64_t pause_after(bool found_nothing);
+
+    /// Polls that find nothing before the first sleep: about 20 us of polling, longer than the gaps inside a
     /// stream, so that only a pause costs a wake-up.
     static constexpr unsigned patience = 256;
+    /// Once that much of a silence was slept through (ns) the sleeps grow to `longest_in_silence`, 1 ms,
+    /// which takes a tenth of the wake-ups of 100 us. The receive ring holds what arrives meanwhile: its
+    /// usual 1,024 frames are a millisecond of a million packets a second.
+    static constexpr std::uint64_t silence = 1'000'000'000;
+    static constexpr std::uint64_t longest_in_silence = 1'000'000;
 
   private:
-    static constexpr unsigned long long shortest_nanoseconds = 5'000;
+    static constexpr std::uint64_t shortest = 5'000;
 
     bool sleeps_;
-    unsigned long long longest_nanoseconds_;
-    unsigned long long nanoseconds_ = shortest_nanoseconds;
-    unsigned idle_ = 0;
+    std::uint64_t longest_;          ///< ns
+    std::uint64_t next_ = shortest;  ///< ns
+    std::uint64_t slept_ = 0;        ///< ns, since something was found
+    unsigned idle_ = 0;              ///< polls since something was found
 };
 
 /// Has the kernel wake this thread close to when it asked (timer slack), not up to 50 us later.
@@ -53,14 +63,14 @@ void run(Worker<TrackerT>& worker, WorkerCounters& counters, const Clock& clock,
     ask_for_punctual_wakeups();
     while (control.stage.load(std::memory_order_relaxed) == Stage::run) {
         const std::uint64_t cycles = Clock::cycles();
-        if (idler.after(worker.poll(clock.at(cycles), cycles))) counters.idle_sleeps.add();
+        if (idler.after(worker.poll(clock.at(cycles), cycles).nothing())) counters.idle_sleeps.add();
     }
     while (control.stage.load(std::memory_order_relaxed) == Stage::drain) {
         const std::uint64_t cycles = Clock::cycles();
-        const unsigned moved = worker.poll_without_receiving(clock.at(cycles), cycles);
-        control.quiet.store(moved == 0 ? control.quiet.load(std::memory_order_relaxed) + 1 : 0,
+        const bool moved = worker.poll_without_receiving(clock.at(cycles), cycles).packets != 0;
+        control.quiet.store(moved ? 0 : control.quiet.load(std::memory_order_relaxed) + 1,
                             std::memory_order_release);
-        idler.after(moved);
+        idler.after(!moved);
     }
     worker.give_up_fragments();
 }

@@ -30,6 +30,7 @@
 #include "sluice/packet/icmp.hpp"
 #include "sluice/packet/parse.hpp"
 #include "sluice/packet/plain.hpp"
+#include "sluice/pipeline/burst.hpp"
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/datagram_flow.hpp"
 #include "sluice/pipeline/flow_state.hpp"
@@ -43,37 +44,11 @@
 
 namespace sluice::pipeline {
 
-inline constexpr std::size_t max_burst = 64;
-
 /// Direction of a packet that goes from endpoint `from_high` of a record whose originator is
 /// `original_from_high`.
 [[nodiscard]] constexpr tcp::Direction direction_of(bool from_high, bool original_from_high) {
     return from_high == original_from_high ? tcp::Direction::original : tcp::Direction::reply;
 }
-
-/// The time of a burst.
-struct Now {
-    Tick tick = 0;                       ///< monotonic; what timeouts obey
-    std::uint64_t wall_nanoseconds = 0;  ///< since 1970; only for start times
-};
-
-/// Decisions in the order in which packets should leave. Held fragments are missing until their datagram is
-/// decided; then one entry stands for all of them: `packet` heads the list made by Io::next_fragment
-/// (decision.datagram set).
-template <PacketIo Io>
-struct Output {
-    struct Judged {
-        typename Io::Packet* packet;
-        Decision decision;
-    };
-    /// A packet may come out itself, complete a datagram and push the oldest datagram out of the fragment
-    /// table.
-    std::array<Judged, 4 * max_burst> judged;
-    std::size_t size = 0;
-
-    void add(typename Io::Packet* packet, const Decision& decision) { judged[size++] = {packet, decision}; }
-    [[nodiscard]] std::span<const Judged> view() const { return {judged.data(), size}; }
-};
 
 /// How long each lifetime lasts.
 using Intervals = std::array<Tick, flow::max_lifetimes>;
@@ -113,8 +88,9 @@ class Tracker {
     void process_datagram(Packet* first, Now now, Output<Io>& out);
 
     /// Work that is not a packet's: requests from the mailbox, expiry, fragments that waited too long (these
-    /// come out as dropped). Bounded; call it once a poll. `out` is emptied first.
-    void poll(Now now, Output<Io>& out);
+    /// come out as dropped). Bounded; call it once a poll. `out` is emptied first. Returns the requests and
+    /// flows it looked at: as long as that is not 0, more may wait.
+    unsigned poll(Now now, Output<Io>& out);
 
     /// Gives up all fragments held, as dropped under fragment-timeout: at the end of a run.
     void drop_held(Output<Io>& out);
@@ -284,7 +260,7 @@ class Tracker {
     void expire_fragments(Now now, Output<Io>& out);
 
     // control (tracker_control.hpp)
-    void answer_requests(Now now);
+    unsigned answer_requests(Now now);
     bool answer(Request& request, Now now);
     template <unsigned AddressBytes>
     void answer_for(Request& request, const flow::Key<AddressBytes>& key, Now now);

@@ -1,3 +1,3 @@
-#include "tracker_box.hpp"
+#include "sluice/dpdk/mbuf_tracker.hpp"
 
 template class sluice::pipeline::Tracker<sluice::dpdk::MbufIo>;

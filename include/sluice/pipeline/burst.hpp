@@ -1,0 +1,41 @@
+// What goes into the tracker with a burst of packets, and what comes out of it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "sluice/base/time.hpp"
+#include "sluice/pipeline/packet_io.hpp"
+#include "sluice/pipeline/verdict.hpp"
+
+namespace sluice::pipeline {
+
+inline constexpr std::size_t max_burst = 64;
+
+/// The time of a burst.
+struct Now {
+    Tick tick = 0;                       ///< monotonic; what timeouts obey
+    std::uint64_t wall_nanoseconds = 0;  ///< since 1970; only for start times
+};
+
+/// Decisions in the order in which packets should leave. Held fragments are missing until their datagram is
+/// decided; then one entry stands for all of them: `packet` heads the list made by Io::next_fragment
+/// (decision.datagram set).
+template <PacketIo Io>
+struct Output {
+    struct Judged {
+        typename Io::Packet* packet;
+        Decision decision;
+    };
+    /// A packet may come out itself, complete a datagram and push the oldest datagram out of the fragment
+    /// table.
+    std::array<Judged, 4 * max_burst> judged;
+    std::size_t size = 0;
+
+    void add(typename Io::Packet* packet, const Decision& decision) { judged[size++] = {packet, decision}; }
+    [[nodiscard]] std::span<const Judged> view() const { return {judged.data(), size}; }
+};
+
+}  // namespace sluice::pipeline

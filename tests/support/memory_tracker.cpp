@@ -1,0 +1,3 @@
+#include "memory_tracker.hpp"
+
+template class sluice::pipeline::Tracker<sluice::pipeline::MemoryIo>;
