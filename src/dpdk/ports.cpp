@@ -52,6 +52,7 @@ void Ports::choose_spreading(unsigned workers) {
 void Ports::confirm_spreading() {
     for (const Port& port : ports_) {
         if (!spreading_.by_rss) return;
+        write_rss_key(port, spreading_);
         const bool written = write_rss_table(port, spreading_);
         const Status verified = written
                                     ? verify_rss(port, spreading_)
@@ -82,7 +83,7 @@ pipeline::Steering Ports::steering(unsigned worker, unsigned workers) const {
     steering.workers = workers;
     steering.self = worker;
     steering.by_rss = spreading_.by_rss;
-    steering.rss_key = spreading_.key;
+    steering.rss_word = rss_word;
     steering.rss_table = spreading_.table;
     steering.rss_table_size = spreading_.table_size;
     return steering;

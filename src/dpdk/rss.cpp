@@ -20,7 +20,9 @@ Table empty_table(std::uint16_t size) {
 
 std::array<std::uint8_t, 52> symmetric_key() {
     std::array<std::uint8_t, 52> key{};
-    for (std::size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6D : 0x5A;
+    for (std::size_t i = 0; i < key.size(); ++i) {
+        key[i] = static_cast<std::uint8_t>(i % 2 == 0 ? rss_word >> 8 : rss_word & 0xFF);
+    }
     return key;
 }
 
@@ -38,6 +40,12 @@ std::uint64_t usable_rss_fields(std::uint64_t offered) {
     constexpr std::uint64_t others6 = RTE_ETH_RSS_IPV6 | RTE_ETH_RSS_NONFRAG_IPV6_OTHER;
     const bool usable = (offered & needed) == needed && (offered & others4) != 0 && (offered & others6) != 0;
     return usable ? offered & wanted_rss_fields() : 0;
+}
+
+void write_rss_key(const Port& port, const Spreading& spreading) {
+    auto key = spreading.key;
+    rte_eth_rss_conf conf{.rss_key = key.data(), .rss_key_len = port.rss_key_size, .rss_hf = port.rss_fields};
+    rte_eth_dev_rss_hash_update(port.id, &conf);
 }
 
 bool write_rss_table(const Port& port, const Spreading& spreading) {

@@ -10,8 +10,10 @@
 
 namespace sluice::dpdk {
 
-/// The key whose 16-bit words repeat: Toeplitz over (a, b) then equals Toeplitz over (b, a) (S. Woo and K.
-/// Park, "Scalable TCP Session Monitoring with Symmetric Receive-side Scaling", 2012).
+/// The key is this word over and over: Toeplitz over (a, b) then equals Toeplitz over (b, a) (S. Woo and K.
+/// Park, "Scalable TCP Session Monitoring with Symmetric Receive-side Scaling", 2012). It has an odd number
+/// of ones, so that no two words of input have the same hash.
+inline constexpr std::uint16_t rss_word = 0x6D5A;
 [[nodiscard]] std::array<std::uint8_t, 52> symmetric_key();
 
 /// The packet types a port must spread for flows to find their worker; all of them or none.
@@ -19,6 +21,10 @@ namespace sluice::dpdk {
 
 /// What of `offered` a port is asked for, or 0 when flows would not all be spread as Steering computes it.
 [[nodiscard]] std::uint64_t usable_rss_fields(std::uint64_t offered);
+
+/// Gives a started port key and fields once more: some drivers take them from nowhere else. verify_rss()
+/// tells.
+void write_rss_key(const Port& port, const Spreading& spreading);
 
 /// Writes the indirection table of a started port; false when it could not.
 [[nodiscard]] bool write_rss_table(const Port& port, const Spreading& spreading);

@@ -1,51 +1,47 @@
 #include "sluice/pipeline/steering.hpp"
 
-#include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "sluice/base/endian.hpp"
+#include "sluice/packet/headers.hpp"
 
 namespace sluice::pipeline {
+namespace {
 
-std::uint32_t toeplitz(std::span<const std::uint8_t> input, std::span<const std::uint8_t> key) {
-    std::uint32_t hash = 0;
-    std::uint32_t window = (std::uint32_t{key[0]} << 24) | (std::uint32_t{key[1]} << 16) |
-                           (std::uint32_t{key[2]} << 8) | std::uint32_t{key[3]};
-    for (std::size_t i = 0; i < input.size(); ++i) {
-        const std::uint8_t next = i + 4 < key.size() ? key[i + 4] : std::uint8_t{0};
-        for (unsigned bit = 0; bit < 8; ++bit) {
-            if (input[i] & (0x80U >> bit)) hash ^= window;
-            window = (window << 1) | ((next >> (7 - bit)) & 1U);
-        }
+/// Exclusive or of the 16-bit words of the RSS input: both addresses, and the ports of TCP and UDP.
+template <class KeyT>
+std::uint16_t folded(const KeyT& key) {
+    constexpr std::size_t words = KeyT::address_bytes / 4;  // of 32 bits
+    std::uint32_t fold = 0;
+    for (const auto& address : key.address) {
+        std::array<std::uint32_t, words> parts;
+        std::memcpy(parts.data(), address.data(), sizeof parts);
+        for (const std::uint32_t part : parts) fold ^= part;
+    }
+    const std::uint16_t addresses = be16::from_raw(static_cast<std::uint16_t>(fold ^ (fold >> 16))).host();
+    const bool ports = key.protocol == packet::tcp || key.protocol == packet::udp;
+    return static_cast<std::uint16_t>(addresses ^ (ports ? key.port[0] ^ key.port[1] : 0));
+}
+
+/// Toeplitz over one 16-bit word: for each bit that is set, first bit first, the key from there on.
+std::uint16_t toeplitz(std::uint16_t word, std::uint16_t key) {
+    std::uint16_t hash = 0;
+    for (int bit = 0; bit < 16; ++bit) {
+        const bool set = ((word << bit) & 0x8000) != 0;
+        hash = static_cast<std::uint16_t>(hash ^ (set ? std::rotl(key, bit) : 0));
     }
     return hash;
 }
 
-namespace {
-
-/// RSS input is source address, destination address, source port, destination port in network order; with a
-/// symmetric key the order of the two ends does not matter.
-template <class KeyT>
-std::uint32_t rss_hash(const KeyT& key, std::span<const std::uint8_t> rss_key) {
-    std::array<std::uint8_t, 2 * KeyT::address_bytes + 4> input;
-    std::memcpy(input.data(), key.address[0].data(), KeyT::address_bytes);
-    std::memcpy(input.data() + KeyT::address_bytes, key.address[1].data(), KeyT::address_bytes);
-    // Ports hash only for TCP and UDP; everything else is spread by addresses alone.
-    const bool ports = key.protocol == 6 || key.protocol == 17;
-    store(input.data() + 2 * KeyT::address_bytes, be16(key.port[0]));
-    store(input.data() + 2 * KeyT::address_bytes + 2, be16(key.port[1]));
-    const std::size_t size = 2 * KeyT::address_bytes + (ports ? 4U : 0U);
-    return toeplitz({input.data(), size}, rss_key);
-}
-
 }  // namespace
 
-unsigned Steering::owner_by_rss(const flow::Key4& key) const {
-    return rss_table[rss_hash(key, rss_key) & (rss_table_size - 1)];
+std::uint16_t Steering::rss_hash(const flow::Key4& key) const {
+    return toeplitz(folded(key), rss_word);
 }
 
-unsigned Steering::owner_by_rss(const flow::Key6& key) const {
-    return rss_table[rss_hash(key, rss_key) & (rss_table_size - 1)];
+std::uint16_t Steering::rss_hash(const flow::Key6& key) const {
+    return toeplitz(folded(key), rss_word);
 }
 
 }  // namespace sluice::pipeline

@@ -7,7 +7,7 @@
 #include "dpdk/eal.hpp"
 #include "dpdk/port_setup.hpp"
 #include "dpdk/rss.hpp"
-#include "sluice/flow/key.hpp"
+#include "support/toeplitz.hpp"
 
 namespace sluice::dpdk::test {
 namespace {
@@ -56,6 +56,49 @@ TEST_F(PortsTest, NullDevicesStartAndAreRemovedAgain) {
         EXPECT_EQ(rte_eth_dev_get_port_by_name("net_null0", &id), 0);
     }
     EXPECT_NE(rte_eth_dev_get_port_by_name("net_null0", &id), 0);
+}
+
+TEST_F(PortsTest, PortsThatSpreadAsTheyAreToldAreTrusted) {
+    Ports ports;
+    ASSERT_TRUE(attach(ports, "net_null0"));
+    ASSERT_TRUE(attach(ports, "net_null1"));
+    Options options;
+    options.workers = 2;
+    ASSERT_TRUE(ports.start(options, pool_));
+    ASSERT_TRUE(ports.spreading().by_rss) << ports.spreading().why_not;
+    EXPECT_EQ(ports.all()[0].rx_queues, 2);
+    const pipeline::Steering steering = ports.steering(1, 2);
+    EXPECT_TRUE(steering.by_rss);
+    EXPECT_EQ(steering.rss_word, rss_word);
+    EXPECT_EQ(steering.rss_table_size, ports.all()[0].rss_table_size);
+}
+
+TEST_F(PortsTest, APortThatForgetsWhatItWasToldIsFoundOut) {
+    Ports ports;
+    ASSERT_TRUE(attach(ports, "net_null0"));
+    ASSERT_TRUE(attach(ports, "net_null1"));
+    Options options;
+    options.workers = 2;
+    ASSERT_TRUE(ports.start(options, pool_));
+    const Port& port = ports.all()[0];
+    const Spreading& told = ports.spreading();
+    ASSERT_TRUE(verify_rss(port, told));
+
+    Spreading other = told;
+    other.key[7] ^= 1;
+    write_rss_key(port, other);
+    EXPECT_NE(verify_rss(port, told).error().find("symmetric RSS key"), std::string::npos);
+    write_rss_key(port, told);
+    ASSERT_TRUE(verify_rss(port, told));
+
+    other.table[5] ^= 1;
+    ASSERT_TRUE(write_rss_table(port, other));
+    EXPECT_NE(verify_rss(port, told).error().find("indirection table"), std::string::npos);
+    ASSERT_TRUE(write_rss_table(port, told));
+
+    Port fewer = port;
+    fewer.rss_fields &= ~std::uint64_t{RTE_ETH_RSS_NONFRAG_IPV6_TCP};
+    EXPECT_NE(verify_rss(fewer, told).error().find("other fields"), std::string::npos);
 }
 
 TEST_F(PortsTest, PortsThatCannotSpreadAreSpreadInSoftware) {
@@ -121,9 +164,9 @@ TEST(Rss, TheKeyIsSymmetric) {
     const auto key = symmetric_key();
     const std::array<std::uint8_t, 12> forward{10, 0, 0, 1, 192, 168, 7, 9, 0x1F, 0x90, 0xC3, 0x50};
     const std::array<std::uint8_t, 12> backward{192, 168, 7, 9, 10, 0, 0, 1, 0xC3, 0x50, 0x1F, 0x90};
-    EXPECT_EQ(pipeline::toeplitz(forward, key), pipeline::toeplitz(backward, key));
+    EXPECT_EQ(sluice::test::toeplitz(forward, key), sluice::test::toeplitz(backward, key));
     const std::array<std::uint8_t, 12> other{10, 0, 0, 1, 192, 168, 7, 9, 0x1F, 0x91, 0xC3, 0x50};
-    EXPECT_NE(pipeline::toeplitz(forward, key), pipeline::toeplitz(other, key));
+    EXPECT_NE(sluice::test::toeplitz(forward, key), sluice::test::toeplitz(other, key));
 }
 
 TEST(Rss, APortThatLeavesOutPortNumbersIsNotUsed) {

@@ -4,8 +4,12 @@
 
 #include <vector>
 
+#include "support/toeplitz.hpp"
+
 namespace sluice::pipeline {
 namespace {
+
+using test::toeplitz;
 
 // Key and vectors of Microsoft's RSS verification suite ("Verifying the RSS Hash Calculation").
 constexpr std::array<std::uint8_t, 40> microsoft_key{
@@ -21,14 +25,18 @@ TEST(Toeplitz, AgreesWithThePublishedVectors) {
     EXPECT_EQ(toeplitz(std::span(flow).first(8), microsoft_key), 0x323e8fc2U);
 }
 
+/// The key of symmetric_rss(), as a card is given it.
+constexpr auto symmetric_key = [] {
+    std::array<std::uint8_t, 40> key{};
+    for (std::size_t i = 0; i < key.size(); ++i) key[i] = i % 2 == 0 ? 0x6d : 0x5a;
+    return key;
+}();
+
 Steering symmetric_rss(unsigned workers) {
     Steering steering;
     steering.workers = workers;
     steering.by_rss = true;
-    for (std::size_t i = 0; i < steering.rss_key.size(); i += 2) {
-        steering.rss_key[i] = 0x6d;
-        steering.rss_key[i + 1] = 0x5a;
-    }
+    steering.rss_word = 0x6d5a;
     steering.rss_table_size = 128;
     for (std::size_t i = 0; i < 128; ++i) steering.rss_table[i] = static_cast<std::uint8_t>(i % workers);
     return steering;
@@ -66,10 +74,10 @@ TEST(Steering, ASymmetricRssKeySendsBothDirectionsOfAFlowToOneWorker) {
                                              80,
                                              static_cast<std::uint8_t>(port >> 8),
                                              static_cast<std::uint8_t>(port)};
-        EXPECT_EQ(toeplitz(there, steering.rss_key), toeplitz(back, steering.rss_key));
+        EXPECT_EQ(toeplitz(there, symmetric_key), toeplitz(back, symmetric_key));
         const auto key = flow::make_key<4>(a.data(), b.data(), port, 80, 6, {});
         const unsigned owner = steering.owner(key.key, 0);
-        EXPECT_EQ(owner, toeplitz(there, steering.rss_key) % 128 % 4);
+        EXPECT_EQ(owner, toeplitz(there, symmetric_key) % 128 % 4);
         ++share[owner];
     }
     for (const unsigned count : share) EXPECT_GT(count, 500U);
@@ -83,11 +91,11 @@ TEST(Steering, TheRssOfIPv6TakesThePortsOfTcpAndUdpAndTheAddressesOfAllElse) {
     const auto owner_of = [&](std::uint8_t protocol) {
         return steering.owner(flow::make_key<16>(a.data(), b.data(), 5000, 443, protocol, {}).key, 0);
     };
-    EXPECT_EQ(owner_of(58), toeplitz(input, steering.rss_key) % 128 % 4);
+    EXPECT_EQ(owner_of(58), toeplitz(input, symmetric_key) % 128 % 4);
     for (const unsigned byte : {5000U >> 8, 5000U & 0xFF, 443U >> 8, 443U & 0xFF})
         input.push_back(static_cast<std::uint8_t>(byte));
     for (const std::uint8_t protocol : {std::uint8_t{6}, std::uint8_t{17}})
-        EXPECT_EQ(owner_of(protocol), toeplitz(input, steering.rss_key) % 128 % 4);
+        EXPECT_EQ(owner_of(protocol), toeplitz(input, symmetric_key) % 128 % 4);
 }
 
 TEST(Steering, WithoutRssTheKeyedHashDecides) {

@@ -5,21 +5,19 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 
 #include "sluice/flow/hash.hpp"
 
 namespace sluice::pipeline {
 
-/// The Toeplitz hash of RSS over `input`, with a 40-byte key (52 bytes on some ports: the rest is not
-/// reached).
-[[nodiscard]] std::uint32_t toeplitz(std::span<const std::uint8_t> input, std::span<const std::uint8_t> key);
-
+/// RSS over a key that is `rss_word` over and over (S. Woo and K. Park, "Scalable TCP Session Monitoring with
+/// Symmetric Receive-side Scaling", 2012). Each 16-bit word of the input then meets the same piece of the
+/// key, so that only the exclusive or of all words counts, in whichever order they stand.
 struct Steering {
     unsigned workers = 1;
     unsigned self = 0;
     bool by_rss = false;                        ///< false: by the flow's keyed hash
-    std::array<std::uint8_t, 52> rss_key{};     ///< symmetric: its 16-bit words repeat
+    std::uint16_t rss_word = 0;                 ///< the key, big-endian
     std::array<std::uint8_t, 512> rss_table{};  ///< RSS indirection: worker by (hash modulo size)
     unsigned rss_table_size = 0;                ///< power of two
 
@@ -27,12 +25,12 @@ struct Steering {
     template <class KeyT>
     [[nodiscard]] unsigned owner(const KeyT& key, std::uint64_t hash) const {
         if (workers == 1) return 0;
-        return by_rss ? owner_by_rss(key) : flow::owner_of(hash, workers);
+        return by_rss ? rss_table[rss_hash(key) & (rss_table_size - 1)] : flow::owner_of(hash, workers);
     }
 
-  private:
-    [[nodiscard]] unsigned owner_by_rss(const flow::Key4& key) const;
-    [[nodiscard]] unsigned owner_by_rss(const flow::Key6& key) const;
+    /// The lower half of the Toeplitz hash, which equals the upper one.
+    [[nodiscard]] std::uint16_t rss_hash(const flow::Key4& key) const;
+    [[nodiscard]] std::uint16_t rss_hash(const flow::Key6& key) const;
 };
 
 }  // namespace sluice::pipeline
