@@ -398,9 +398,11 @@ std::vector<Variant> standard_variants(std::uint64_t seed) {
     };
     for (const auto& isn : isns)
         for (std::size_t set : {std::size_t{3}, options.size() - 4, std::size_t{28}}) at(options[set], isn);
-    for (const Variant& variant : options) {
-        at(variant, {0xFFFFFFFF, 0x7FFFFFFF});
-        at(variant, {any(), any()});
+    // Each set of options with each number on either side; which two meet differs from set to set.
+    for (std::size_t set = 0; set < options.size(); ++set) {
+        for (std::size_t i = 0; i < edges.size(); ++i)
+            at(options[set], {edges[i], edges[(i + set / 4) % edges.size()]});
+        at(options[set], {any(), any()});
     }
     return out;
 }
