@@ -21,7 +21,7 @@ socket = "{socket}"
 
 [[pair]]
 name = "wire"
-ports = ["{device}:left", "{device}:right"]
+ports = {ports}
 """
 
 
@@ -65,19 +65,21 @@ class Tap:
 
 
 class Sluiced:
-    """The daemon over two ordinary interfaces, `left` and `right`."""
+    """The daemon over two ordinary interfaces, `left` and `right`, unless it is given other ports. A second one on the
+    same rig needs a name of its own."""
 
     tracks = True
 
     def __init__(self, rig, programs, device="af_packet", profile="appliance", workers=1,
-                 huge_pages=False, extra=""):
-        self.rig, self.programs = rig, programs
+                 huge_pages=False, extra="", ports=None, name="sluiced"):
+        self.rig, self.programs, self.name, self.device = rig, programs, name, device
         self.transcript, self.namespace = rig.transcript, rig.between
-        self.socket_path = os.path.join(rig.folder, "sluiced.sock")
-        self.config_path = os.path.join(rig.folder, "sluiced.toml")
+        self.socket_path = os.path.join(rig.folder, name + ".sock")
+        self.config_path = os.path.join(rig.folder, name + ".toml")
         self.settings = {
             "profile": profile, "workers": workers, "huge_pages": "true" if huge_pages else "false",
-            "socket": self.socket_path, "device": device,
+            "socket": self.socket_path,
+            "ports": json.dumps(ports or [device + ":left", device + ":right"]),  # TOML writes such a list alike
         }  # fmt: skip
         self.extra = extra
         self.program = None
@@ -87,11 +89,12 @@ class Sluiced:
         with open(self.config_path, "w") as file:
             file.write(CONFIGURATION.format(**self.settings) + (self.extra if extra is None else extra))
 
-    def launch(self, *arguments):
-        """Starts the daemon without waiting for it to forward."""
+    def launch(self, *arguments, environment=()):
+        """Starts the daemon without waiting for it to forward. `environment`: variables as NAME=VALUE."""
         self.starts += 1
-        argv = self.namespace.argv(self.programs.sluiced, "--config", self.config_path, *arguments)
-        log = os.path.join(self.rig.folder, f"sluiced-{self.starts}.log")
+        inside = ["env", *environment] if environment else []
+        argv = self.namespace.argv(*inside, self.programs.sluiced, "--config", self.config_path, *arguments)
+        log = os.path.join(self.rig.folder, f"{self.name}-{self.starts}.log")
         self.program = Program(self.transcript, argv, log)
         return self.program
 

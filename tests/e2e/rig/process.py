@@ -14,6 +14,10 @@ class Failure(AssertionError):
     """What a scenario expected and did not see, in one sentence."""
 
 
+class Skip(Exception):
+    """What this machine lacks, so that the scenario cannot be tried on it, in one sentence."""
+
+
 def expect(condition, sentence):
     """Fails the scenario with `sentence` unless `condition` holds."""
     if not condition:
