@@ -43,7 +43,7 @@ def carries(rig):
     """A ping is answered and a transfer in both directions at once arrives byte for byte."""
 
     def answered():
-        return ping(rig.transcript, rig.client, IPV4.server, "-c", "1", "-W", "1").returncode == 0
+        return ping(rig.transcript, rig.client, IPV4.server, "-c", "1", "-W", "0.2").returncode == 0
 
     # Where the loss of a link was carried over while the other side was not there yet, the kernel takes a moment.
     wait_until(answered, "a ping is answered", 10)

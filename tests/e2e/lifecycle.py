@@ -276,3 +276,90 @@ def wrong_configuration(context):
         text = refused(middle, "trackr")
         expect(re.search(r"sluiced\.toml:\d+:\d+", text), "file, line and column are named")
         expect(not os.path.exists(middle.socket_path), "no socket was made")
+
+
+def one_ping(rig):
+    return ping(rig.transcript, rig.client, IPV4.server, "-c", "1", "-W", "0.2").returncode == 0
+
+
+def link_is_up(end):
+    """Whether the end of a wire sees somebody at the other one."""
+    return "LOWER_UP" in end.run("ip", "-o", "link", "show", "dev", "eth0", quiet=True).stdout
+
+
+def ports_up(rig):
+    """Which of the daemon's interfaces are set up, whatever is at their other ends."""
+    shown = rig.between.run("ip", "-o", "link", "show", quiet=True).stdout
+    return [port for port in ("left", "right") if re.search(rf"\b{port}@\S+ <[^>]*\bUP\b", shown)]
+
+
+def set_link(end, state):
+    end.run("ip", "link", "set", "eth0", state)
+
+
+@alone("a link lost on one side is lost on the other too, and comes back with it")
+def link_loss_carried_over(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig)
+        rig.start_middle(middle)
+        for near, far, port in ((rig.client, rig.server, "right"), (rig.server, rig.client, "left")):
+            wait_until(lambda: link_is_up(far), "the far side has a link", 5)
+            set_link(near, "down")
+            wait_until(lambda: not link_is_up(far), f"the link behind {port} goes with the one on the other side", 5)
+            expect(f"{port}: link taken down" in middle.program.log(), f"the log says that {port} was taken down")
+            set_link(near, "up")
+            wait_until(lambda: link_is_up(far), f"the link behind {port} comes back", 5)
+            # Only then has the daemon, too, seen that it is back; until then it would wait for it (docs/ports.md).
+            wait_until(lambda: one_ping(rig), "traffic flows again", 10)
+
+
+@scenario("links are left alone where the configuration says so, and taken down at the end where it does not",
+          rig="own", families=(), needs_sluiced=True, device="af_packet")  # fmt: skip
+def links_at_the_end(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra='[ports]\nlink_loss = "ignore"\non_stop = "leave-up"\n')
+        rig.start_middle(middle)
+        set_link(rig.client, "down")
+        # What is carried over is carried over in the same look at the links, before the log says anything of it.
+        wait_until(lambda: "left: link lost" in middle.program.log(), "the log tells of the loss", 5)
+        expect(ports_up(rig) == ["left", "right"], "the loss of one link is not carried over to the other")
+        set_link(rig.client, "up")
+        expect(middle.stop() == 0, "the daemon stops with status 0")
+        expect(ports_up(rig) == ["left", "right"], f"both links are left up, not {ports_up(rig)} alone")
+        rig.start_middle(context.sluiced(rig))
+        expect(rig.middle.stop() == 0, "the daemon stops with status 0")
+        expect(ports_up(rig) == [], f"no link is left up, but {ports_up(rig)} are")
+        for name, end in (("client", rig.client), ("server", rig.server)):
+            wait_until(lambda end=end: not link_is_up(end), f"the {name} sees that its link is gone", 5)
+
+
+@scenario("a service manager is told when the daemon forwards and when it stops, and nothing of a start that fails",
+          rig="own", families=(), needs_sluiced=True, device="af_packet")  # fmt: skip
+def service_manager(context):
+    with context.rig() as rig:
+        path = os.path.join(rig.folder, "notify")
+        abstract = f"sluice-e2e-{os.getpid()}"  # such a name belongs to the network namespace of its socket
+        for address, variable in ((path, path), ("\0" + abstract, "@" + abstract)):
+            with rig.between, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+                manager.bind(address)
+                manager.settimeout(30)
+                middle = rig.middle = context.sluiced(rig, ports=["net_ring0", "net_ring1"])
+                middle.write_config()
+                middle.launch(environment=["NOTIFY_SOCKET=" + variable])
+                said = manager.recv(100)
+                expect(said == b"READY=1", f"the first thing it is told is that the daemon is ready, not {said}")
+                expect("sluiced: ready" in middle.program.log(), "the daemon's log says so too")
+                expect(middle.rows() == [], "the daemon answers on its socket by then")
+                expect(middle.stop() == 0, "the daemon stops with status 0")
+                said = manager.recv(100)
+                expect(said == b"STOPPING=1", f"the next thing it is told is that the daemon stops, not {said}")
+                broken = context.sluiced(rig, ports=["net_ring0", "af_packet:nowhere"], name="broken")
+                broken.write_config()
+                program = broken.launch(environment=["NOTIFY_SOCKET=" + variable])
+                rig.programs.append(program)
+                expect(program.wait(30) == 1, "a daemon without its port ends with status 1")
+                manager.setblocking(False)
+                try:
+                    raise Failure(f"it is told nothing else, and so not {manager.recv(100)}")
+                except BlockingIOError:
+                    pass
