@@ -3,8 +3,6 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
-#include <CLI/CLI.hpp>
-#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -12,6 +10,7 @@
 
 #include "app/configuration.hpp"
 #include "app/daemon.hpp"
+#include "app/daemon_arguments.hpp"
 #include "app/service_manager.hpp"
 #include "app/signals.hpp"
 
@@ -34,34 +33,25 @@ int serve(sluice::app::Configuration configuration, std::vector<std::string> eal
 }
 
 int obey(int argc, char** argv) {
-    // Everything behind "--" is DPDK's.
-    char** const end = argv + argc;
-    char** const separator = std::find(argv, end, std::string("--"));
-    std::vector<std::string> eal_arguments(separator == end ? end : separator + 1, end);
-
-    CLI::App app("Stateful connection tracker between pairs of ports, on DPDK.", "sluiced");
-    app.footer(
-        "What follows -- goes to DPDK's environment abstraction layer: sluiced --config FILE -- EAL "
-        "ARGUMENTS");
-    std::string file;
-    bool check = false;
-    app.add_option("--config", file, "the configuration (TOML)")->required()->type_name("FILE");
-    app.add_flag("--check", check, "validate the configuration, say what it comes to, and exit");
-    try {
-        app.parse(static_cast<int>(separator - argv), argv);
-    } catch (const CLI::ParseError& fault) {
-        return app.exit(fault) == 0 ? 0 : status_usage;
+    auto arguments = sluice::app::parse_daemon_arguments(argc, argv);
+    if (!arguments) {
+        fmt::print(stderr, "sluiced: {}\n", arguments.error());
+        return status_usage;
     }
-    if (check) return sluice::app::check_main(file, {}, sluice::app::Use::daemon);
+    if (!arguments->answer.empty()) {
+        fmt::print("{}", arguments->answer);
+        return 0;
+    }
+    if (arguments->check) return sluice::app::check_main(arguments->file, {}, sluice::app::Use::daemon);
 
     spdlog::set_default_logger(spdlog::stderr_logger_mt("sluiced"));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
-    auto configuration = sluice::app::load(file, {}, sluice::app::Use::daemon);
+    auto configuration = sluice::app::load(arguments->file, {}, sluice::app::Use::daemon);
     if (!configuration) {
         fmt::print(stderr, "{}\n", configuration.error());
         return status_failed;
     }
-    return serve(std::move(*configuration), std::move(eal_arguments));
+    return serve(std::move(*configuration), std::move(arguments->eal_arguments));
 }
 
 }  // namespace

@@ -10,6 +10,9 @@
 #include "sluice/pipeline/settings.hpp"
 
 namespace sluice::control {
+
+const std::string_view program_version = SLUICE_VERSION;
+
 namespace {
 
 using nlohmann::json;

@@ -4,6 +4,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_version.h>
 
 #include <algorithm>
 #include <chrono>
@@ -211,6 +212,9 @@ Runtime::~Runtime() {
     parts_.reset();
 }
 
+std::string Runtime::dpdk_version() {
+    return rte_version();
+}
 unsigned Runtime::workers() const {
     return parts_->options.workers;
 }

@@ -14,7 +14,7 @@
 namespace sluice::control {
 
 inline constexpr unsigned protocol_version = 1;
-inline constexpr std::string_view program_version = "0.1.0";
+extern const std::string_view program_version;  ///< the project's, from meson.build
 inline constexpr std::string_view default_socket_path = "/run/sluice/sluice.sock";
 /// A longer request is refused and its connection closed.
 inline constexpr std::size_t max_request_bytes = 64 * 1024;

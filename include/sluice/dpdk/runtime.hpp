@@ -32,6 +32,8 @@ class Runtime {
     /// the error is a sentence that says what to do.
     [[nodiscard]] static Result<std::unique_ptr<Runtime>> start(const Options& options,
                                                                 const TrackerNeeds& needs);
+    /// Of the library that runs, not of the headers: "DPDK 22.11.7". Needs no start.
+    [[nodiscard]] static std::string dpdk_version();
     /// Stops what runs, then gives everything back.
     ~Runtime();
     Runtime(const Runtime&) = delete;
