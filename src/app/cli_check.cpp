@@ -9,6 +9,7 @@
 
 #include "app/cli_commands.hpp"
 #include "app/configuration.hpp"
+#include "app/output.hpp"
 
 namespace sluice::app {
 namespace {
@@ -40,7 +41,7 @@ int check_command(int argc, char** argv) {
                 use = Use::replay;
                 break;
             case 'h':
-                fmt::print("{}", usage_text);
+                print(usage_text);
                 return 0;
             case ':':
                 complain(fmt::format("option `{}' requires an argument", argv[optind - 1]));

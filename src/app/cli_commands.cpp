@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "app/output.hpp"
 #include "sluice/base/reason.hpp"
 #include "sluice/control/client.hpp"
 
@@ -15,10 +15,6 @@ using control::End;
 using nlohmann::json;
 
 constexpr int done = 0, refused = 1;
-
-void print(std::string_view text) {
-    (void)std::fwrite(text.data(), 1, text.size(), stdout);
-}
 
 std::uint64_t number(const json& row, const char* key) {
     const auto found = row.find(key);
@@ -115,18 +111,19 @@ int ask_the_daemon(const Arguments& arguments) {
     }
     const auto end =
         (*client)->ask(arguments.query, [&](std::string_view row) { print_row(arguments, row); });
+    // Before the closing sentence, which says that the rows have been shown.
+    const bool shown = output_written("sluice");
     if (!end || !end->ok) {
-        (void)std::fflush(stdout);
         complain("Operation failed: " + (end ? end->error : end.error()));
         return refused;
     }
-    return conclude(arguments, *end);
+    return shown ? conclude(arguments, *end) : refused;
 }
 
 }  // namespace
 
 void complain(std::string_view sentence) {
-    fmt::print(stderr, "sluice v{}: {}\n", control::program_version, sentence);
+    print_error(fmt::format("sluice v{}: {}\n", control::program_version, sentence));
 }
 
 int run_command(const Arguments& arguments) {
@@ -139,10 +136,6 @@ int run_command(const Arguments& arguments) {
         print_reasons(arguments.json);
     else
         status = ask_the_daemon(arguments);
-    if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
-        complain("standard output cannot be written");
-        return refused;
-    }
     return status;
 }
 

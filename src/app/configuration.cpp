@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <iostream>
 
 #include "app/configuration_keys.hpp"
 #include "app/configuration_reader.hpp"
 #include "app/ether_types.hpp"
+#include "app/output.hpp"
 
 namespace sluice::app {
 namespace {
@@ -213,10 +213,10 @@ std::string describe(const Configuration& c) {
 int check_main(const std::string& path, std::span<const std::string> overrides, Use use) {
     const auto configuration = load(path, overrides, use);
     if (!configuration) {
-        std::cerr << configuration.error() << '\n';
+        print_error(configuration.error() + '\n');
         return 1;
     }
-    std::cout << describe(*configuration) << '\n';
+    print(describe(*configuration) + '\n');
     return 0;
 }
 

@@ -15,6 +15,7 @@
 #include "app/explain_render.hpp"
 #include "app/explain_svg.hpp"
 #include "app/explain_words.hpp"
+#include "app/output.hpp"
 #include "app/replay_input.hpp"
 #include "app/replay_printer.hpp"
 #include "sluice/base/words.hpp"
@@ -25,7 +26,7 @@ namespace {
 constexpr int done = 0, failed = 1, wrong_usage = 2;
 
 void say(const std::string& sentence) {
-    fmt::print(stderr, "sluice explain: {}\n", sentence);
+    print_error(fmt::format("sluice explain: {}\n", sentence));
 }
 
 bool locale_is_utf8() {
@@ -88,7 +89,7 @@ Result<std::uint64_t> flow_of_packet(const ExplainOptions& options, const Config
     if (!finder.found())
         return Error{fmt::format("there is no packet {}: {} were read", *options.packet, finder.packets())};
     if (finder.flow() == 0) {
-        fmt::print("{}", finder.line());
+        print(finder.line());
         return Error{fmt::format("packet {} belongs to no flow", *options.packet)};
     }
     return finder.flow();
@@ -137,7 +138,7 @@ void summarise(const StoryCollector& collector) {
                 separator = ", ";
             }
     }
-    fmt::print(stderr, "{}\n", out);
+    print_error(out + "\n");
 }
 
 int run(ExplainOptions& options) {
@@ -170,6 +171,7 @@ int run(ExplainOptions& options) {
     if (!options.svg.empty()) check(write_svg(options.svg, collector));
     if (collector.stories().empty()) faults.emplace_back("no flow matches");
     for (const std::string& fault : faults) say(fault);
+    if (output.reader_left()) return failed;
     summarise(collector);
     return faults.empty() ? done : failed;
 }
@@ -180,11 +182,11 @@ int explain_main(int argc, char** argv) {
     auto options = parse_explain_options(argc, argv);
     if (!options) {
         say(options.error());
-        fmt::print(stderr, "try 'sluice explain --help'\n");
+        print_error("try 'sluice explain --help'\n");
         return wrong_usage;
     }
     if (options->help) {
-        fmt::print("{}", explain_usage());
+        print(explain_usage());
         return done;
     }
     return run(*options);

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/output.hpp"
 #include "app/replay_input.hpp"
 #include "app/replay_options.hpp"
 #include "app/replay_printer.hpp"
@@ -23,7 +24,7 @@ namespace {
 constexpr int done = 0, failed = 1, wrong_usage = 2;
 
 void say(const std::string& sentence) {
-    fmt::print(stderr, "sluice replay: {}\n", sentence);
+    print_error(fmt::format("sluice replay: {}\n", sentence));
 }
 
 bool same_file(const std::string& a, const std::string& b) {
@@ -129,10 +130,11 @@ int run(const ReplayOptions& options) {
     if (writer) check(writer->close());
     check(output.flush());
     for (const std::string& fault : faults) say(fault);
-    if (options.flows)
-        fmt::print(stderr, "sluice v{}: {} flow entries have been shown.\n", control::program_version,
-                   flows.size());
-    fmt::print(stderr, "{}", summary_of(printer.totals(), engine.flows_created()));
+    if (output.reader_left()) return failed;
+    if (options.flows && !output.failed())
+        print_error(fmt::format("sluice v{}: {} flow entries have been shown.\n", control::program_version,
+                                flows.size()));
+    print_error(summary_of(printer.totals(), engine.flows_created()));
     return faults.empty() ? done : failed;
 }
 
@@ -142,11 +144,11 @@ int replay_main(int argc, char** argv) {
     const auto options = parse_replay_options(argc, argv);
     if (!options) {
         say(options.error());
-        fmt::print(stderr, "try 'sluice replay --help'\n");
+        print_error("try 'sluice replay --help'\n");
         return wrong_usage;
     }
     if (options->help) {
-        fmt::print("{}", replay_usage);
+        print(replay_usage);
         return done;
     }
     return run(*options);

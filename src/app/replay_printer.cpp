@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include <fmt/format.h>
 #include <unistd.h>
+
+#include "app/output.hpp"
 
 namespace sluice::app {
 
@@ -29,7 +30,7 @@ void DescriptorSink::drain() {
 
 Status DescriptorSink::flush() {
     drain();
-    if (failure_ != 0) return Error{fmt::format("cannot write the output: {}", std::strerror(failure_))};
+    if (failure_ != 0 && !reader_left()) return Error{output_fault(failure_)};
     return success();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,9 +22,11 @@ class DescriptorSink : public LineSink {
     /// `every_line`: hand over each line at once, for somebody who watches.
     DescriptorSink(int descriptor, bool every_line) : descriptor_(descriptor), every_line_(every_line) {}
     void write(std::string_view text) override;
-    /// Writes what is buffered; the error names the first failure of all.
+    /// Writes what is buffered; the error names the first failure of all. That the reader left is none.
     [[nodiscard]] Status flush();
     [[nodiscard]] bool failed() const { return failure_ != 0; }
+    /// The descriptor is a pipe that nobody reads any more.
+    [[nodiscard]] bool reader_left() const { return failure_ == EPIPE; }
 
   private:
     void drain();

@@ -1,7 +1,4 @@
 // The command `sluice`: words with arguments of their own first, all else as conntrack's users type it.
-#include <fmt/format.h>
-
-#include <cstdio>
 #include <cstdlib>
 #include <string_view>
 
@@ -9,6 +6,7 @@
 #include "app/cli_check.hpp"
 #include "app/cli_commands.hpp"
 #include "app/explain.hpp"
+#include "app/output.hpp"
 #include "app/replay.hpp"
 
 namespace {
@@ -24,9 +22,7 @@ constexpr Subcommand subcommands[] = {
     {"replay", sluice::app::replay_main},
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int obey(int argc, char** argv) {
     if (argc > 1)
         for (const auto& subcommand : subcommands)
             if (subcommand.word == argv[1]) return subcommand.main(argc - 1, argv + 1);
@@ -34,8 +30,15 @@ int main(int argc, char** argv) {
     const auto arguments = sluice::app::parse_arguments(argc, argv, std::getenv("SLUICE_SOCKET"));
     if (!arguments) {
         sluice::app::complain(arguments.error());
-        fmt::print(stderr, "Try `sluice -h' or 'sluice --help' for more information.\n");
+        sluice::app::print_error("Try `sluice -h' or 'sluice --help' for more information.\n");
         return 2;
     }
     return sluice::app::run_command(*arguments);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const int status = obey(argc, argv);
+    return sluice::app::output_written("sluice") ? status : 1;
 }

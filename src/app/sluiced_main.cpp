@@ -11,6 +11,7 @@
 #include "app/configuration.hpp"
 #include "app/daemon.hpp"
 #include "app/daemon_arguments.hpp"
+#include "app/output.hpp"
 #include "app/service_manager.hpp"
 #include "app/signals.hpp"
 
@@ -23,7 +24,7 @@ int serve(sluice::app::Configuration configuration, std::vector<std::string> eal
     sluice::app::hold_signals_back();
     auto daemon = sluice::app::Daemon::start(std::move(configuration), std::move(eal_arguments));
     if (!daemon) {
-        fmt::print(stderr, "sluiced: {}\n", daemon.error());
+        sluice::app::print_error(fmt::format("sluiced: {}\n", daemon.error()));
         return status_failed;
     }
     fmt::print("sluiced: {}\n", (*daemon)->ready_line());
@@ -32,23 +33,29 @@ int serve(sluice::app::Configuration configuration, std::vector<std::string> eal
     return (*daemon)->run() ? 0 : status_failed;
 }
 
+/// What was asked for is on standard output, or else it was not done.
+int printed(int status) {
+    return sluice::app::output_written("sluiced") ? status : status_failed;
+}
+
 int obey(int argc, char** argv) {
     auto arguments = sluice::app::parse_daemon_arguments(argc, argv);
     if (!arguments) {
-        fmt::print(stderr, "sluiced: {}\n", arguments.error());
+        sluice::app::print_error(fmt::format("sluiced: {}\n", arguments.error()));
         return status_usage;
     }
     if (!arguments->answer.empty()) {
-        fmt::print("{}", arguments->answer);
-        return 0;
+        sluice::app::print(arguments->answer);
+        return printed(0);
     }
-    if (arguments->check) return sluice::app::check_main(arguments->file, {}, sluice::app::Use::daemon);
+    if (arguments->check)
+        return printed(sluice::app::check_main(arguments->file, {}, sluice::app::Use::daemon));
 
     spdlog::set_default_logger(spdlog::stderr_logger_mt("sluiced"));
     spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%e %l %v");
     auto configuration = sluice::app::load(arguments->file, {}, sluice::app::Use::daemon);
     if (!configuration) {
-        fmt::print(stderr, "{}\n", configuration.error());
+        sluice::app::print_error(configuration.error() + "\n");
         return status_failed;
     }
     return serve(std::move(*configuration), std::move(arguments->eal_arguments));

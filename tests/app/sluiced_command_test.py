@@ -4,6 +4,7 @@
 usage: sluiced_command_test.py SLUICED VERSION
 """
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -76,6 +77,26 @@ class Sluiced(unittest.TestCase):
         done = self.run_sluiced("--config", self.config, "--check")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertTrue(done.stdout.startswith(f"{self.config}: ok, "), done.stdout)
+
+    def test_output_that_finds_the_disk_full_is_missed(self):
+        for arguments in (["--help"], ["--version"], ["--config", self.config, "--check"]):
+            with open("/dev/full", "w", encoding="utf-8") as full:
+                done = self.run_sluiced(*arguments, stdout=full)
+            self.assertEqual((done.returncode, done.stderr),
+                             (1, "sluiced: cannot write the output: No space left on device\n"))
+
+    def test_output_whose_reader_has_seen_enough_is_nothing_to_complain_of(self):
+        for signal_as_usual in (True, False):
+            reader, writer = os.pipe()
+            os.close(reader)
+            with open(writer, "w", encoding="utf-8") as pipe:
+                done = self.run_sluiced("--help", stdout=pipe, restore_signals=signal_as_usual)
+            self.assertEqual(done.stderr, "")
+
+    def test_refusals_that_nobody_can_read_change_no_status(self):
+        with open("/dev/full", "w", encoding="utf-8") as full:
+            self.assertEqual(self.run_sluiced("--bogus", stderr=full).returncode, 2)
+            self.assertEqual(self.run_sluiced("--config", "/nonexistent", stderr=full).returncode, 1)
 
 
 if __name__ == "__main__":
