@@ -81,13 +81,30 @@ bool ListeningSocket::make_folder() {
     return chmod(name.c_str(), mode) == 0;  // whatever the umask is
 }
 
+/// Where the folder leads when it is a symbolic link to nowhere, which looks like a missing folder but cannot be
+/// made; empty: it is none.
+std::string ListeningSocket::dangling_target() const {
+    const std::string name = folder();
+    struct stat there {};
+    if (stat(name.c_str(), &there) == 0 || errno != ENOENT) return "";
+    std::array<char, 4096> target;
+    const ssize_t length = readlink(name.c_str(), target.data(), target.size());
+    return length > 0 ? std::string(target.data(), static_cast<std::size_t>(length)) : "";
+}
+
 /// Without the lock, a daemon that starts between another's bind and listen would take its socket for a stale
 /// one.
 Status ListeningSocket::lock() {
     const std::string path = path_ + ".lock";
     for (int attempt = 0; attempt < 10; ++attempt) {
         const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (file < 0 && errno == ENOENT && make_folder()) continue;
+        if (file < 0 && errno == ENOENT) {
+            if (const std::string target = dangling_target(); !target.empty())
+                return Error{"control socket " + path_ + ": its directory " + folder() +
+                             " is a symbolic link to " + target +
+                             ", where nothing is; make that directory, or remove the link"};
+            if (make_folder()) continue;
+        }
         if (file < 0)
             return Error{"cannot make " + path + because() +
                          "; the directory of the control socket must be writable, or the one above it exist "

@@ -26,6 +26,7 @@ class ListeningSocket {
     explicit ListeningSocket(std::string path) : path_(std::move(path)) {}
     [[nodiscard]] std::string folder() const;
     bool make_folder();
+    [[nodiscard]] std::string dangling_target() const;
     Status lock();
     Status clear_path();
     Status bind_and_listen(std::uint32_t mode, const std::string& group);

@@ -155,6 +155,18 @@ TEST_F(SocketPath, BelowADirectoryThatIsNotThereIsRefused) {
     EXPECT_EQ(mode_of(directory.file("nowhere")), 0U);
 }
 
+TEST_F(SocketPath, InADirectoryThatIsALinkToNowhereIsRefusedAndTheLinkIsNamed) {
+    const std::string folder = directory.file("link"), nowhere = directory.file("nowhere");
+    std::filesystem::create_symlink(nowhere, folder);
+    EXPECT_EQ(refusal(folder + "/socket"), "control socket " + folder + "/socket: its directory " + folder +
+                                               " is a symbolic link to " + nowhere +
+                                               ", where nothing is; make that directory, or remove the link");
+    EXPECT_TRUE(std::filesystem::is_symlink(folder));
+    EXPECT_EQ(mode_of(nowhere), 0U);
+    std::filesystem::create_directory(nowhere);
+    EXPECT_EQ(refusal(folder + "/socket"), "") << "a link to a directory is as good as one";
+}
+
 TEST_F(SocketPath, TooLongIsRefused) {
     EXPECT_NE(refusal(directory.file(std::string(100, 'a'))).find("107 bytes"), std::string::npos);
     EXPECT_NE(refusal("").find("no path"), std::string::npos);
