@@ -49,7 +49,7 @@ struct Configuration {
     std::vector<std::string> given;  ///< names of the keys that were given, by the file or by an override
     Profile profile = Profile::appliance;
     TrackerTotals totals;
-    std::vector<std::uint16_t> passed_ether_types;   ///< host order; 0: any LLC frame
+    std::vector<std::uint16_t> passed_ether_types;   ///< host order; 0: LLC
     std::vector<std::uint16_t> dropped_ether_types;  ///< the same
     ControlSocket control;
     dpdk::Options dpdk;

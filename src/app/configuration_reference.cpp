@@ -139,7 +139,10 @@ std::string reference_markdown() {
         names += names.empty() ? "" : ", ";
         names += code(type.name);
         if (type.number == llc_frames) {
-            names += " (every LLC frame, hence spanning tree)";
+            names +=
+                " (LLC frames, hence spanning tree; but behind LLC/SNAP of organisation 0 the EtherType "
+                "there "
+                "counts)";
         } else {
             constexpr std::string_view digits = "0123456789abcdef";
             names += " (0x";

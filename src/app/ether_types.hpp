@@ -14,7 +14,8 @@ struct EtherTypeName {
     std::uint16_t number;
 };
 
-/// Stands for every frame whose EtherType field is a length (below 0x0600): LLC, hence spanning tree.
+/// Stands for frames whose EtherType field is a length (below 0x0600): LLC, hence spanning tree. LLC/SNAP
+/// with an EtherType behind it goes by that.
 inline constexpr std::uint16_t llc_frames = 0;
 
 inline constexpr std::array ether_type_names{

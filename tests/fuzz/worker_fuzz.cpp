@@ -1,7 +1,7 @@
 // One or two whole workers over memory, fed with bursts that a byte string describes: segments of real
-// conversations with numbers near what is known, datagrams, fragments in any order, tags, ICMP errors about
-// them, frames with bytes changed, packets in several segments, clock jumps, requests through the mailbox,
-// new settings. After every burst
+// conversations with numbers near what is known, datagrams, fragments in any order, tags, LLC/SNAP, ICMP
+// errors about them, frames with bytes changed, packets in several segments, clock jumps, requests through
+// the mailbox, new settings. After every burst
 //   - each packet given is passed, dropped, handed over or held, exactly once;
 //   - the counters add up, and every drop has one reason;
 //   - each decision and each flow, to the bit and the tick, is that of a plain tracker (plain_tracker.hpp);
@@ -321,9 +321,12 @@ class World {
         give(frame, 0);
     }
 
-    /// As it is, with a byte changed, or in fragments.
-    void emit(const PacketBuilder& builder, std::uint8_t how, bool remember = true) {
-        if (remember) last_ = builder;
+    /// As it is, with a byte changed, or in fragments; any of these with LLC/SNAP in front of IP, too.
+    void emit(const PacketBuilder& plain, std::uint8_t how, bool remember = true) {
+        if (remember) last_ = plain;
+        PacketBuilder builder = plain;
+        const bool changed_or_cut = (how & 7U) >= 1 && (how & 7U) <= 3;
+        if ((how & 7U) == 4 || (changed_or_cut && (how & 128U) != 0)) builder.snap();
         switch (how & 7U) {
             case 1:
             case 2: {  // a byte is changed; and everything fits again

@@ -42,7 +42,7 @@ struct Settings {
     /// Frames that are not IP: the default, and the exceptions to it.
     bool pass_other_ether_types = false;
     struct EtherTypePolicy {
-        std::uint16_t ether_type;  ///< host order; below 0x600: any LLC frame
+        std::uint16_t ether_type;  ///< host order; below 0x600: LLC, unless SNAP names an EtherType
         bool pass;
     };
     std::size_t ether_type_count = 0;
