@@ -107,6 +107,11 @@ std::string receiving_switches(const Offloads& offloads) {
            (offloads.large_receive ? " lro off" : "");
 }
 
+bool has_flags(const std::string& interface, int wanted) {
+    Inquiry inquiry(interface);
+    return inquiry.ask(SIOCGIFFLAGS) && (inquiry.request().ifr_flags & wanted) == wanted;
+}
+
 }  // namespace
 
 unsigned index_of(const std::string& name) {
@@ -145,11 +150,12 @@ bool set_mtu(const std::string& name, std::uint16_t mtu) {
     return inquiry.ask(SIOCSIFMTU);
 }
 
+bool is_up(const std::string& name) {
+    return has_flags(name, IFF_UP);
+}
+
 bool has_link(const std::string& name) {
-    Inquiry inquiry(name);
-    if (!inquiry.ask(SIOCGIFFLAGS)) return false;
-    constexpr int wanted = IFF_UP | IFF_RUNNING;
-    return (inquiry.request().ifr_flags & wanted) == wanted;
+    return has_flags(name, IFF_UP | IFF_RUNNING);
 }
 
 bool set_up(const std::string& name, bool up) {

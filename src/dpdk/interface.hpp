@@ -34,6 +34,8 @@ struct Offloads {
 [[nodiscard]] std::uint16_t mtu_of(const std::string& name);
 [[nodiscard]] bool set_mtu(const std::string& name, std::uint16_t mtu);
 
+/// Administratively up, with carrier or without.
+[[nodiscard]] bool is_up(const std::string& name);
 /// Up and with carrier.
 [[nodiscard]] bool has_link(const std::string& name);
 /// Administratively up or down; false when the kernel refused.

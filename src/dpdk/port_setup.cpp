@@ -134,6 +134,7 @@ Status bring_up(Port& port, const Options& options) {
         if (options.mtu != 0 && !set_mtu(port.interface, options.mtu)) {
             return failed(port, "the interface refuses MTU " + std::to_string(options.mtu), errno);
         }
+        port.brought_up = !is_up(port.interface);
         if (!set_up(port.interface, true)) return failed(port, "the interface cannot be brought up", errno);
     } else if (options.mtu != 0) {
         const int fault = rte_eth_dev_set_mtu(port.id, options.mtu);

@@ -77,6 +77,7 @@ struct Runtime::Parts {
     void gather_warnings();
     void warn_of_unequal_mtus();
     void wait_for_links() const;
+    void note_links();
     [[nodiscard]] bool all_quiet() const;
 };
 
@@ -172,6 +173,16 @@ void Runtime::Parts::wait_for_links() const {
     }
 }
 
+/// Says what the links are like at start; from then on look_after_links() says what changes.
+void Runtime::Parts::note_links() {
+    for (std::size_t i = 0; i < ports.all().size(); ++i) {
+        const Port& port = ports.all()[i];
+        const bool up = ports.link(i);
+        fabric->port(i).link_up.store(up, std::memory_order_relaxed);
+        if (!up) warnings.push_back(port.given + ": no link");
+    }
+}
+
 Result<std::unique_ptr<Runtime>> Runtime::start(const Options& options, const TrackerNeeds& needs) {
     auto checked = preflight(options, needs, Machine());
     if (!checked) return Error{checked.error()};
@@ -200,8 +211,10 @@ Result<std::unique_ptr<Runtime>> Runtime::start(const Options& options, const Tr
     parts->stopped = false;
     if (!asks_for_log(options.eal_arguments)) parts->eal->quiet();
     parts->wait_for_links();
+    parts->note_links();
     std::unique_ptr<Runtime> runtime(new Runtime(std::move(parts)));
-    runtime->look_after_links();
+    for (std::string& line : runtime->look_after_links())
+        runtime->parts_->warnings.push_back(std::move(line));
     return runtime;
 }
 
@@ -247,6 +260,9 @@ std::vector<std::string> Runtime::description() const {
     std::vector<std::string> out;
     for (std::size_t i = 0; i < parts_->ports.all().size(); ++i) {
         out.push_back(describe_port(parts_->ports, i, fabric()));
+        // As an earlier daemon leaves it (ports.on_stop).
+        const Port& port = parts_->ports.all()[i];
+        if (port.brought_up) out.push_back(port.given + ": was down, brought up");
     }
     out.push_back(describe_spreading(parts_->ports.spreading(), workers()));
     return out;

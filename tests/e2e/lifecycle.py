@@ -200,6 +200,37 @@ def missing_interface(context):
         expect(not os.path.exists(middle.socket_path), "no socket is left behind")
 
 
+@alone("a start says which links it brought up, which are missing and which it took down")
+def links_at_start(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig)
+
+        def says(*sentences):
+            for sentence in sentences:
+                line = f" {context.options.device}:{sentence}\n"
+                wait_until(lambda: line in middle.program.log(), f"the log says {sentence!r}", 10)
+                expect(middle.program.log().count(line) == 1, f"the log says {sentence!r} once")
+
+        rig.start_middle(middle)
+        wait_until(lambda: re.search("find their worker|has every flow", middle.program.log()), "ports are described")
+        for words in ("was down", "no link", "taken down"):
+            expect(words not in middle.program.log(), f"links that were up are not said to be {words!r}")
+        middle.stop()  # takes both links down
+
+        middle.start()
+        says("left: was down, brought up", "right: was down, brought up")
+        expect("no link" not in middle.program.log(), "links that are there are not said to be missing")
+        expect(answers_ping(rig), "traffic flows")
+        middle.stop()
+
+        rig.client.run("ip", "link", "set", "eth0", "down")
+        middle.start()
+        says("left: was down, brought up", "left: no link", "right: link taken down, the other side's is lost")
+        rig.client.run("ip", "link", "set", "eth0", "up")
+        says("left: link up", "right: link brought back, the other side's is up again")
+        wait_until(lambda: answers_ping(rig), "traffic flows once the link is there", 20)
+
+
 @alone("too few huge pages are named, with what to do")
 def too_few_huge_pages(context):
     with open("/proc/sys/vm/nr_hugepages") as file:

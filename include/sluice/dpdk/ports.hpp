@@ -41,6 +41,7 @@ struct Port {
     bool created = false;        ///< by us: removed at the end
     bool started = false;
     bool promiscuous = false;
+    bool brought_up = false;       ///< by us, at start: `interface` was down
     std::string warning;           ///< what works, but not as wanted; empty: nothing
     bool takes_link_down = false;  ///< can be told to take its link down
 };

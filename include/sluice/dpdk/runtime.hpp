@@ -44,9 +44,10 @@ class Runtime {
     [[nodiscard]] pipeline::Steering steering(unsigned worker) const;
     [[nodiscard]] const Clock& clock() const;
 
-    /// A line for each port with what was chosen, and one on how flows find their worker.
+    /// A line for each port with what was chosen, one for each that had been down, and one on how flows find
+    /// their worker.
     [[nodiscard]] std::vector<std::string> description() const;
-    /// What will work, but perhaps not as wanted.
+    /// What will work, but perhaps not as wanted, links that are missing or taken down at start among it.
     [[nodiscard]] const std::vector<std::string>& warnings() const;
     /// "eth1,eth2": for the ready line.
     [[nodiscard]] std::string port_names() const;
