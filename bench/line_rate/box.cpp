@@ -85,7 +85,8 @@ Status Box::make_fabric() {
     plan.cycles_per_second = rte_get_tsc_hz();
     plan.pool = plan_.pool;
     for (const dpdk::Port& port : inner_->all()) {
-        plan.ports.push_back({port.id, port.rx_queues, port.tx_queues, port.many_segments});
+        plan.ports.push_back(
+            {port.id, port.rx_queues, port.tx_queues, port.many_segments, port.longest_frame});
         dpdk::MbufIo::set_port_pair(port.id, 0);
     }
     auto built = dpdk::Fabric::build(plan);

@@ -48,6 +48,7 @@ Result<std::unique_ptr<Fabric>> Fabric::build(const FabricPlan& plan) {
         auto state = std::make_unique<PortState>();
         state->port_id = port.port_id;
         state->many_segments = port.many_segments;
+        state->longest_frame = port.longest_frame;
         fabric->ports_.push_back(std::move(state));
     }
     for (unsigned worker = 0; worker < plan.workers; ++worker) {

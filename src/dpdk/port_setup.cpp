@@ -28,6 +28,15 @@ bool queues_are_fixed(const Port& port) {
     return false;
 }
 
+/// Their MTU is a number that nobody holds to: a file takes any frame, and so does the memory of another
+/// process.
+bool takes_any_length(const Port& port) {
+    for (const char* driver : {"net_ring", "net_memif", "net_pcap", "net_null"}) {
+        if (port.driver == driver) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 Status learn(Port& port) {
@@ -155,6 +164,8 @@ Status bring_up(Port& port, const Options& options) {
     } else {
         port.mtu = mtu_of(port.interface);
     }
+    if (port.mtu != 0 && !takes_any_length(port))
+        port.longest_frame = std::uint32_t{port.mtu} + RTE_ETHER_HDR_LEN;
     // Tells whether the device can: setting it up again changes nothing.
     port.takes_link_down = !port.interface.empty() || rte_eth_dev_set_link_up(port.id) == 0;
     return success();

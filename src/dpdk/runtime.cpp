@@ -131,7 +131,8 @@ Status Runtime::Parts::build_fabric(int node) {
     plan.socket = node;
     for (std::size_t i = 0; i < ports.all().size(); ++i) {
         const Port& port = ports.all()[i];
-        plan.ports.push_back({port.id, port.rx_queues, port.tx_queues, port.many_segments});
+        plan.ports.push_back(
+            {port.id, port.rx_queues, port.tx_queues, port.many_segments, port.longest_frame});
         MbufIo::set_port_pair(port.id, static_cast<std::uint8_t>(i / 2));
     }
     auto built = Fabric::build(plan);

@@ -3,9 +3,11 @@
 #include <rte_ether.h>
 #include <rte_pause.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
+#include "sluice/packet/plain.hpp"
 #include "sluice/pipeline/burst.hpp"
 
 namespace sluice::dpdk {
@@ -17,18 +19,67 @@ void drop(std::span<rte_mbuf*> packets, Reason reason, Losses& losses) {
     losses.add(reason, packets.size());
 }
 
-/// Keeps the packets that could be brought into one segment, in order. Returns how many.
-std::size_t join_segments(std::span<rte_mbuf*> packets, rte_mempool* pool, Losses& losses) {
-    std::size_t kept = 0;
-    for (rte_mbuf* packet : packets) {
-        if (packet->nb_segs > 1) packet = in_one_segment(packet, pool);
-        if (packet == nullptr) {
-            losses.add(Reason::no_buffer);
-            continue;
-        }
-        packets[kept++] = packet;
+/// Packets on their way to a port.
+struct Outgoing {
+    std::span<rte_mbuf*> packets;
+    std::uint64_t bytes = 0;    ///< of all of them
+    std::uint32_t longest = 0;  ///< bytes of one
+};
+
+Outgoing measured(std::span<rte_mbuf*> packets) {
+    Outgoing out{.packets = packets};
+    for (const rte_mbuf* packet : packets) {
+        out.bytes += packet->pkt_len;
+        out.longest = std::max(out.longest, packet->pkt_len);
     }
-    return kept;
+    return out;
+}
+
+/// Bytes of the VLAN tags in front of what the MTU counts.
+std::uint32_t bytes_of_tags(const rte_mbuf* frame) {
+    constexpr std::uint32_t most = 2 * sizeof(rte_vlan_hdr);  // the tracker lets no more pass
+    std::uint32_t bytes = 0;
+    std::uint32_t at = 2 * RTE_ETHER_ADDR_LEN;
+    while (bytes < most && at + sizeof(std::uint16_t) <= frame->data_len) {
+        const auto* type = rte_pktmbuf_mtod_offset(frame, const std::uint8_t*, at);
+        if (!packet::is_vlan_tag(static_cast<std::uint16_t>(type[0] << 8 | type[1]))) break;
+        bytes += static_cast<std::uint32_t>(sizeof(rte_vlan_hdr));
+        at += static_cast<std::uint32_t>(sizeof(rte_vlan_hdr));
+    }
+    return bytes;
+}
+
+/// Drops what is too long for the port: a device may refuse such a packet together with all behind it
+/// (net_tap), or lose it without a count (af_packet).
+Outgoing without_too_long(const Outgoing& all, std::uint32_t longest_frame, Losses& losses) {
+    std::size_t kept = 0;
+    for (rte_mbuf* packet : all.packets) {
+        if (packet->pkt_len > longest_frame && packet->pkt_len - bytes_of_tags(packet) > longest_frame) {
+            rte_pktmbuf_free(packet);
+            losses.add(Reason::too_long);
+        } else {
+            all.packets[kept++] = packet;
+        }
+    }
+    return measured(all.packets.first(kept));
+}
+
+/// Keeps the packets that could be brought into one segment, in order.
+void join_segments(Outgoing& out, rte_mempool* pool, Losses& losses) {
+    std::size_t kept = 0;
+    for (rte_mbuf* packet : out.packets) {
+        if (packet->nb_segs > 1) {
+            const std::uint32_t length = packet->pkt_len;
+            packet = in_one_segment(packet, pool);
+            if (packet == nullptr) {
+                losses.add(Reason::no_buffer);
+                out.bytes -= length;
+                continue;
+            }
+        }
+        out.packets[kept++] = packet;
+    }
+    out.packets = out.packets.first(kept);
 }
 
 /// A burst from each of `rings`, sent. Returns packets taken; `dry` tells whether all rings are empty now.
@@ -112,26 +163,25 @@ unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf
         drop(packets, Reason::link_down, sender.losses);
         return 0;
     }
-    if (!port.many_segments)
-        packets = packets.first(join_segments(packets, sender.links.pool, sender.losses));
-
     // Lengths first: once sent, a packet belongs to the driver.
-    std::uint64_t bytes = 0;
-    for (const rte_mbuf* packet : packets) bytes += packet->pkt_len;
+    Outgoing out = measured(packets);
+    if (out.longest > port.longest_frame) [[unlikely]]
+        out = without_too_long(out, port.longest_frame, sender.losses);
+    if (!port.many_segments) join_segments(out, sender.links.pool, sender.losses);
 
-    const auto wanted = static_cast<std::uint16_t>(packets.size());
+    const auto wanted = static_cast<std::uint16_t>(out.packets.size());
     std::uint16_t sent = 0;
     for (unsigned attempt = 0; attempt < transmit_attempts && sent < wanted; ++attempt) {
         if (attempt != 0) rte_pause();
         sent = static_cast<std::uint16_t>(sent + rte_eth_tx_burst(port.port_id, queue.queue_id,
-                                                                  packets.data() + sent,
+                                                                  out.packets.data() + sent,
                                                                   static_cast<std::uint16_t>(wanted - sent)));
     }
-    const auto unsent = packets.subspan(sent);
-    for (const rte_mbuf* packet : unsent) bytes -= packet->pkt_len;
+    const auto unsent = out.packets.subspan(sent);
+    for (const rte_mbuf* packet : unsent) out.bytes -= packet->pkt_len;
     PortCounters& counted = sender.counters.ports[queue.port];
     counted.tx_packets.add(sent);
-    counted.tx_bytes.add(bytes);
+    counted.tx_bytes.add(out.bytes);
     drop(unsent, Reason::tx_full, sender.losses);
     return sent;
 }

@@ -47,7 +47,8 @@ Rig::Rig(const RigOptions& wanted) : options(wanted), trackers(wanted.workers) {
     const Status started = ports->start(set_up, pool);
     if (!started) throw std::runtime_error(started.error());
     for (const Port& port : ports->all()) {
-        plan.ports.push_back({port.id, port.rx_queues, port.tx_queues, port.many_segments});
+        plan.ports.push_back(
+            {port.id, port.rx_queues, port.tx_queues, port.many_segments, port.longest_frame});
     }
     plan.workers = options.workers;
     plan.control_packets_per_second = options.control_packets_per_second;

@@ -34,6 +34,44 @@ TEST(Transmit, WithoutALinkPacketsAreDroppedAndCounted) {
     EXPECT_EQ(rig.left(0), (Texts{"P-back"}));
 }
 
+TEST(Transmit, WhatIsLongerThanThePortAllowsIsDroppedBeforeTheDeviceAndCounted) {
+    Rig rig;
+    EXPECT_EQ(rig.fabric->port(1).longest_frame, any_length)
+        << "a ring takes any frame, whatever MTU it states";
+    rig.fabric->port(1).longest_frame = 20;
+    const std::string fits = "P" + std::string(19, 'f');
+    rig.arrive(0, fits + "+");
+    rig.arrive(0, fits);
+    rig.arrive(0, fits + std::string(1000, '+'));
+    rig.arrive(0, "P");
+    rig.arrive(1, fits + "-back");
+    rig.turn(1);
+    EXPECT_EQ(rig.left(1), (Texts{fits, "P"}));
+    EXPECT_EQ(rig.left(0), (Texts{fits + "-back"})) << "the other port has a limit of its own";
+    EXPECT_EQ(rig.dropped(Reason::too_long), 2U);
+    EXPECT_EQ(rig.received(), rig.sent() + rig.dropped(Reason::too_long));
+    EXPECT_EQ(rig.fabric->counters(0).ports[1].tx_bytes.read(), fits.size() + 1);
+}
+
+TEST(Transmit, VlanTagsComeOnTopOfWhatThePortAllows) {
+    Rig rig;
+    const std::string macs = "P" + std::string(11, 'm');
+    const std::string outer("\x88\xa8\x00\x01", 4);
+    const std::string inner("\x81\x00\x00\x02", 4);
+    const std::string rest = "\x08" + std::string(1, '\0') + "payload";
+    rig.fabric->port(1).longest_frame = static_cast<std::uint32_t>(macs.size() + rest.size());
+    const Texts fit{macs + rest, macs + inner + rest, macs + outer + inner + rest};
+    for (const std::string& frame : fit) {
+        rig.arrive(0, frame);
+        rig.arrive(0, frame + "+");
+    }
+    rig.arrive(0, macs + outer + inner + inner + rest);  // a third tag is none
+    rig.arrive(0, "P" + outer + std::string(30, '+'));   // where an address stands, there is no tag
+    rig.turn(1);
+    EXPECT_EQ(rig.left(1), fit);
+    EXPECT_EQ(rig.dropped(Reason::too_long), 5U);
+}
+
 TEST(Transmit, OneQueueIsFedByAllWorkersThroughItsOwner) {
     Rig rig({.workers = 2, .tx_queues = 1, .rx_queues = 2});
     // Port 0's queues are polled by workers 0 and 1; port 1's only transmit queue has one owner.

@@ -224,6 +224,29 @@ def null_and_ring(context):
         stop(middle)
 
 
+# ── lengths ──
+
+
+@scenario("a frame longer than the other port's MTU is dropped under a reason of its own, and what follows goes on",
+          rig="own", families=(), needs_sluiced=True)  # fmt: skip
+def unequal_mtus(context):
+    with context.rig() as rig:
+        for end, name in ((rig.client, "eth0"), (rig.between, "left")):
+            end.run("ip", "link", "set", name, "mtu", "1700")
+        rig.start_middle(context.sluiced(rig))
+
+        def answered(size):
+            done = ping(rig.transcript, rig.client, IPV4.server, "-M", "do", "-c", "1", "-W", "0.3", "-s", str(size))
+            return done.returncode == 0
+
+        wait_until(lambda: answered(1500 - 28), "a ping that fills the smaller MTU is answered", 10)
+        expect(not answered(1501 - 28), "a ping of a byte more is not answered")
+        expect(answered(1500 - 28), "the next one is answered again")
+        statistics = rig.middle.statistics()
+        expect(statistics["reason_too-long"] == 1, f"one frame was too long, not {statistics['reason_too-long']}")
+        expect(statistics["port1_device_tx_errors"] == 0, "the device never saw it")
+
+
 # ── tags ──
 
 S_TAG = 0x88A8

@@ -59,6 +59,7 @@ enum class Outcome : std::uint8_t {
     X(ethertype,          "ethertype",          dropped,   "its EtherType is configured to be dropped")                  \
     X(handover_full,      "handover-full",      dropped,   "the ring to the worker that owns its flow was full")         \
     X(tx_full,            "tx-full",            dropped,   "the port it leaves by could not take it")                    \
+    X(too_long,           "too-long",           dropped,   "it is longer than the MTU of the port it leaves by allows") \
     X(link_down,          "link-down",          dropped,   "the port it leaves by has no link")                          \
     X(no_buffer,          "no-buffer",          dropped,   "no packet buffer was left")
 // clang-format on

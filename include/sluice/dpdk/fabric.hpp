@@ -25,6 +25,7 @@ struct FabricPort {
     std::uint16_t rx_queues = 1;
     std::uint16_t tx_queues = 1;
     bool many_segments = true;
+    std::uint32_t longest_frame = any_length;
 };
 
 struct FabricPlan {

@@ -29,11 +29,16 @@ inline constexpr unsigned max_workers = 64;
     return port ^ 1U;
 }
 
+/// For ports that bound no frame.
+inline constexpr std::uint32_t any_length = 0xFFFFFFFF;
+
 /// What workers need to know of a port while they run. Written by the control thread, read by all.
 struct alignas(64) PortState {
     std::uint16_t port_id = 0;
     bool many_segments = true;  ///< it sends packets of more than one segment
     std::atomic<bool> link_up{true};
+    /// The longest frame without VLAN tags that it is given, in bytes; each tag may come on top.
+    std::uint32_t longest_frame = any_length;
 };
 
 /// What one worker counts of one port. Bytes are frame lengths.
@@ -51,9 +56,9 @@ struct alignas(64) WorkerCounters {
     Counter handed_over, taken_over;  ///< packets given to and had from other workers; fragments each count
 };
 
-/// Packets lost on the way out after the tracker had let them go (tx_full, link_down, handover_full,
-/// no_buffer) or before it saw them (no_buffer). Gathered during a poll; the tracker then counts them, so
-/// that every drop stands under one reason in one place.
+/// Packets lost on the way out after the tracker had let them go (tx_full, too_long, link_down,
+/// handover_full, no_buffer) or before it saw them (no_buffer). Gathered during a poll; the tracker then
+/// counts them, so that every drop stands under one reason in one place.
 class Losses {
   public:
     void add(Reason reason, std::size_t packets = 1) {

@@ -14,6 +14,7 @@
 
 #include "sluice/base/result.hpp"
 #include "sluice/dpdk/link_watch.hpp"
+#include "sluice/dpdk/links.hpp"
 #include "sluice/dpdk/options.hpp"
 #include "sluice/pipeline/steering.hpp"
 
@@ -32,6 +33,8 @@ struct Port {
     std::uint16_t rx_queues = 0, tx_queues = 0;
     std::uint16_t rx_descriptors = 0, tx_descriptors = 0;
     std::uint16_t mtu = 0;
+    /// In bytes, VLAN tags apart: longer frames are not given to it.
+    std::uint32_t longest_frame = any_length;
     int node = -1;                 ///< NUMA node, -1: any
     std::uint64_t checksums = 0;   ///< RTE_ETH_RX_OFFLOAD_*_CKSUM it does
     std::uint64_t rss_fields = 0;  ///< RTE_ETH_RSS_* asked for; 0: no RSS

@@ -32,7 +32,8 @@ struct Sender {
     Losses& losses;
 };
 
-/// Sends what it can and drops the rest by reason (link_down, tx_full, no_buffer). Returns packets sent.
+/// Sends what it can and drops the rest by reason (link_down, too_long, tx_full, no_buffer). Returns packets
+/// sent.
 unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets);
 
 /// Empties the rings that feed `queue`: forwarded packets, then, only once those are gone, paced control

@@ -96,7 +96,7 @@ class Tracker {
     void drop_held(Output<Io>& out);
 
     /// The caller lost packets outside: before they were judged (no_buffer) or after they were let go
-    /// (tx_full, link_down, handover_full). They count as dropped, under one reason like all others.
+    /// (tx_full, too_long, link_down, handover_full). They count as dropped, each under one reason.
     void count_loss(Reason reason, std::uint64_t packets) {
         counters_.dropped.add(packets);
         counters_.reasons[static_cast<std::size_t>(reason)].add(packets);
