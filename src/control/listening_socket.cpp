@@ -81,8 +81,8 @@ bool ListeningSocket::make_folder() {
     return chmod(name.c_str(), mode) == 0;  // whatever the umask is
 }
 
-/// Where the folder leads when it is a symbolic link to nowhere, which looks like a missing folder but cannot be
-/// made; empty: it is none.
+/// Where the folder leads when it is a symbolic link to nowhere, which looks like a missing folder but cannot
+/// be made; empty: it is none.
 std::string ListeningSocket::dangling_target() const {
     const std::string name = folder();
     struct stat there {};
