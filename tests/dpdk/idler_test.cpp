@@ -17,7 +17,7 @@ Idler impatient(std::uint32_t longest_microseconds) {
 
 TEST(Idler, SleepsDoubleUpToTheLongest) {
     Idler idler = impatient(35);
-    for (const std::uint64_t expected : {5, 10, 20, 35, 35})
+    for (const std::uint64_t expected : {5U, 10U, 20U, 35U, 35U})
         EXPECT_EQ(idler.pause_after(true), expected * microsecond);
 }
 
