@@ -107,8 +107,8 @@ class Script {
 [[nodiscard]] std::optional<std::string> play(const Script& script, std::int64_t each_value,
                                               const Variant& variant, Backend& backend);
 
-/// The combinations every script is run at: all pairs of initial sequence numbers under a few option sets, and
-/// all option sets with each initial sequence number on either side.
+/// The combinations every script is run at: all pairs of initial sequence numbers under a few option sets,
+/// and all option sets with each initial sequence number on either side.
 [[nodiscard]] std::vector<Variant> standard_variants(std::uint64_t seed);
 
 }  // namespace sluice::test
