@@ -83,7 +83,8 @@ class Measured(unittest.TestCase):
         self.assertIn("generator and worker share a processor", report["void_because"])
 
     def test_whole_connections_come_and_go(self):
-        report = measure("--profile", "setup", "--flows", 2000, "--table", 65536, seconds=0.1)
+        # Closed ones stay for a second: room for all of a quick machine. In a full table half-open ones have to go.
+        report = measure("--profile", "setup", "--flows", 2000, "--table", 1 << 20, seconds=0.1)
         self.check(report)
         self.assertGreater(report["connections_per_second"], 0)
         self.assertGreater(report["totals"]["flows_inserted"], 2000, "connections begin anew with other ends")
