@@ -22,8 +22,10 @@ namespace sluice::dpdk {
 namespace {
 
 constexpr auto drain_patience = std::chrono::seconds(2);
-/// Links that were just brought up need a moment; "ready" should mean that packets pass.
-constexpr auto link_patience = std::chrono::seconds(1);
+/// Links that were just brought up need a moment; "ready" should mean that packets pass. Linux looks at most
+/// once a second at links that change: one that went down just before and comes back shows it up to a second
+/// late.
+constexpr auto link_patience = std::chrono::seconds(2);
 /// Polls in a row without a packet after which a draining worker counts as quiet.
 constexpr unsigned quiet_polls = 16;
 
@@ -229,6 +231,7 @@ Runtime::~Runtime() {
 std::string Runtime::dpdk_version() {
     return rte_version();
 }
+
 unsigned Runtime::workers() const {
     return parts_->options.workers;
 }
