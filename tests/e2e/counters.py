@@ -52,11 +52,12 @@ def check(rig, before, scenario):
 
 
 def check_tolerated(rig, change, reasons, scenario):
-    """What is in flight when a connection is reset arrives after the close, and is itself answered with a reset that
-    carries the number the receiver had last acknowledged, perhaps before a FIN: how much of either there is depends on
-    timing alone. Only a scenario that says it aborts may have any, and then as much as there is."""
+    """An endpoint that is gone answers whatever still comes with a reset: what was in flight when a connection was
+    aborted, and over a bad wire the acknowledgements of what was sent twice. What is in flight then arrives after the
+    close, and the resets carry the number last acknowledged, perhaps before a FIN: how much of either there is depends
+    on timing alone. Over a perfect wire only a scenario that says it aborts may have any."""
     tolerated = {name: reasons[name] for name in rig.middle.tolerated_reasons() if name in reasons}
-    if scenario.aborts:
+    if scenario.aborts or not rig.perfect:
         for name in ("after-close", "rst-old"):
             tolerated.pop(name, None)
     total, allowed = sum(tolerated.values()), 0 if rig.perfect else change["packets"] // 100
