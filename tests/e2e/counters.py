@@ -5,6 +5,11 @@ import time
 
 from rig.process import expect
 
+# An endpoint that is gone answers whatever still comes with a reset: what was in flight when a connection was aborted,
+# and over a bad wire the acknowledgements of what was sent twice. What is in flight then arrives after the close, and
+# the resets carry the number last acknowledged, perhaps before a FIN: how much of either there is depends on timing alone.
+TIMING_ALONE = ("after-close", "rst-old")
+
 
 def read(rig, seconds=5.0):
     """The daemon's counters once the network is quiet, by name, or None when the middle does not count. On a busy
@@ -52,13 +57,11 @@ def check(rig, before, scenario):
 
 
 def check_tolerated(rig, change, reasons, scenario):
-    """An endpoint that is gone answers whatever still comes with a reset: what was in flight when a connection was
-    aborted, and over a bad wire the acknowledgements of what was sent twice. What is in flight then arrives after the
-    close, and the resets carry the number last acknowledged, perhaps before a FIN: how much of either there is depends
-    on timing alone. Over a perfect wire only a scenario that says it aborts may have any."""
+    """Of what depends on timing alone any amount may come over a bad wire, and over a perfect one where the scenario
+    says that it aborts connections."""
     tolerated = {name: reasons[name] for name in rig.middle.tolerated_reasons() if name in reasons}
     if scenario.aborts or not rig.perfect:
-        for name in ("after-close", "rst-old"):
+        for name in TIMING_ALONE:
             tolerated.pop(name, None)
     total, allowed = sum(tolerated.values()), 0 if rig.perfect else change["packets"] // 100
     expect(total <= allowed, f"{total} of {change['packets']} honest packets were only tolerated: {tolerated}")
