@@ -197,7 +197,8 @@ class Sentence {
     }
 
     void old_syn() {
-        const std::uint32_t newest = newest_syn(direction_);
+        const std::uint32_t newest =
+            dialling() ? detail::newest_syn(pending_, connection_, direction_) : receiver().max_ack - 1;
         out_ << "sequence " << span_.sequence << " of the SYN is " << apart(span_.sequence, newest)
              << " below " << newest << ", that of a newer SYN";
     }
@@ -210,14 +211,6 @@ class Sentence {
              << " have nothing to be held against";
     }
 
-    /// The ISN of the newest SYN of `side`: that in the connection, or a higher one after it (O6c).
-    [[nodiscard]] std::uint32_t newest_syn(Direction side) const {
-        const std::uint32_t own = connection_.side[static_cast<std::size_t>(opposite(side))].max_ack - 1;
-        const bool higher =
-            detail::is_of(pending_.highest_kind, side) && after(pending_.highest.sequence, own);
-        return higher ? pending_.highest.sequence : own;
-    }
-
     void rst_old() {
         if (dialling() && direction_ == Direction::original) {
             out_ << "sequence " << span_.sequence
@@ -227,10 +220,11 @@ class Sentence {
             out_ << "the RST with sequence " << span_.sequence;
             if ((segment_.flags & Flag::ack) != 0)
                 out_ << " acknowledges " << segment_.acknowledgement << ", and "
-                     << newest_syn(Direction::original) + 1 << " would acknowledge the newest SYN of A";
+                     << detail::newest_syn(pending_, connection_, Direction::original) + 1
+                     << " would acknowledge the newest SYN of A";
             else
                 out_ << " acknowledges nothing, and A is waiting for the answer to its SYN "
-                     << newest_syn(Direction::original);
+                     << detail::newest_syn(pending_, connection_, Direction::original);
         } else if (before(span_.sequence, receiver().max_ack)) {
             out_ << "sequence " << span_.sequence << " of the RST is "
                  << apart(span_.sequence, receiver().max_ack) << " below " << receiver().max_ack

@@ -21,6 +21,15 @@ inline constexpr std::uint32_t unknown_window = 65535;
     return kind.valid != 0 && side_of(kind) == side;
 }
 
+/// The ISN of the newest SYN of `side` while it dials: of the one in the connection, or of a higher one after
+/// it (O6c).
+[[nodiscard]] inline std::uint32_t newest_syn(const PendingSyn& pending, const Connection& connection,
+                                              Direction side) {
+    return is_of(pending.highest_kind, side)
+               ? pending.highest.sequence
+               : connection.side[static_cast<std::size_t>(opposite(side))].max_ack - 1;
+}
+
 /// What there is to remember of a SYN or SYN,ACK beside its numbers.
 [[nodiscard]] PendingSyn::Kind kind_of(const Segment& segment, Direction side);
 

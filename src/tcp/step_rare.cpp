@@ -170,13 +170,6 @@ void believe_the_other_synack(Case& c) {
 // Predicates of each class
 // ---------------------------------------------------------------------------------------------------------------
 
-/// The newest SYN of the originator while it dials: the one in the connection, or a higher one after it
-/// (O6c).
-std::uint32_t newest_syn(Case& c, Direction side) {
-    return detail::is_of(c.pending.highest_kind, side) ? c.pending.highest.sequence
-                                                       : c.trial.side[index_of(opposite(side))].max_ack - 1;
-}
-
 unsigned seen_bit(const Case& c) {
     return c.sender_seen() ? static_cast<unsigned>(sender_seen) : 0U;
 }
@@ -185,7 +178,7 @@ unsigned predicates_of_syn(Case& c) {
     unsigned out = seen_bit(c);
     const std::uint32_t sequence = c.span.sequence;
     if (c.dialling()) {
-        const std::uint32_t newest = newest_syn(c, c.direction);
+        const std::uint32_t newest = detail::newest_syn(c.pending, c.trial, c.direction);
         if (sequence == newest) out |= match;
         if (!before(sequence, newest)) out |= ack_not_back;
         return out;
@@ -276,7 +269,8 @@ unsigned predicates_of_rst(Case& c) {
         if (answers_remembered(c)) out |= answers_pending;
         // Dialled again since: a refusal of the SYN in the connection is old news (T8), as is one of any SYN
         // known.
-        if (c.dialling() && newest_syn(c, opposite(c.direction)) + 1 != sender.max_ack)
+        if (c.dialling() &&
+            detail::newest_syn(c.pending, c.trial, opposite(c.direction)) + 1 != sender.max_ack)
             out &= ~static_cast<unsigned>(ack_not_back);
         if (answers_last(c.pending, opposite(c.direction), acknowledgement)) out |= ack_sent;
         // What acknowledged the unknown before (T7) lives in an older connection, and so does its abort; and
@@ -398,8 +392,9 @@ void act(Case& c, Cell cell, PendingSyn& pending) {
             adopt(c, pending);
             break;
         case spec::Action::remember:
-            detail::remember_syn(pending, c.as_syn(), detail::kind_of(c.segment, c.direction),
-                                 c.dialling() && before(c.span.sequence, newest_syn(c, c.direction)));
+            detail::remember_syn(
+                pending, c.as_syn(), detail::kind_of(c.segment, c.direction),
+                c.dialling() && before(c.span.sequence, detail::newest_syn(c.pending, c.trial, c.direction)));
             break;
         case spec::Action::offer:
             c.receiver().max_end = later(c.receiver().max_end, c.span.acknowledgement + c.span.window);

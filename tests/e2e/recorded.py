@@ -167,4 +167,4 @@ def record(context, path):
 
 for family in (IPV4, IPV6):
     scenario(f"real stacks over {family.name} with bad wires on both sides are recorded, and nothing of it is refused",
-             rig="own", families=(), needs_sluiced=True)(lambda context, path=family: record(context, path))  # fmt: skip
+             rig="own", families=(), needs_sluiced=True, device="af_packet")(lambda context, path=family: record(context, path))  # fmt: skip
