@@ -48,10 +48,18 @@ VARIANTS = {
     "keep_bits": ["dropped"],
     "added": ["dropped", "+ 1", "- 1"],
     "done": ["dropped"],
+    "lanes_positive": ["or zero", "negated", "above one"],
+    "lanes_negative": ["or zero", "negated", "below minus one"],
+    "lanes_equal": ["negated", "right side + 1", "right side - 1"],
+    "lanes_select": ["always the first", "always the second", "the other one"],
+    "lanes_larger": ["always the first", "always the second", "the smaller one"],
+    "lanes_smaller": ["always the first", "always the second", "the larger one"],
     "mask": [f"bit {bit} flipped" for bit in range(38)],
 }
 CALLS = {"before": "before", "after": "after", "later": "later", "max": "larger", "min": "smaller",
-         "sequence_distance": "sequence_distance"}
+         "sequence_distance": "sequence_distance",
+         "is_positive": "lanes_positive", "is_negative": "lanes_negative", "is_equal": "lanes_equal",
+         "select": "lanes_select", "larger": "lanes_larger", "smaller": "lanes_smaller"}
 NUMBERS = {"uint32_t", "int32_t"}  # local variables of these types are bounds; of `unsigned`, sets of bits
 ZEROS = {"0", "false", "Reason::none", "Outcome::accepted", "Lifetime::syn_sent"}
 OTHER_SIDE = {"sender": "receiver", "own": "peer", "original": "reply", "scale_original": "scale_reply",

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "sluice/base/lanes.hpp"
 #include "sluice/base/sequence.hpp"
 
 namespace sluice::mutant {
@@ -63,6 +64,7 @@ template <class T>
 T moved(T value, int distance) {
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
         return static_cast<T>(value + static_cast<T>(distance));
+    if constexpr (std::is_same_v<T, Lanes>) return value + static_cast<std::uint32_t>(distance);
     trace.note(Reach::meaningless);
     return value;
 }
@@ -240,6 +242,92 @@ constexpr bool at_least(long first, A a, B b) {
             return instead(right, !(a >= b));
         case 3:
             return instead(right, a >= moved(b, -1));
+        default:
+            return right;
+    }
+}
+
+// base/lanes.hpp: of a word or of lanes.
+template <class W>
+W lanes_positive(long first, const W& word) {
+    const W right = sluice::is_positive(word);
+    switch (variant(first, 3)) {
+        case 0:
+            return instead<W>(right, ~sluice::is_negative(word));
+        case 1:
+            return instead<W>(right, ~right);
+        case 2:
+            return instead<W>(right, sluice::is_positive(word - 1U));
+        default:
+            return right;
+    }
+}
+template <class W>
+W lanes_negative(long first, const W& word) {
+    const W right = sluice::is_negative(word);
+    switch (variant(first, 3)) {
+        case 0:
+            return instead<W>(right, ~sluice::is_positive(word));
+        case 1:
+            return instead<W>(right, ~right);
+        case 2:
+            return instead<W>(right, sluice::is_negative(word + 1U));
+        default:
+            return right;
+    }
+}
+template <class W>
+W lanes_equal(long first, const W& a, const W& b) {
+    const W right = sluice::is_equal(a, b);
+    switch (variant(first, 3)) {
+        case 0:
+            return instead<W>(right, ~right);
+        case 1:
+            return instead<W>(right, sluice::is_equal(a, b + 1U));
+        case 2:
+            return instead<W>(right, sluice::is_equal(a, b - 1U));
+        default:
+            return right;
+    }
+}
+template <class W>
+W lanes_select(long first, const W& mask, const W& a, const W& b) {
+    const W right = sluice::select(mask, a, b);
+    switch (variant(first, 3)) {
+        case 0:
+            return instead<W>(right, a);
+        case 1:
+            return instead<W>(right, b);
+        case 2:
+            return instead<W>(right, sluice::select(mask, b, a));
+        default:
+            return right;
+    }
+}
+template <class W>
+W lanes_larger(long first, const W& a, const W& b) {
+    const W right = sluice::larger(a, b);
+    switch (variant(first, 3)) {
+        case 0:
+            return instead<W>(right, a);
+        case 1:
+            return instead<W>(right, b);
+        case 2:
+            return instead<W>(right, sluice::smaller(a, b));
+        default:
+            return right;
+    }
+}
+template <class W>
+W lanes_smaller(long first, const W& a, const W& b) {
+    const W right = sluice::smaller(a, b);
+    switch (variant(first, 3)) {
+        case 0:
+            return instead<W>(right, a);
+        case 1:
+            return instead<W>(right, b);
+        case 2:
+            return instead<W>(right, sluice::larger(a, b));
         default:
             return right;
     }

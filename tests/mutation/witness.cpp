@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "../tcp/memory.hpp"
+#include "../tcp/step_by_word.hpp"
 #include "sluice/mutation/mutant.hpp"
 #include "sluice/tcp/step.hpp"
 
@@ -44,6 +45,10 @@ struct Memory {
     tcp::PendingSyn pending{};
 
     tcp::Verdict step(Direction direction, const tcp::Segment& segment, const tcp::Settings& settings) {
+        // As the tracker does: what the short way takes, the long one never sees.
+        if (tcp::is_plainly_established(tcp::small_fields(connection)) && tcp::is_plain_ack(segment.flags) &&
+            !segment.has_sack && test::step_by_word(connection, direction, segment, settings))
+            return {.outcome = Outcome::accepted, .refresh = tcp::Refresh::set};
         const tcp::Verdict verdict = tcp::step(connection, pending, direction, segment, settings);
         if (!verdict.reopens) return verdict;
         pending = {};

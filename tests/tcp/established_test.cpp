@@ -9,8 +9,8 @@
 #include <sstream>
 #include <string>
 
-#include "sluice/tcp/established.hpp"
 #include "sluice/tcp/step.hpp"
+#include "step_by_word.hpp"
 
 namespace sluice::test {
 namespace {
@@ -93,28 +93,6 @@ class Cases {
     }
     std::mt19937_64 random_{20'261'127};
 };
-
-/// As the tracker's lanes do it, for one: `connection` changes when the segment is taken.
-bool step_by_word(Connection& connection, Direction direction, const Segment& segment,
-                  const tcp::Settings& settings) {
-    const auto side = [&](Direction which) {
-        const tcp::Side& s = connection.side[static_cast<unsigned>(which)];
-        return tcp::SideOf<std::uint32_t>{s.end, s.max_end, s.max_window, s.max_ack};
-    };
-    auto sender = side(direction), receiver = side(opposite(direction));
-    std::uint32_t fields = tcp::small_fields(connection);
-    const std::uint32_t taken = tcp::step_established<std::uint32_t>(
-        sender, receiver, fields, mask_of(direction == Direction::reply),
-        {segment.sequence, segment.acknowledgement, segment.payload_length, segment.window}, settings);
-    if (taken == 0) return false;
-    const auto put = [&](Direction which, const tcp::SideOf<std::uint32_t>& s) {
-        connection.side[static_cast<unsigned>(which)] = {s.end, s.max_end, s.max_window, s.max_ack};
-    };
-    put(direction, sender);
-    put(opposite(direction), receiver);
-    std::memcpy(reinterpret_cast<std::byte*>(&connection) + tcp::small_fields_at, &fields, sizeof fields);
-    return true;
-}
 
 std::string text_of(const Connection& c) {
     std::ostringstream out;
