@@ -1,6 +1,8 @@
 // What a worker does with the control thread's requests.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "support/packet_builder.hpp"
 #include "support/tracker_box.hpp"
 
@@ -68,6 +70,21 @@ TEST_F(Requests, ARequestForARecordThatNowHoldsAnotherFlowChangesNothing) {
     open(1001);
     EXPECT_EQ(ask(request).answer, Request::Answer::not_found);
     EXPECT_EQ(box.flows(), 1U);
+}
+
+TEST_F(Requests, APollAnswersNoMoreThanItsShareOfThem) {
+    const auto request = about(open(1000), Request::Kind::find);
+    constexpr unsigned asked = 40, share = 16;
+    for (unsigned i = 0; i < asked; ++i) ASSERT_TRUE(box.tracker().mailbox().post(request));
+    for (unsigned left = asked; left > 0;) {
+        box.poll();
+        unsigned answers = 0;
+        for (Request answered; box.tracker().mailbox().collect(answered); ++answers)
+            EXPECT_EQ(answered.answer, Request::Answer::done);
+        EXPECT_EQ(answers, std::min(left, share));
+        left -= std::min(left, answers);
+        ASSERT_GT(answers, 0U);
+    }
 }
 
 TEST_F(Requests, UpdateSetsTimeoutAndMark) {

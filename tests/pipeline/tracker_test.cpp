@@ -287,6 +287,44 @@ TEST_P(TrackerOf, AnyOtherProtocolIsTrackedByItsAddressPair) {
     EXPECT_EQ(box.feed(from_server().protocol(47).payload(30).build()).flow, there.flow);
 }
 
+TEST_P(TrackerOf, AHostMayTalkToItselfThroughUsFromOnePortToAnother) {
+    TrackerBox box;
+    const auto segment = [&](std::uint16_t from, std::uint16_t to, std::uint32_t sequence,
+                             std::uint32_t acknowledgement, unsigned flags) {
+        return box.feed(PacketBuilder()
+                            .ethernet()
+                            .ip(client(), client())
+                            .tcp(from, to)
+                            .sequence(sequence)
+                            .acknowledgement(acknowledgement)
+                            .flags(flags)
+                            .build());
+    };
+    const Decision syn = segment(1000, 2000, 100, 0, packet::syn);
+    EXPECT_EQ(syn.state, CtState::new_flow);
+    EXPECT_EQ(segment(2000, 1000, 300, 101, packet::syn | packet::ack).flow, syn.flow);
+    EXPECT_EQ(segment(1000, 2000, 101, 301, packet::ack).direction, tcp::Direction::original);
+    EXPECT_EQ(segment(1000, 1000, 100, 0, packet::syn).reason, Reason::same_endpoint);
+    EXPECT_EQ(box.flows(), 1U);
+}
+
+TEST(Tracker, PacketsLostOutsideCountAsDroppedUnderTheirReason) {
+    TrackerBox box;
+    box.tracker().count_loss(Reason::tx_full, 3);
+    box.tracker().count_loss(Reason::link_down, 2);
+    EXPECT_EQ(box.tracker().counters().dropped.read(), 5U);
+    EXPECT_EQ(box.count(Reason::tx_full), 3U);
+    EXPECT_EQ(box.count(Reason::link_down), 2U);
+}
+
+TEST(Tracker, ReadsFramesAsTheirLinkLayerSays) {
+    TrackerBox box;
+    const auto bare = PacketBuilder().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80).flags(packet::syn).build();
+    EXPECT_EQ(box.feed(bare).state, CtState::untracked) << "addresses are no EtherType";
+    box.tracker().set_link_layer(packet::LinkLayer::raw_ip);
+    EXPECT_EQ(box.feed(bare).state, CtState::new_flow);
+}
+
 TEST(Tracker, AWrongIpv4HeaderChecksumIsRefusedUnlessNobodyIsToLook) {
     const auto question = PacketBuilder().ethernet().ip("10.0.0.1", "10.0.0.2").udp(5, 6).wrong_ip_checksum();
     pipeline::Settings settings;
@@ -298,7 +336,6 @@ TEST(Tracker, AWrongIpv4HeaderChecksumIsRefusedUnlessNobodyIsToLook) {
 }
 
 TEST(Tracker, ThePortsWordOnAChecksumIsTaken) {
-    const auto question = PacketBuilder().ethernet().ip("10.0.0.1", "10.0.0.2").udp(5, 6).payload(4);
     pipeline::Settings unconcerned;
     unconcerned.checksum = false;
     const auto judged = [](const pipeline::Settings& settings, const PacketBuilder& builder,
@@ -310,10 +347,15 @@ TEST(Tracker, ThePortsWordOnAChecksumIsTaken) {
         box.tracker().process({&packet, 1}, {.tick = box.now()}, out);
         return out.view()[0].decision.reason;
     };
-    EXPECT_EQ(judged({}, PacketBuilder(question).wrong_transport_checksum(), pipeline::ChecksumState::good),
-              Reason::none);
-    EXPECT_EQ(judged({}, question, pipeline::ChecksumState::bad), Reason::bad_checksum);
-    EXPECT_EQ(judged(unconcerned, question, pipeline::ChecksumState::bad), Reason::bad_checksum);
+    const PacketBuilder start = PacketBuilder().ethernet().ip("10.0.0.1", "10.0.0.2");
+    for (const PacketBuilder& question :
+         {PacketBuilder(start).udp(5, 6).payload(4), PacketBuilder(start).tcp(5, 6).flags(packet::syn)}) {
+        EXPECT_EQ(
+            judged({}, PacketBuilder(question).wrong_transport_checksum(), pipeline::ChecksumState::good),
+            Reason::none);
+        EXPECT_EQ(judged({}, question, pipeline::ChecksumState::bad), Reason::bad_checksum);
+        EXPECT_EQ(judged(unconcerned, question, pipeline::ChecksumState::bad), Reason::bad_checksum);
+    }
 }
 
 TEST(Tracker, FramesThatAreNotIpObeyThePolicyOfTheirEtherType) {
