@@ -1,5 +1,6 @@
 """What must hold of the counters after every scenario: nothing honest refused, no packet gone without a reason, and of
-honest packets only tolerated none over a perfect wire, one in a hundred over a bad one."""
+honest packets only tolerated none over a perfect wire, one in a hundred over a bad one (but
+for what timing alone decides)."""
 
 import time
 

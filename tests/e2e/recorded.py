@@ -1,6 +1,7 @@
 """Real stacks over two bad wires with a tap between them: the daemon's own tracker, run over what the tap recorded,
-refuses nothing of it and tolerates at most one segment in a hundred. Faults on both sides of the middle are what a
-single bad wire cannot show: segments that the middle sees and the other end never does, and the other way round."""
+refuses nothing of it and tolerates at most one segment in a hundred (but for what timing alone decides). Faults on both
+sides of the middle are what a single bad wire cannot show: segments that the middle sees and the other end never does,
+and the other way round."""
 
 import collections
 import json

@@ -136,7 +136,7 @@ template <class Word>
     const auto later_of = [](const Word& a, const Word& b) { return select(is_positive(a - b), a, b); };
     sender.end = later_of(sender.end, end);
     sender.max_ack = later_of(sender.max_ack, segment.acknowledgement);
-    sender.max_window = larger(sender.max_window, window);  // below largest_window: no scale is above 14
+    sender.max_window = larger(sender.max_window, window);  // no scale is above 14
     receiver.max_end = later_of(receiver.max_end, allowed);
 
     // detail::lifetime_in_force
