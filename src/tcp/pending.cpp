@@ -22,6 +22,20 @@ void set_scale(Connection& connection, Direction side, unsigned scale) {
         connection.scale_reply = scale & 15U;
 }
 
+/// The new data and FINs of a side that its remembered SYN survives: of before that SYN, and overtaken by it.
+constexpr unsigned most_overtaken = 15;
+
+unsigned shift_of(Direction side) {
+    return side == Direction::original ? 0 : 4;
+}
+unsigned advances_of(const PendingSyn& pending, Direction side) {
+    return (unsigned{pending.advances} >> shift_of(side)) & 15U;
+}
+void set_advances(PendingSyn& pending, Direction side, unsigned count) {
+    pending.advances =
+        static_cast<std::uint8_t>((pending.advances & ~(15U << shift_of(side))) | count << shift_of(side));
+}
+
 /// A repetition never takes anything back, least of all the data on the first copy (O12).
 void add_what_is_known(RememberedSyn known, PendingSyn::Kind known_kind, RememberedSyn& syn,
                        PendingSyn::Kind& kind) {
@@ -93,24 +107,35 @@ void remember_syn(PendingSyn& pending, RememberedSyn syn, PendingSyn::Kind kind,
     if (!older && !keeps) {
         pending.highest = syn;
         pending.highest_kind = kind;
+        pending.highest_answers = 0;
     }
     pending.last = syn;
     pending.last_kind = kind;
+    set_advances(pending, side_of(kind), 0);
+}
+
+void remember_other_synack(PendingSyn& pending, RememberedSyn syn, PendingSyn::Kind kind) {
+    pending.highest = syn;
+    pending.highest_kind = kind;
+    pending.highest_answers = 1;
+    set_advances(pending, side_of(kind), 0);
 }
 
 void remember_replaced(PendingSyn& pending, const Connection& connection, Direction side) {
     const Side& own = connection.side[static_cast<std::size_t>(side)];
     const std::uint32_t isn = connection.side[static_cast<std::size_t>(opposite(side))].max_ack - 1;
-    pending.highest = {.sequence = isn,
-                       .payload = static_cast<std::uint16_t>(own.end - isn - 1),
-                       .window = static_cast<std::uint16_t>(std::min<std::uint32_t>(own.max_window, 0xFFFF))};
-    pending.highest_kind = {};
-    pending.highest_kind.scale =
-        (side == Direction::original ? connection.scale_original : connection.scale_reply) & 15U;
-    pending.highest_kind.scale_offered = (connection.scale_offered & bit_of(side)) != 0 ? 1 : 0;
-    pending.highest_kind.sack_permitted = (connection.sack_permitted & bit_of(side)) != 0 ? 1 : 0;
-    pending.highest_kind.reply_side = side == Direction::reply ? 1 : 0;
-    pending.highest_kind.valid = 1;
+    PendingSyn::Kind kind{};
+    kind.scale = (side == Direction::original ? connection.scale_original : connection.scale_reply) & 15U;
+    kind.scale_offered = (connection.scale_offered & bit_of(side)) != 0 ? 1 : 0;
+    kind.sack_permitted = (connection.sack_permitted & bit_of(side)) != 0 ? 1 : 0;
+    kind.reply_side = side == Direction::reply ? 1 : 0;
+    kind.valid = 1;
+    remember_other_synack(
+        pending,
+        {.sequence = isn,
+         .payload = static_cast<std::uint16_t>(own.end - isn - 1),
+         .window = static_cast<std::uint16_t>(std::min<std::uint32_t>(own.max_window, 0xFFFF))},
+        kind);
 }
 
 void note_end(PendingSyn& pending, Direction side, std::uint32_t end, bool is_fin) {
@@ -143,6 +168,11 @@ void forget(PendingSyn& pending, const Connection& connection, Direction side, b
         pending.end_is_fin = pending.end_is_fin & ~bit & 3U;
     }
     if (!advances) return;
+    const bool kept = is_of(pending.highest_kind, side) || is_of(pending.last_kind, side);
+    if (kept && advances_of(pending, side) < most_overtaken) {
+        set_advances(pending, side, advances_of(pending, side) + 1);
+        return;
+    }
     if (is_of(pending.highest_kind, side)) pending.highest_kind.valid = 0;
     if (is_of(pending.last_kind, side)) pending.last_kind.valid = 0;
     if (pending.highest_kind.valid == 0 && pending.last_kind.valid == 0) pending.acknowledgement_valid = 0;

@@ -33,7 +33,8 @@ struct Case {
     Direction direction;
     FlagClass cls;
     Span span{};
-    unsigned forced = 0;  ///< predicates taken for granted because the side that could tell is unseen
+    unsigned forced = 0;       ///< predicates taken for granted because the side that could tell is unseen
+    bool begins_anew = false;  ///< from a remembered SYN and its SYN,ACK: once accepted they are used up
 
     [[nodiscard]] Side& sender() { return trial.side[index_of(direction)]; }
     [[nodiscard]] Side& receiver() { return trial.side[index_of(opposite(direction))]; }
@@ -132,6 +133,12 @@ void believe_what_is_acknowledged(Case& c) {
     c.set_pair(static_cast<Pair>(transition(c.pair(), other, event).next));
 }
 
+/// Whether this endpoint has sent its SYN and waits for the acknowledgement of it.
+bool awaits_its_answer(Pair pair, Direction side) {
+    const PairText& text = text_of(pair);
+    return (side == Direction::original ? text.originator : text.responder) == EndpointState::syn_rcvd;
+}
+
 /// Whether `acknowledgement` answers the highest, or the last, of the SYNs remembered of this side.
 bool answers_highest(const PendingSyn& pending, Direction side, std::uint32_t acknowledgement) {
     return detail::is_of(pending.highest_kind, side) && pending.highest.answered_by(acknowledgement);
@@ -140,20 +147,22 @@ bool answers_last(const PendingSyn& pending, Direction side, std::uint32_t ackno
     return detail::is_of(pending.last_kind, side) && pending.last.answered_by(acknowledgement);
 }
 
-/// The originator's ACK may decide between two SYN,ACKs of which we believed the other: one that answered a
-/// SYN dialled later but with a lower ISN (O6), or one sent twice with different ISNs (a server with SYN
-/// cookies, or restarted).
+/// An ACK may decide between two SYN,ACKs of which we believed the other: one that answered a SYN dialled
+/// later but with a lower ISN (O6), one sent twice with different ISNs (a server with SYN cookies, or
+/// restarted), or one whose sender no longer stands by its SYN (O11).
 void believe_the_other_synack(Case& c) {
     const Direction other = opposite(c.direction);
-    if (!is_plain(c.cls) || !answers_highest(c.pending, other, c.span.acknowledgement)) return;
-    if (c.dialling() && c.direction == Direction::original) {
-        // While it dials, a SYN,ACK is kept only as the answer to the last SYN.
-        if (!c.pending.last.answered_by(c.span.sequence)) return;
+    if (!is_plain(c.cls) || !answers_highest(c.pending, other, c.span.acknowledgement) ||
+        c.pending.highest_answers == 0)
+        return;
+    if ((c.dialling() && c.direction == Direction::original) || spec::synchronised.has(c.pair())) {
+        // Of a SYN and its SYN,ACK that are beside the connection both must be meant.
+        if (!answers_last(c.pending, c.direction, c.span.sequence)) return;
         detail::start_side(c.trial, c.direction, c.pending.last, c.pending.last_kind);
         c.sender().max_end = c.pending.last.end() + c.pending.highest.window;
         c.receiver().max_ack = c.pending.last.end();
-    } else if (c.pair() != Pair::established__syn_rcvd || c.direction != Direction::original ||
-               c.span.acknowledgement == c.sender().max_ack) {
+        c.begins_anew = true;
+    } else if (!awaits_its_answer(c.pair(), other) || c.span.acknowledgement == c.sender().max_ack) {
         return;
     }
     const unsigned forgotten = detail::forgotten_scales(c.trial);
@@ -162,8 +171,14 @@ void believe_the_other_synack(Case& c) {
     c.sender().max_ack = c.pending.highest.sequence + 1;
     c.trial.seen = 3;
     detail::negotiate(c.trial, forgotten);
-    c.set_pair(Pair::established__syn_rcvd);
+    c.set_pair(other == Direction::reply ? Pair::established__syn_rcvd : Pair::syn_rcvd__established);
     c.span = span_of_any(c);
+}
+
+/// Whether the segment lies behind a SYN,ACK of its own sender that is kept beside the connection.
+bool continues_other_synack(Case& c) {
+    if (c.pending.highest_answers == 0 || !detail::is_of(c.pending.highest_kind, c.direction)) return false;
+    return c.span.sequence - (c.pending.highest.sequence + 1) <= std::max(c.receiver().max_window, 1U);
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -201,11 +216,12 @@ bool answers_remembered(const Case& c) {
 }
 
 bool remembers_syn_of(const PendingSyn& pending, Direction side) {
-    return detail::is_of(pending.highest_kind, side) || detail::is_of(pending.last_kind, side);
+    return (detail::is_of(pending.highest_kind, side) && pending.highest_answers == 0) ||
+           detail::is_of(pending.last_kind, side);
 }
 
-bool just_behind(std::uint32_t number, std::uint32_t end) {
-    return end - number - 1 < max_ack_reach;
+bool just_behind(std::uint32_t number, std::uint32_t end, std::uint32_t reach = max_ack_reach) {
+    return end - number - 1 < reach;
 }
 
 /// A SYN,ACK from below what its side has sent since, and what the peer has acknowledged of it.
@@ -214,44 +230,58 @@ bool comes_late(Case& c) {
            just_behind(c.span.sequence, c.sender().end);
 }
 
-/// A SYN and its SYN,ACK that both lie just behind what the sides have sent are this connection's own, come
-/// again late: to begin anew from them would tear a live connection down. Only a little way back: new initial
-/// sequence numbers may lie below the old ones, too.
-bool repeats_own_handshake(Case& c) {
-    if (!spec::synchronised.has(c.pair())) return false;
-    return just_behind(c.segment.acknowledgement - 1, c.receiver().end) &&
-           just_behind(c.span.sequence, c.sender().end);
+/// A SYN and its SYN,ACK that both lie just behind what the sides have sent are this connection's own, or of
+/// the one before it, come again late: to begin anew from them would tear a live connection down. As far back
+/// as the data of some seconds and the clock of the ISNs reach, and no further: new numbers may lie below the
+/// old ones, too. Should these be new all the same, the ACK will tell.
+bool repeats_known_handshake(Case& c) {
+    constexpr std::uint32_t reach = 1U << 22;
+    return c.trial.seen == 3U && !c.opening() &&
+           just_behind(c.segment.acknowledgement - 1, c.receiver().end, reach) &&
+           just_behind(c.span.sequence, c.sender().end, reach);
+}
+
+/// Whether a SYN,ACK of this side would finish a simultaneous open: it began with a SYN.
+bool finishes_simultaneous_open(const Case& c) {
+    return c.pair() == Pair::syn_rcvd__syn_rcvd ||
+           (c.pair() == Pair::established__syn_rcvd && c.direction == Direction::original) ||
+           (c.pair() == Pair::syn_rcvd__established && c.direction == Direction::reply);
+}
+
+/// Whether a SYN or SYN,ACK has the ISN its side began with. In a simultaneous open with data on both (O12)
+/// more than the SYN may be acknowledged by now; then the SYN,ACK ends where the SYN did.
+bool repeats_own_isn(Case& c) {
+    if (!c.sender_seen()) return false;
+    return c.span.sequence + 1 == c.receiver().max_ack ||
+           (c.cls == FlagClass::syn_ack && finishes_simultaneous_open(c) && c.span.end == c.sender().end);
 }
 
 /// A SYN,ACK that is to finish a simultaneous open, but does not repeat the SYN its side began with: of an
 /// endpoint that has dialled anew. Its peer throws it away by its sequence number (RFC 9293 3.10.7.4).
 bool strays_from_own_syn(Case& c) {
-    const bool may_finish = c.pair() == Pair::syn_rcvd__syn_rcvd ||
-                            (c.pair() == Pair::established__syn_rcvd && c.direction == Direction::original) ||
-                            (c.pair() == Pair::syn_rcvd__established && c.direction == Direction::reply);
-    // With data on both (O12) more than the SYN may be acknowledged by now; then it ends where the SYN did.
-    return may_finish && c.span.sequence + 1 != c.receiver().max_ack && c.span.end != c.sender().end;
+    return finishes_simultaneous_open(c) && !repeats_own_isn(c);
 }
 
 unsigned predicates_of_syn_ack(Case& c) {
     unsigned out =
         window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction), false);
     out |= seen_bit(c);
-    if (answers_remembered(c) && !repeats_own_handshake(c)) out |= answers_pending;
+    if (answers_remembered(c) && !repeats_known_handshake(c)) out |= answers_pending;
     // After a RST only the last SYN is waiting for an answer (T9), and only for one not given before; none
     // waits on a side that was not heard.
     if (c.closed() && (!c.receiver_seen() || remembers_syn_of(c.pending, opposite(c.direction)) ||
                        c.trial.picked_up != 0 || comes_late(c)))
         out &= ~static_cast<unsigned>(ack_not_back);
     if (strays_from_own_syn(c)) out &= ~static_cast<unsigned>(ack_not_back);
+    // A SYN,ACK from beyond all that its side has sent is of another connection, wherever the window reaches.
+    if (spec::ending.has(c.pair()) && after(c.span.end, c.sender().end))
+        out &= ~static_cast<unsigned>(not_after);
     return out;
 }
 
-/// Whether the last tolerated segment that acknowledged the unknown came from this side and acknowledged
-/// `number`.
-bool acknowledged_before(const Case& c, Direction side, std::uint32_t number) {
-    return c.pending.acknowledgement_valid != 0 && c.pending.acknowledgement_side == index_of(side) &&
-           number == c.pending.tolerated_acknowledgement;
+/// Whether the last tolerated segment that acknowledged the unknown came from this side.
+bool acknowledged_the_unknown(const PendingSyn& pending, Direction side) {
+    return pending.acknowledgement_valid != 0 && pending.acknowledgement_side == index_of(side);
 }
 
 unsigned predicates_of_rst(Case& c) {
@@ -276,23 +306,25 @@ unsigned predicates_of_rst(Case& c) {
         // What acknowledged the unknown before (T7) lives in an older connection, and so does its abort; and
         // what was tolerated was sent.
         const bool known_otherwise =
-            acknowledged_before(c, c.direction, acknowledgement) ||
+            (acknowledged_the_unknown(c.pending, c.direction) &&
+             !after(acknowledgement, c.pending.tolerated_acknowledgement)) ||
             ((c.pending.end_valid & bit_of(opposite(c.direction))) != 0 &&
              !after(acknowledgement, c.pending.tolerated_end[index_of(opposite(c.direction))]));
-        const bool older_connection = c.dialling() && known_otherwise && (out & ack_sent) == 0;
+        // Or it is that of the connection before this one, which the tracker took for over.
+        const bool of_former = !c.sender_seen() && sender.end - acknowledgement < sender.end - sender.max_end;
+        const bool older_connection = c.dialling() && (known_otherwise || of_former) && (out & ack_sent) == 0;
         if (older_connection) out = (out | ack_sent) & ~static_cast<unsigned>(ack_not_back);
     }
     // A SYN that found nobody is refused with sequence number 0; late, it says nothing of the window.
     const bool refusal_of_old_syn = sequence == 0 && (out & ack_sent) != 0;
-    const bool answers_tolerated = acknowledged_before(c, opposite(c.direction), sequence);
-    if (answers_tolerated || refusal_of_old_syn) out &= ~static_cast<unsigned>(not_before);
+    const bool answers_tolerated = acknowledged_the_unknown(c.pending, opposite(c.direction)) &&
+                                   sequence == c.pending.tolerated_acknowledgement;
+    // Who was dialled where all is over may have answered unseen, and given up.
+    const bool of_the_dialled =
+        spec::reusable.has(c.pair()) && remembers_syn_of(c.pending, opposite(c.direction));
+    if (answers_tolerated || refusal_of_old_syn || continues_other_synack(c) || of_the_dialled)
+        out &= ~static_cast<unsigned>(not_before);
     return out;
-}
-
-/// Whether this endpoint has sent its SYN and waits for the acknowledgement of it.
-bool awaits_its_answer(Pair pair, Direction side) {
-    const PairText& text = text_of(pair);
-    return (side == Direction::original ? text.originator : text.responder) == EndpointState::syn_rcvd;
 }
 
 unsigned predicates_of_plain(Case& c) {
@@ -302,8 +334,16 @@ unsigned predicates_of_plain(Case& c) {
     // Who acknowledges something else than the SYN that waits for it knows another connection (O11): where
     // the segment lies says nothing then.
     constexpr unsigned right = ack_sent | ack_fresh | ack_not_back;
-    if (c.receiver_seen() && awaits_its_answer(c.pair(), opposite(c.direction)) && (out & right) != right)
+    const bool wrong = (out & right) != right;
+    if (wrong && c.receiver_seen() && awaits_its_answer(c.pair(), opposite(c.direction)))
         out |= not_after | not_far_after;
+    // A bare ACK of exactly the SYN of this connection, with numbers from nowhere: its sender has answered
+    // that with a SYN,ACK that we did not see, or did not believe. What follows such a SYN,ACK is its
+    // sender's, too; and what was tolerated once is not refused when it comes again.
+    const bool answered_otherwise = c.opening() && !wrong && c.span.end == c.span.sequence;
+    const bool again = (c.pending.end_valid & bit_of(c.direction)) != 0 &&
+                       c.span.end == c.pending.tolerated_end[index_of(c.direction)];
+    if (answered_otherwise || continues_other_synack(c) || again) out |= answers_pending;
     return out;
 }
 
@@ -333,7 +373,7 @@ unsigned predicates_of(Case& c) {
 /// A SYN or SYN,ACK begins its sender's side, or repeats and adds to what is known of it.
 void start(Case& c, PendingSyn& pending) {
     const bool is_synack = c.cls == FlagClass::syn_ack;
-    const bool repeats = c.sender_seen() && c.span.sequence + 1 == c.receiver().max_ack;
+    const bool repeats = repeats_own_isn(c);
     if (c.sender_seen() && !repeats && c.dialling()) {
         // The newest SYN again, and it is not the one in the connection.
         detail::remember_syn(pending, c.as_syn(), detail::kind_of(c.segment, c.direction), false);
@@ -344,7 +384,10 @@ void start(Case& c, PendingSyn& pending) {
     if (repeats || (!is_synack && c.sender_seen())) {
         detail::add_to_side(c.trial, c.direction, c.as_syn(), kind);
     } else {
-        if (c.opening()) detail::remember_replaced(pending, c.trial, c.direction);
+        if (c.opening() || (c.closed() && c.sender_seen()))
+            detail::remember_replaced(pending, c.trial, c.direction);
+        // After a RST it is no longer to be believed; only its refusal may be under way.
+        if (c.closed()) pending.highest_answers = 0;
         detail::start_side(c.trial, c.direction, c.as_syn(), kind);
         c.receiver().max_ack = c.span.sequence + 1;
         c.trial.retransmissions = 0;
@@ -360,10 +403,20 @@ void start(Case& c, PendingSyn& pending) {
     detail::negotiate(c.trial, forgotten);
 }
 
+/// An acknowledgement of something else than this connection: a RST may answer it, or the abort of its sender
+/// repeat it.
+void note_acknowledgement(PendingSyn& pending, Direction side, std::uint32_t acknowledgement) {
+    pending.tolerated_acknowledgement = acknowledgement;
+    pending.acknowledgement_valid = 1;
+    pending.acknowledgement_side = index_of(side) & 1U;
+}
+
 /// A SYN,ACK that answers a remembered SYN: the endpoints know better, the connection begins anew from the
 /// two.
 void adopt(Case& c, PendingSyn& pending) {
     const Direction other = opposite(c.direction);
+    // With what was acknowledged last the other side may have reset the old connection, and that come again.
+    if (c.trial.seen == 3U) note_acknowledgement(pending, c.direction, c.sender().max_ack);
     const bool highest = answers_highest(pending, other, c.span.acknowledgement);
     const RememberedSyn syn = highest ? pending.highest : pending.last;
     detail::start_side(c.trial, other, syn, highest ? pending.highest_kind : pending.last_kind);
@@ -405,6 +458,18 @@ void act(Case& c, Cell cell, PendingSyn& pending) {
     }
 }
 
+/// Whether a tolerated SYN,ACK may be the one that its receiver believes, or its sender's next segments
+/// follow it: it answers the last SYN; or, in a connection that opens, the SYN in that; or, in one that ends,
+/// any.
+bool may_be_believed(Case& c, const PendingSyn& pending) {
+    const std::uint32_t acknowledgement = c.span.acknowledgement;
+    if (spec::synchronised.has(c.pair()) && just_behind(c.span.sequence, c.sender().end)) return false;
+    if (spec::ending.has(c.pair())) return true;
+    if (!c.opening()) return answers_last(pending, opposite(c.direction), acknowledgement);
+    return strays_from_own_syn(c) && !after(acknowledgement, c.receiver().end) &&
+           !before(acknowledgement, c.sender().max_ack);
+}
+
 /// The numbers of a tolerated segment that an honest answer may show.
 void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending) {
     if (static_cast<spec::Action>(cell.action) == spec::Action::remember) {
@@ -413,27 +478,28 @@ void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending
     }
     if (c.closed() || (!is_plain(c.cls) && c.cls != FlagClass::syn_ack)) return;
     // What the receiver sent is known only once it was heard; before, ack_sent compares with nothing.
-    if ((predicates & (ack_sent | sender_seen)) != (ack_sent | sender_seen) || !c.receiver_seen()) {
-        pending.tolerated_acknowledgement = c.span.acknowledgement;
-        pending.acknowledgement_valid = 1;
-        pending.acknowledgement_side = index_of(c.direction) & 1U;
-    }
+    if ((predicates & (ack_sent | sender_seen)) != (ack_sent | sender_seen) || !c.receiver_seen())
+        note_acknowledgement(pending, c.direction, c.span.acknowledgement);
     if (c.cls == FlagClass::syn_ack) {
-        if (!c.dialling() || !answers_last(pending, opposite(c.direction), c.span.acknowledgement)) return;
-        pending.highest = c.as_syn();
-        pending.highest_kind = detail::kind_of(c.segment, c.direction);
+        if (may_be_believed(c, pending))
+            detail::remember_other_synack(pending, c.as_syn(), detail::kind_of(c.segment, c.direction));
     } else if (!c.sender_seen() || after(c.span.end, c.sender().end)) {
         detail::note_end(pending, c.direction, c.span.end, c.cls == FlagClass::fin);
     }
 }
 
-/// What an earlier copy of this SYN carried, when that copy was only remembered: the answer to it may still
-/// come.
-std::uint16_t payload_of_earlier_copy(const Case& c) {
+/// What the connection that begins with this SYN has to know of the one that ends. An earlier copy of the SYN
+/// may have been remembered, with data on it: the answer to it may still come.
+detail::Former former(Case& c) {
+    detail::Former out;
     for (const auto& [syn, kind] : {std::pair{c.pending.highest, c.pending.highest_kind},
                                     std::pair{c.pending.last, c.pending.last_kind}})
-        if (detail::is_of(kind, c.direction) && syn.sequence == c.segment.sequence) return syn.payload;
-    return 0;
+        if (detail::is_of(kind, c.direction) && syn.sequence == c.segment.sequence) out.payload = syn.payload;
+    if (!c.sender_seen()) return out;
+    out.known = true;
+    out.end = c.sender().end;
+    out.acknowledged = c.receiver().max_ack;
+    return out;
 }
 
 Outcome outcome_of(Reason reason, const Settings& settings) {
@@ -472,12 +538,12 @@ Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction
     if (verdict.outcome == Outcome::tolerated) {
         note_tolerated(c, cell, predicates, kept);
     } else if (static_cast<spec::Action>(cell.action) == spec::Action::reopen) {
+        connection = detail::begin(segment, former(c));
         return {.outcome = Outcome::accepted,
                 .reason = Reason::none,
                 .refresh = Refresh::set,
                 .lifetime = Lifetime::syn_sent,
-                .reopens = true,
-                .earlier_payload = payload_of_earlier_copy(c)};
+                .reopens = true};
     } else {
         const bool advances = after(c.span.end, c.sender().end);
         act(c, cell, kept);
@@ -485,6 +551,7 @@ Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction
         c.trial.assured = (c.trial.assured | (cell.assures & c.trial.seen_reply)) & 1U;
         if (is_plain(c.cls) || c.cls == FlagClass::syn_ack)
             detail::forget(kept, c.trial, direction, advances && is_plain(c.cls));
+        if (c.begins_anew) kept.highest_kind = kept.last_kind = {};
         connection = c.trial;
         verdict.refresh = static_cast<Refresh>(cell.refresh);
         verdict.lifetime = lifetime_in_force(connection, segment.window, settings);

@@ -125,7 +125,15 @@ class PlainPredicates {
         if (segment_.acknowledgement == receiver_.end) out |= tcp::match;
         if (plain() && waits_for_an_answer() && !acknowledges_what_waits(out))
             out |= tcp::not_after | tcp::not_far_after;
+        const bool bare = cls_ == tcp::FlagClass::ack && segment_.payload_length == 0;
+        if (bare && opening() && acknowledges_what_waits(out)) out |= tcp::answers_pending;
+        if (cls_ == tcp::FlagClass::syn_ack && ends() && ahead(end_, sender_.end) > 0)
+            out &= ~unsigned{tcp::not_after};
         return out;
+    }
+    /// At least one side has sent a FIN, and no RST has passed.
+    [[nodiscard]] bool ends() const {
+        return !closed() && (fin_sent(tcp::Direction::original) || fin_sent(tcp::Direction::reply));
     }
     /// The other side has sent its SYN, or SYN,ACK, and nothing has acknowledged that.
     [[nodiscard]] bool waits_for_an_answer() const {

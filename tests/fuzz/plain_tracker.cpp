@@ -169,8 +169,9 @@ PlainDecision PlainTracker::judge_tcp(const Headers& headers, const Keyed& keyed
         return out;
     }
     if (verdict.reopens) {
+        const tcp::Connection anew = flow.tcp;
         flows_.erase(found);
-        return open_tcp(headers, segment, keyed, now, verdict.earlier_payload);
+        return begin_tcp(headers, anew, verdict.lifetime, keyed, now);
     }
     if (verdict.refresh != tcp::Refresh::keep) {
         flow.tcp.lifetime = static_cast<unsigned>(verdict.lifetime) & 31U;
@@ -184,12 +185,19 @@ PlainDecision PlainTracker::judge_tcp(const Headers& headers, const Keyed& keyed
 }
 
 PlainDecision PlainTracker::open_tcp(const Headers& headers, const tcp::Segment& segment, const Keyed& keyed,
-                                     Tick now, std::uint16_t earlier_payload) {
-    PlainFlow flow;
-    const tcp::Verdict verdict = tcp::open(flow.tcp, segment, settings_.tcp, earlier_payload);
+                                     Tick now) {
+    tcp::Connection connection{};
+    const tcp::Verdict verdict = tcp::open(connection, segment, settings_.tcp);
     if (verdict.outcome == Outcome::refused) return refuse(verdict.reason);
+    return begin_tcp(headers, connection, verdict.lifetime, keyed, now);
+}
+
+PlainDecision PlainTracker::begin_tcp(const Headers& headers, const tcp::Connection& connection,
+                                      Lifetime lifetime, const Keyed& keyed, Tick now) {
+    PlainFlow flow;
+    flow.tcp = connection;
     flow.from_high = keyed.from_high;
-    flow.expiry = now + ticks_of(verdict.lifetime);
+    flow.expiry = now + ticks_of(lifetime);
     account(flow, Direction::original, headers);
     flows_[keyed.key] = flow;
     return pass(CtState::new_flow);

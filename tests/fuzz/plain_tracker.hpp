@@ -103,7 +103,9 @@ class PlainTracker {
     PlainDecision judge_error(const PlainPacket& packet, const packet::Headers& headers, Tick now);
     PlainDecision judge_tcp(const packet::Headers& headers, const Keyed& keyed, Tick now);
     PlainDecision open_tcp(const packet::Headers& headers, const tcp::Segment& segment, const Keyed& keyed,
-                           Tick now, std::uint16_t earlier_payload = 0);
+                           Tick now);
+    PlainDecision begin_tcp(const packet::Headers& headers, const tcp::Connection& connection,
+                            Lifetime lifetime, const Keyed& keyed, Tick now);
     PlainDecision judge_datagram(const packet::Headers& headers, const Keyed& keyed, Tick now);
 };
 

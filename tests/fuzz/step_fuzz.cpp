@@ -40,8 +40,7 @@ bool same_bits(const T& a, const T& b) {
 
 bool same_verdict(const Verdict& a, const Verdict& b) {
     return a.outcome == b.outcome && a.reason == b.reason && a.refresh == b.refresh &&
-           a.reopens == b.reopens && a.earlier_payload == b.earlier_payload &&
-           (a.refresh == tcp::Refresh::keep || a.lifetime == b.lifetime);
+           a.reopens == b.reopens && (a.refresh == tcp::Refresh::keep || a.lifetime == b.lifetime);
 }
 
 /// The bit fields of a connection: all but its numbers.
@@ -64,8 +63,11 @@ struct Flow {
     }
     void open(unsigned end, const Segment& segment, const tcp::Settings& settings, Verdict& verdict) {
         connection = {};
+        verdict = tcp::open(connection, segment, settings);
+        begin(end, verdict);
+    }
+    void begin(unsigned end, const Verdict& verdict) {
         pending = {};
-        verdict = tcp::open(connection, segment, settings, verdict.earlier_payload);
         present = verdict.outcome == Outcome::accepted;
         originator = end;
     }
@@ -192,8 +194,10 @@ class Conversation {
             if (before.connection.seen == 3U && before.connection.pending_syn == 0U)
                 check_against_book(before, direction, segment, verdict);
             if (!verdict.reopens) return verdict;
+            flow_.begin(end, verdict);
+        } else {
+            flow_.open(end, segment, settings_, verdict);
         }
-        flow_.open(end, segment, settings_, verdict);
         if (flow_.present) check_shape();
         return verdict;
     }
@@ -330,7 +334,10 @@ class Conversation {
         Verdict other;
         if (twin_.present)
             other = tcp::step(twin_.connection, twin_.pending, twin_.direction(end), shifted, settings_);
-        if (!twin_.present || other.reopens) twin_.open(end, shifted, settings_, other);
+        if (other.reopens)
+            twin_.begin(end, other);
+        else if (!twin_.present)
+            twin_.open(end, shifted, settings_, other);
         require(same_verdict(verdict, other), "the verdict does not depend on the initial sequence numbers");
         require(twin_.present == flow_.present, "nor does the flow");
         if (!flow_.present) return;

@@ -50,9 +50,8 @@ struct Memory {
             !segment.has_sack && test::step_by_word(connection, direction, segment, settings))
             return {.outcome = Outcome::accepted, .refresh = tcp::Refresh::set};
         const tcp::Verdict verdict = tcp::step(connection, pending, direction, segment, settings);
-        if (!verdict.reopens) return verdict;
-        pending = {};
-        return tcp::open(connection, segment, settings, verdict.earlier_payload);
+        if (verdict.reopens) pending = {};
+        return verdict;
     }
 
     void hash(Hash& to) const {

@@ -20,9 +20,10 @@ class EngineBackend final : public Backend {
     Observation send(End from, const ScriptSegment& segment, double now) override {
         if (present_ && now >= deadline_) present_ = false;
         tcp::Verdict verdict;
-        if (present_) verdict = tcp::step(connection_, pending_, direction(from), segment.tcp, settings_);
-        if (!present_ || verdict.reopens) {
-            verdict = tcp::open(connection_, segment.tcp, settings_, verdict.earlier_payload);
+        const bool known = present_;
+        verdict = known ? tcp::step(connection_, pending_, direction(from), segment.tcp, settings_)
+                        : tcp::open(connection_, segment.tcp, settings_);
+        if (!known || verdict.reopens) {
             present_ = verdict.outcome == Outcome::accepted;
             originator_ = from;
             if (present_) ++flow_;

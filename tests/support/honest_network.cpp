@@ -17,6 +17,8 @@ struct Flight {
     std::uint64_t sent;  ///< how many were launched on this leg before it
     std::size_t leg;
     tcp::Segment segment;
+    unsigned life;           ///< its sender's
+    bool connected = false;  ///< its sender had a connection when it sent this
     bool operator<(const Flight& other) const {
         return due != other.due ? due > other.due : order > other.order;
     }
@@ -30,7 +32,9 @@ struct Said {
     /// The middle saw another order than the ends: the pair is right by all that passed, and yet not where
     /// the ends stand. A FIN never came as far as the middle, or behind another copy that acknowledges more:
     /// a simultaneous close looks like one in turn. A FIN comes again that the other end has acknowledged:
-    /// its sender may be in LAST_ACK still (C6). Or a RST came before what was sent before it.
+    /// its sender may be in LAST_ACK still (C6). Or a RST came before what was sent before it. Or a SYN comes
+    /// of a life that is over, or has come and got lost behind the middle: its receiver never knew of it. And
+    /// so does a RST, or one that its sender sent before it had this connection.
     bool misleads = false;
     std::optional<std::uint32_t> fin_acknowledges;
     std::uint64_t reset_sent = 0;  ///< which of the segments on its leg it was
@@ -106,6 +110,8 @@ class Conversation {
     int redials_;
     std::array<Endpoint, 2> ends_;
     std::array<Said, 2> said_;
+    std::array<unsigned, 2> lives_{};       ///< by end: how many it had before this one
+    std::array<bool, 2> syn_on_its_way_{};  ///< by sender: it has passed the middle and not arrived
     std::priority_queue<Flight> flights_;
     double now_ = 0;
     double redial_at_ = never;
@@ -128,12 +134,12 @@ class Conversation {
     void launch(End from, Endpoint::Segments& out) {
         for (const tcp::Segment& segment : out) {
             if ((segment.flags & tcp::Flag::rst) != 0) said_[index(from)].reset_pending = true;
-            fly(2 * index(from), segment);
+            fly(2 * index(from), segment, lives_[index(from)], connected(from));
         }
         out.clear();
     }
 
-    void fly(std::size_t leg, const tcp::Segment& segment) {
+    void fly(std::size_t leg, const tcp::Segment& segment, unsigned life, bool connected) {
         const NetworkPlan& network = plan_.network;
         const bool down = leg == network.outage_leg && now_ >= network.outage_at &&
                           now_ < network.outage_at + network.outage_ms;
@@ -146,7 +152,7 @@ class Conversation {
         for (int i = 0; i < copies; ++i) {
             double delay = leg_ms + chance() * network.jitter;
             if (chance() < network.straggling) delay += chance() * network.straggle_ms;
-            flights_.push({now_ + delay, ++order_, ++launched_[leg], leg, segment});
+            flights_.push({now_ + delay, ++order_, ++launched_[leg], leg, segment, life, connected});
         }
     }
 
@@ -158,12 +164,15 @@ class Conversation {
         if (flight.leg % 2 == 0) {
             ++passed_;
             note(flight.segment);
+            if (comes_late(flight, from)) said.misleads = true;
+            if (dials(flight.segment)) syn_on_its_way_[index(from)] = true;
             said.pass(flight.segment, flight.sent, said_[index(other(from))].acknowledgement);
             if (!middle_(from, flight.segment, now_)) stopped_ = true;
-            return fly(flight.leg + 1, flight.segment);
+            return fly(flight.leg + 1, flight.segment, flight.life, flight.connected);
         }
         Endpoint::Segments out;
         Endpoint& receiver = at(other(from));
+        if (dials(flight.segment) && !receiver.crashed()) syn_on_its_way_[index(from)] = false;
         receiver.receive(flight.segment, now_, random_, out);
         if ((flight.segment.flags & tcp::Flag::rst) != 0 && receiver.was_reset()) said.reset_pending = false;
         launch(other(from), out);
@@ -247,8 +256,13 @@ class Conversation {
         plan.abort_after_segments = -1;
         plan.abort_at = never;
         plan.abort_in.reset();
+        // Its peer never knew, or not for long, that it dialled, and nothing will say that it no longer does.
+        const bool dialled_in_vain =
+            syn_on_its_way_[index(end)] || at(end).visible_state() == tcp::EndpointState::syn_sent;
         at(end) = Endpoint(plan, end, coverage_);
+        ++lives_[index(end)];
         said_ = {};
+        said_[index(end)].misleads = dialled_in_vain;
     }
 
     void redial() {
@@ -278,6 +292,21 @@ class Conversation {
         coverage_.saw(sides == 2   ? Feature::scaled_both
                       : sides == 1 ? Feature::scaled_one
                                    : Feature::scaled_none);
+    }
+
+    [[nodiscard]] static bool dials(const tcp::Segment& segment) {
+        return (segment.flags & (tcp::Flag::syn | tcp::Flag::ack)) == tcp::Flag::syn;
+    }
+
+    [[nodiscard]] bool connected(End end) {
+        return at(end).state() != tcp::EndpointState::closed && at(end).state() != tcp::EndpointState::listen;
+    }
+
+    /// A SYN or RST of a life that is over, or a RST from before its sender's connection began.
+    [[nodiscard]] bool comes_late(const Flight& flight, End from) {
+        const bool reset = (flight.segment.flags & tcp::Flag::rst) != 0;
+        if (!reset && !dials(flight.segment)) return false;
+        return flight.life != lives_[index(from)] || (reset && !flight.connected && connected(from));
     }
 
     void note(const tcp::Segment& segment) {
@@ -326,12 +355,12 @@ EndpointPlan draw_endpoint(Random& random) {
     return plan;
 }
 
-/// One conversation in five is aborted by one of the two: after some segments, at some time, or in a state
+/// One conversation in six is aborted by one of the two: after some segments, at some time, or in a state
 /// that is drawn. Most states last no longer than a round trip; the conversation is short so that it comes to
 /// them soon.
 void draw_abort(Random& random, ConversationPlan& plan) {
     const auto below = [&random](std::uint32_t n) { return static_cast<std::uint32_t>(random() % n); };
-    if (below(5) != 0) return;
+    if (below(6) != 0) return;
     const bool by_a = below(2) == 0;
     EndpointPlan& one = by_a ? plan.a : plan.b;
     const std::uint32_t how = below(8);

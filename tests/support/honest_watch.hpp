@@ -17,7 +17,8 @@ namespace sluice::test {
 
 struct Tally {
     std::size_t conversations = 0, segments = 0, refused = 0;
-    /// Segments that found no flow any more (R8): it had expired. Not refused by the rules of a connection.
+    /// Segments that found no flow any more (R8), or the flow of a later connection: theirs had expired. Not
+    /// refused by the rules of a connection.
     std::size_t without_flow = 0;
     /// Moments at which the pair was compared with the endpoints.
     std::size_t compared = 0;
@@ -62,6 +63,8 @@ class Watched {
         last_ = backend_.send(from, scripted, now / 1000);
         const bool syn = (segment.flags & (tcp::Flag::syn | tcp::Flag::ack)) == tcp::Flag::syn;
         if (last_.flow != flow_) {
+            if (now >= deadline_ms_) expired_ends_ = ends_;
+            ends_ = {};
             originator_ = from;
             opened_by_duplicate_ = syn && syns_.contains(segment.sequence);
         }
@@ -71,10 +74,16 @@ class Watched {
         log_.push_back({from, segment, now, last_});
         if (log_.size() > 60) log_.pop_front();
         ++tally_.segments;
+        const std::size_t sender = from == End::a ? 0 : 1;
+        const bool of_expired = expired_ends_[sender] == segment.sequence;
+        if (last_.outcome == Outcome::accepted) {
+            const std::uint32_t end = segment.sequence + segment.payload_length;
+            ends_[sender] = later(ends_[sender].value_or(end), end);
+        }
         if (last_.pair) ++tally_.coverage.pairs[static_cast<std::size_t>(*last_.pair)];
         if (last_.outcome == Outcome::tolerated) ++tally_.tolerated[last_.reason];
         if (last_.outcome != Outcome::refused) return true;
-        if (!last_.pair) {
+        if (!last_.pair || of_expired) {
             ++tally_.without_flow;
             return true;
         }
@@ -117,6 +126,8 @@ class Watched {
     Observation last_;
     std::uint64_t flow_ = 0;
     double deadline_ms_ = 0;
+    std::array<std::optional<std::uint32_t>, 2> ends_,
+        expired_ends_;  ///< what each end sent, and in a flow before
     End originator_ = End::a;
     std::set<std::uint32_t> syns_;  ///< the sequence numbers of all SYNs that passed
     bool opened_by_duplicate_ = false;

@@ -106,7 +106,7 @@ TEST_F(Handshake, AScaleOnlyALaterSynAckAnswersIsTakenForTheLargest) {
               "scale A 0,0 answered");
     EXPECT_EQ(b(Says(syn_ack, 5000, 101).offers(810).scale(3)),
               "A 101/911 window 700 ack 5001; B 5001/5701 window 810 ack 101; ESTABLISHED,SYN_RCVD seen AB "
-              "scale AB 14,3 answered pending {highest B 900+0 window 800}");
+              "scale AB 14,3 answered pending {answer B 900+0 window 800}");
 }
 
 TEST_F(Handshake, CrossingSynsBeginBothSides) {
@@ -129,7 +129,7 @@ TEST_F(Handshake, ASynAckOfAnotherSynFinishesNoSimultaneousOpen) {
     EXPECT_EQ(a(Says(syn_ack, 5000, 901).offers(750).scale(4)),
               "ack-not-of-syn: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; "
               "ESTABLISHED,SYN_RCVD seen AB "
-              "scale AB 7,3 sack B answered");
+              "scale AB 7,3 sack B answered pending {answer A 5000+0 window 750 scale 4}");
 }
 
 TEST_F(Handshake, ASynAckAgainInTheConnectionOffersItsWindow) {
@@ -143,27 +143,29 @@ TEST_F(Handshake, ASynAckAgainInTheConnectionOffersItsWindow) {
 }
 
 TEST_F(Handshake, TheOwnHandshakeComingAgainLateBeginsNothingAnew) {
-    open();
-    for (std::uint32_t sent = 101; sent < 101 + 80'000; sent += 800) {
-        ASSERT_EQ(of_a(Says(ack, sent, 901).bytes(800)), Reason::none);
-        ASSERT_EQ(of_b(Says(ack, 901, sent + 800).offers(800)), Reason::none);
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn_ack, 900, 101).offers(50'000));
+    a(Says(ack, 101, 901).offers(700));
+    // Until A's end is that far: what lies up to 4 MiB behind it is its own.
+    constexpr std::uint32_t reach = 1U << 22, end = 5'000'101;
+    for (std::uint32_t sent = 101; sent < end; sent += 50'000) {
+        ASSERT_EQ(of_a(Says(ack, sent, 901).bytes(50'000)), Reason::none);
+        ASSERT_EQ(of_b(Says(ack, 901, sent + 50'000).offers(50'000)), Reason::none);
     }
-    // A's end is 80,101: what lies up to 66,000 behind it is its own.
-    const std::uint32_t end = 80'101;
-    for (const std::uint32_t isn : {end - 66'000, end - 66'001, end - 2}) {
+    for (const std::uint32_t isn : {end - reach, end - reach - 1, end - 2}) {
         Conversation copy = talk;
         ASSERT_EQ(copy.send(Direction::original, Says(syn, isn)).reason, Reason::syn_in_connection);
         (void)copy.send(Direction::reply, Says(syn_ack, 900, isn + 1));
-        EXPECT_EQ(copy.pair(), isn == end - 66'001 ? tcp::Pair::established__syn_rcvd
-                                                   : tcp::Pair::established__established);
+        EXPECT_EQ(copy.pair(), isn == end - reach - 1 ? tcp::Pair::established__syn_rcvd
+                                                      : tcp::Pair::established__established);
     }
     // And of B's, whose end is 901.
-    for (const std::uint32_t isn : {901U - 66'000U, 901U - 66'001U, 901U, 902U}) {
+    for (const std::uint32_t isn : {901U - reach, 901U - reach - 1, 901U, 902U}) {
         Conversation copy = talk;
         ASSERT_EQ(copy.send(Direction::original, Says(syn, end - 500)).reason, Reason::syn_in_connection);
         (void)copy.send(Direction::reply, Says(syn_ack, isn, end - 499));
-        EXPECT_EQ(copy.pair(), isn == 901U - 66'000U ? tcp::Pair::established__established
-                                                     : tcp::Pair::established__syn_rcvd)
+        EXPECT_EQ(copy.pair(), isn == 901U - reach ? tcp::Pair::established__established
+                                                   : tcp::Pair::established__syn_rcvd)
             << isn;
     }
 }
@@ -177,7 +179,7 @@ TEST_F(Handshake, ASynAckOfAnotherSynDoesNotFinishItFromTheOtherSideEither) {
     EXPECT_EQ(if_b(Says(syn_ack, 900, 101)), Reason::none);
     EXPECT_EQ(a(Says(syn_ack, 5000, 901).offers(710)),
               "A 5001/5801 window 710 ack 901; B 901/1611 window 800 ack 5001; SYN_RCVD,ESTABLISHED seen AB "
-              "answered pending {highest A 100+4 window 700}")
+              "answered pending {answer A 100+4 window 700}")
         << "whose own answer is still to come, may begin anew";
 }
 TEST_F(Handshake, ASynAckThatRepeatsTheSynMayCarryMoreData) {
@@ -224,8 +226,8 @@ TEST_F(Handshake, WhoAcknowledgesSomethingElseThanTheSynThatWaitsKnowsAnotherCon
         EXPECT_EQ(if_a(Says(ack, sequence, 902).bytes(200)), Reason::ack_not_of_syn);
         EXPECT_EQ(if_b(Says(ack, sequence, 102).bytes(900)), Reason::ack_not_of_syn);
     }
-    EXPECT_EQ(if_a(Says(ack, 500'000, 901)), Reason::seq_after_window);
-    EXPECT_EQ(if_b(Says(ack, 500'000, 101)), Reason::seq_after_window);
+    EXPECT_EQ(if_a(Says(ack, 500'000, 901).bytes(1)), Reason::seq_after_window);
+    EXPECT_EQ(if_b(Says(ack, 500'000, 101).bytes(1)), Reason::seq_after_window);
     Conversation crossing = talk;
     of_a(Says(ack, 101, 901));
     ASSERT_EQ(talk.pair(), tcp::Pair::syn_rcvd__established);

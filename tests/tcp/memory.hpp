@@ -51,7 +51,8 @@ inline std::string shown(tcp::RememberedSyn syn, tcp::PendingSyn::Kind kind) {
 inline std::string shown(const tcp::PendingSyn& pending) {
     std::ostringstream out;
     if (pending.highest_kind.valid != 0)
-        out << "highest " << shown(pending.highest, pending.highest_kind) << "; ";
+        out << (pending.highest_answers != 0 ? "answer " : "highest ")
+            << shown(pending.highest, pending.highest_kind) << "; ";
     if (pending.last_kind.valid != 0) out << "last " << shown(pending.last, pending.last_kind) << "; ";
     for (unsigned i = 0; i < 2; ++i)
         if ((pending.end_valid >> i & 1U) != 0)

@@ -77,6 +77,12 @@ class Remembered : public testing::Test {
         b(Says(syn_ack, 900, 101).offers(800));
         a(Says(ack, 101, 901).offers(700));
     }
+    /// As many segments with a byte of new data each as let a remembered SYN of their sender be forgotten.
+    void speaks_on(Direction direction, std::uint32_t from, std::uint32_t acknowledges) {
+        for (std::uint32_t i = 0; i < 16; ++i)
+            EXPECT_EQ(talk.send(direction, Says(ack, from + i, acknowledges).offers(700).bytes(1)).reason,
+                      Reason::none);
+    }
     Reason of_a(const Segment& segment) { return talk.send(Direction::original, segment).reason; }
     Reason of_b(const Segment& segment) { return talk.send(Direction::reply, segment).reason; }
     /// The same segment in copies of the conversation as it stands.

@@ -227,9 +227,9 @@ TEST_F(Tolerated, AnAcknowledgementOfTheUnknownIsKeptAsLongAsASynIs) {
         of_a(Says(ack, 101, 901).offers(700));
         for (const bool originator : {first, !first})
             originator ? of_a(Says(syn, 70'000)) : of_b(Says(syn, 80'000));
-        of_a(Says(ack, 101, 901).bytes(1));
+        speaks_on(Direction::original, 101, 901);
         EXPECT_EQ(talk.pending.acknowledgement_valid, 1U);
-        of_b(Says(ack, 901, 102).bytes(1));
+        speaks_on(Direction::reply, 901, 117);
         EXPECT_EQ(shown(talk.pending), "data of B to 7000");
     }
 }

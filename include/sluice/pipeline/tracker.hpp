@@ -234,7 +234,7 @@ class Tracker {
     template <unsigned AddressBytes>
     Decision judge_tcp(Item& item, flow::Ref ref, Now now);
     template <unsigned AddressBytes>
-    Decision open_tcp(Item& item, const tcp::Segment& segment, Now now, std::uint16_t earlier_payload = 0);
+    Decision begin_tcp(Item& item, const FlowState& state, const tcp::Verdict& verdict, Now now);
     template <unsigned AddressBytes>
     Decision judge_datagram_flow(Item& item, flow::Ref ref, Now now);
     template <unsigned AddressBytes>

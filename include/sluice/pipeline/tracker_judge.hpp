@@ -112,7 +112,11 @@ template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
     const tcp::Segment& segment = item.segment;
-    if (ref == flow::no_ref) return open_tcp<AddressBytes>(item, segment, now);
+    if (ref == flow::no_ref) {
+        FlowState state{};
+        const tcp::Verdict verdict = tcp::open(state.tcp, segment, settings_->tcp);
+        return begin_tcp<AddressBytes>(item, state, verdict, now);
+    }
 
     auto& flows = table<AddressBytes>();
     const auto& record = flows.record(ref);
@@ -137,7 +141,9 @@ Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
     }
     if (verdict.reopens) [[unlikely]] {
         flows.remove(ref, flow::Removal::replaced, on_removed<AddressBytes>());
-        return open_tcp<AddressBytes>(item, segment, now, verdict.earlier_payload);
+        return begin_tcp<AddressBytes>(
+            item, FlowState{.tcp = state.tcp},
+            {.outcome = Outcome::accepted, .reason = Reason::none, .lifetime = verdict.lifetime}, now);
     }
     if (state.tcp.pending_syn) [[unlikely]]
         pending<AddressBytes>().put(ref, syn);
@@ -166,12 +172,11 @@ Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-Decision Tracker<Io, Observer>::open_tcp(Item& item, const tcp::Segment& segment, Now now,
-                                         std::uint16_t earlier_payload) {
-    FlowState state{};
-    const tcp::Verdict verdict = tcp::open(state.tcp, segment, settings_->tcp, earlier_payload);
+Decision Tracker<Io, Observer>::begin_tcp(Item& item, const FlowState& state, const tcp::Verdict& verdict,
+                                          Now now) {
     if constexpr (Observer::watches)
-        observer_->segment(tcp::Connection{}, tcp::PendingSyn{}, tcp::Direction::original, segment, verdict);
+        observer_->segment(tcp::Connection{}, tcp::PendingSyn{}, tcp::Direction::original, item.segment,
+                           verdict);
     if (verdict.outcome == Outcome::refused) return refuse(item, verdict.reason);
 
     const flow::Ref ref = insert<AddressBytes>(item, state, verdict.lifetime, now);

@@ -161,7 +161,8 @@ inline constexpr Pairs closing{
     Pair::last_ack__time_wait,    Pair::closing__time_wait,     Pair::time_wait__closing};
 inline constexpr Pairs reusable{Pair::time_wait__closed, Pair::closed__time_wait, Pair::time_wait__time_wait};
 inline constexpr Pairs closed{Pair::closed__closed, Pair::closed__listen};
-inline constexpr Pairs synchronised{open_, closing, reusable};
+inline constexpr Pairs ending{closing, reusable};
+inline constexpr Pairs synchronised{open_, ending};
 inline constexpr Pairs alive{opening, synchronised};
 
 // Events that are treated alike.

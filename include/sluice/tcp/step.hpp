@@ -21,14 +21,12 @@ namespace sluice::tcp {
 
 /// May this segment, which belongs to no flow, start one? If so initialises `connection` and returns
 /// accepted; else says why not (bad_flags, no_connection). The sender becomes the originator.
-/// `earlier_payload` is that of the Verdict that reopens: a copy without data takes nothing back (O12).
-[[nodiscard]] Verdict open(Connection& connection, const Segment& segment, const Settings& settings,
-                           std::uint16_t earlier_payload = 0);
+[[nodiscard]] Verdict open(Connection& connection, const Segment& segment, const Settings& settings);
 
 /// One segment of a flow. `pending` holds the remembered SYNs when connection.pending_syn is set and is
 /// otherwise ignored; the caller keeps it when connection.pending_syn is set afterwards. A refused segment
 /// changes nothing; a tolerated one nothing but what is pending (and seen_reply). connection.lifetime is the
-/// caller's to set.
+/// caller's to set, but for a flow that begins anew (Verdict::reopens).
 [[nodiscard]] inline Verdict step(Connection& connection, PendingSyn& pending, Direction direction,
                                   const Segment& segment, const Settings& settings);
 

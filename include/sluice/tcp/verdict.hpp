@@ -21,10 +21,9 @@ struct Verdict {
     Refresh refresh = Refresh::keep;
     Lifetime lifetime = Lifetime::close;  ///< for set and extend
     /// The segment ends this flow and begins another with its sender as originator (O13, a SYN after CLOSED):
-    /// the caller destroys the flow with its own event and calls `open` for the new one.
+    /// the connection is that of the new one, nothing is pending, and the caller destroys the old flow with its
+    /// own event.
     bool reopens = false;
-    /// With `reopens`: bytes that rode on an earlier copy of this SYN, for `open` (O12).
-    std::uint16_t earlier_payload = 0;
 };
 
 }  // namespace sluice::tcp

@@ -72,8 +72,11 @@ Judged judge(Tracked& tracked, int sender, const rfc9293::Segment& segment, cons
         Tracked fresh;
         fresh.reset = tracked.reset;
         fresh.tolerated_fin = tracked.tolerated_fin;
-        const tcp::Verdict verdict = tcp::open(fresh.connection, s, settings);
-        if (!out.had_flow) out.observed.verdict = verdict;
+        tcp::Verdict verdict = out.observed.verdict;
+        if (out.had_flow)
+            fresh.connection = tracked.connection;
+        else
+            verdict = out.observed.verdict = tcp::open(fresh.connection, s, settings);
         if (verdict.outcome == Outcome::accepted) {
             fresh.connection.lifetime = 0;  // the caller's, and of no consequence to the engine
             fresh.exists = 1;

@@ -193,10 +193,10 @@ bool never_happens(Pair pair, Direction direction, tcp::Event event) {
                state == EndpointState::closed;
     };
     // Nothing is known of B yet: nobody has offered A a window or sent it anything to acknowledge or to
-    // remember.
+    // remember (but what A itself was tolerated for may come again).
     if (pair == Pair::syn_sent__syn_rcvd)
-        return from_a && is({synack_pending, of_remembered, overshoot, overshoot_old_ack, ack_part, fin_part,
-                             rst_pending, rst_inside, rst_inside_acks});
+        return from_a && is({synack_pending, overshoot, overshoot_old_ack, ack_part, fin_part, rst_pending,
+                             rst_inside, rst_inside_acks});
     // A SYN without text is acknowledged as a whole.
     if (pair == Pair::syn_rcvd__syn_rcvd && is({ack_part, fin_part})) return true;
     // The SYN,ACK that finishes a simultaneous open repeats a SYN, which lies in the window.
