@@ -311,7 +311,7 @@ unsigned predicates_of_rst(Case& c) {
             ((c.pending.end_valid & bit_of(opposite(c.direction))) != 0 &&
              !after(acknowledgement, c.pending.tolerated_end[index_of(opposite(c.direction))]));
         // Or it is that of the connection before this one, which the tracker took for over.
-        const bool of_former = !c.sender_seen() && sender.end - acknowledgement < sender.end - sender.max_end;
+        const bool of_former = sender.end - acknowledgement < sender.end - sender.max_end;
         const bool older_connection = c.dialling() && (known_otherwise || of_former) && (out & ack_sent) == 0;
         if (older_connection) out = (out | ack_sent) & ~static_cast<unsigned>(ack_not_back);
     }
@@ -466,8 +466,7 @@ bool may_be_believed(Case& c, const PendingSyn& pending) {
     if (spec::synchronised.has(c.pair()) && just_behind(c.span.sequence, c.sender().end)) return false;
     if (spec::ending.has(c.pair())) return true;
     if (!c.opening()) return answers_last(pending, opposite(c.direction), acknowledgement);
-    return strays_from_own_syn(c) && !after(acknowledgement, c.receiver().end) &&
-           !before(acknowledgement, c.sender().max_ack);
+    return !after(acknowledgement, c.receiver().end) && !before(acknowledgement, c.sender().max_ack);
 }
 
 /// The numbers of a tolerated segment that an honest answer may show.

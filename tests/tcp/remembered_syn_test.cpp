@@ -208,6 +208,27 @@ TEST_F(RememberedSyn, AnAckThatBelievesAnotherSynAckBringsNothingNew) {
               "A 601/1401 window 700 ack 900; B 900/1600 window 810 ack 601; ESTABLISHED,ESTABLISHED seen AB "
               "again 1 answered assured pending {answer B 899+0 window 810}");
 }
+TEST_F(RememberedSyn, WhatFollowsTheSynAckOfTheOtherSideIsNotKnownByIt) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn, 900).offers(800));
+    b(Says(syn_ack, 70'000, 101).offers(810));
+    EXPECT_EQ(if_b(Says(ack, 70'001, 101).bytes(1)), Reason::before_syn_ack);
+    EXPECT_EQ(if_b(Says(ack, 70'001 + 700, 101).bytes(1)), Reason::before_syn_ack) << "A's window";
+    EXPECT_EQ(if_b(Says(ack, 70'001 + 701, 101).bytes(1)), Reason::seq_after_window);
+    EXPECT_EQ(if_a(Says(ack, 70'001, 901).bytes(1)), Reason::seq_after_window);
+}
+TEST_F(RememberedSyn, AnotherSynAckCountsItsSidesNewDataFromTheBeginning) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(syn, 900).offers(800));
+    b(Says(syn, 70'000).offers(810));
+    for (std::uint32_t i = 0; i < 10; ++i) of_b(Says(ack, 901 + i, 101).bytes(1));
+    b(Says(syn_ack, 5000, 101).offers(820));
+    ASSERT_EQ(shown(talk.pending), "answer B 900+10 window 800; last B 70000+0 window 810");
+    for (std::uint32_t i = 0; i < 15; ++i) of_b(Says(ack, 5001 + i, 101).bytes(1));
+    EXPECT_EQ(shown(talk.pending), "answer B 900+10 window 800; last B 70000+0 window 810");
+    of_b(Says(ack, 5016, 101).bytes(1));
+    EXPECT_EQ(talk.connection.pending_syn, 0U);
+}
 TEST_F(RememberedSyn, AnAckDecidesBetweenSynAcksAndNotForASyn) {
     opens(Says(syn, 100).offers(700));
     b(Says(syn_ack, 900, 101).offers(800));
@@ -347,6 +368,7 @@ TEST_F(RememberedSyn, WhenItReopensTheFlowTheDataOfAnEarlierCopyCounts) {
         EXPECT_EQ(verdict.refresh, tcp::Refresh::set);
         EXPECT_EQ(verdict.lifetime, Lifetime::syn_sent);
         EXPECT_TRUE(verdict.reopens);
+        EXPECT_EQ(copy.connection.lifetime, static_cast<unsigned>(Lifetime::syn_sent));
         return copy.connection.side[0].end - isn - 1;
     };
     EXPECT_EQ(reopened(Direction::original, 80'000), 9U);

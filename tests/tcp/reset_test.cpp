@@ -27,6 +27,27 @@ TEST_F(Reset, TheAnswerToTheLastSynOpensAClosedFlowAgain) {
               "scale AB 7,3 answered");
 }
 
+TEST_F(Reset, TheAnswerToTheLastSynMayComeFromJustBelowZeroWhereItsSideWasNotHeard) {
+    opens(Says(syn, 3000).offers(700));
+    ASSERT_EQ(of_a(Says(syn, 100)), Reason::old_syn);
+    ASSERT_EQ(of_b(Says(rst_ack, 0, 3001)), Reason::none);
+    ASSERT_EQ(talk.pair(), tcp::Pair::closed__closed);
+    EXPECT_EQ(of_b(Says(syn_ack, 0xFFFF'FFF0, 101)), Reason::none);
+    EXPECT_EQ(talk.pair(), tcp::Pair::established__syn_rcvd);
+}
+
+TEST_F(Reset, OfASideThatWasNotHeardTheNextConnectionKnowsNothing) {
+    open();
+    ASSERT_EQ(of_b(Says(rst, 901)), Reason::none);
+    ASSERT_EQ(of_a(Says(syn, 70'000)), Reason::none);
+    ASSERT_EQ(shown(talk.connection).substr(0, 63),
+              "A 70001/70001 window 0 ack 0; B 101/100 window 0 ack 70001; SYN");
+    ASSERT_EQ(of_b(Says(rst_ack, 0, 70'001)), Reason::none);
+    ASSERT_TRUE(talk.send(Direction::reply, Says(syn, 50)).reopens);
+    EXPECT_EQ(shown(talk.connection).substr(0, 55),
+              "A 51/51 window 0 ack 0; B 0/0 window 0 ack 51; SYN_SENT");
+}
+
 TEST_F(Reset, AfterAResetOnlyTheLastSynWaitsForAnAnswer) {
     opens(Says(syn, 1000).offers(700));
     ASSERT_EQ(of_a(Says(syn, 2000)), Reason::none);
