@@ -111,6 +111,7 @@ void remember_syn(PendingSyn& pending, RememberedSyn syn, PendingSyn::Kind kind,
     }
     pending.last = syn;
     pending.last_kind = kind;
+    pending.replaced = 0;
     set_advances(pending, side_of(kind), 0);
 }
 
@@ -175,7 +176,8 @@ void forget(PendingSyn& pending, const Connection& connection, Direction side, b
     }
     if (is_of(pending.highest_kind, side)) pending.highest_kind.valid = 0;
     if (is_of(pending.last_kind, side)) pending.last_kind.valid = 0;
-    if (pending.highest_kind.valid == 0 && pending.last_kind.valid == 0) pending.acknowledgement_valid = 0;
+    if (pending.highest_kind.valid == 0 && pending.last_kind.valid == 0)
+        pending.acknowledgement_valid = pending.replaced = 0;
 }
 
 bool anything(const PendingSyn& pending) {

@@ -322,7 +322,9 @@ unsigned predicates_of_rst(Case& c) {
     // Who was dialled where all is over may have answered unseen, and given up.
     const bool of_the_dialled =
         spec::reusable.has(c.pair()) && remembers_syn_of(c.pending, opposite(c.direction));
-    if (answers_tolerated || refusal_of_old_syn || continues_other_synack(c) || of_the_dialled)
+    const bool of_replaced = c.pending.replaced != 0 && detail::side_of(c.pending.last_kind) == c.direction &&
+                             sequence == c.pending.last.sequence;
+    if (answers_tolerated || of_replaced || refusal_of_old_syn || continues_other_synack(c) || of_the_dialled)
         out &= ~static_cast<unsigned>(not_before);
     return out;
 }
@@ -339,11 +341,11 @@ unsigned predicates_of_plain(Case& c) {
         out |= not_after | not_far_after;
     // A bare ACK of exactly the SYN of this connection, with numbers from nowhere: its sender has answered
     // that with a SYN,ACK that we did not see, or did not believe. What follows such a SYN,ACK is its
-    // sender's, too; and what was tolerated once is not refused when it comes again.
+    // sender's, too; and what was tolerated once is not refused when it, or what lies before it, comes again.
     const bool answered_otherwise = c.opening() && !wrong && c.span.end == c.span.sequence;
-    const bool again = (c.pending.end_valid & bit_of(c.direction)) != 0 &&
-                       c.span.end == c.pending.tolerated_end[index_of(c.direction)];
-    if (answered_otherwise || continues_other_synack(c) || again) out |= answers_pending;
+    const bool of_tolerated = (c.pending.end_valid & bit_of(c.direction)) != 0 &&
+                              c.pending.tolerated_end[index_of(c.direction)] - c.span.end < max_ack_reach;
+    if (answered_otherwise || continues_other_synack(c) || of_tolerated) out |= answers_pending;
     return out;
 }
 
@@ -415,8 +417,10 @@ void note_acknowledgement(PendingSyn& pending, Direction side, std::uint32_t ack
 /// two.
 void adopt(Case& c, PendingSyn& pending) {
     const Direction other = opposite(c.direction);
-    // With what was acknowledged last the other side may have reset the old connection, and that come again.
-    if (c.trial.seen == 3U) note_acknowledgement(pending, c.direction, c.sender().max_ack);
+    // With what was acknowledged last either side may have reset the old connection, and that come late.
+    const bool both_heard = c.trial.seen == 3U;
+    const std::uint32_t own_reset = c.receiver().max_ack;
+    if (both_heard) note_acknowledgement(pending, c.direction, c.sender().max_ack);
     const bool highest = answers_highest(pending, other, c.span.acknowledgement);
     const RememberedSyn syn = highest ? pending.highest : pending.last;
     detail::start_side(c.trial, other, syn, highest ? pending.highest_kind : pending.last_kind);
@@ -431,6 +435,10 @@ void adopt(Case& c, PendingSyn& pending) {
     detail::negotiate(c.trial);
     pending.highest_kind = {};
     pending.last_kind = {};
+    if (!both_heard) return;
+    pending.last.sequence = own_reset;
+    pending.last_kind.reply_side = index_of(c.direction) & 1U;
+    pending.replaced = 1;
 }
 
 void act(Case& c, Cell cell, PendingSyn& pending) {

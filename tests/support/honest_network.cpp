@@ -110,8 +110,9 @@ class Conversation {
     int redials_;
     std::array<Endpoint, 2> ends_;
     std::array<Said, 2> said_;
-    std::array<unsigned, 2> lives_{};       ///< by end: how many it had before this one
-    std::array<bool, 2> syn_on_its_way_{};  ///< by sender: it has passed the middle and not arrived
+    std::array<unsigned, 2> lives_{};        ///< by end: how many it had before this one
+    std::array<bool, 2> dialled_in_vain_{};  ///< by end: in its life before this one
+    std::array<bool, 2> syn_on_its_way_{};   ///< by sender: it has passed the middle and not arrived
     std::priority_queue<Flight> flights_;
     double now_ = 0;
     double redial_at_ = never;
@@ -257,12 +258,12 @@ class Conversation {
         plan.abort_at = never;
         plan.abort_in.reset();
         // Its peer never knew, or not for long, that it dialled, and nothing will say that it no longer does.
-        const bool dialled_in_vain =
+        dialled_in_vain_[index(end)] =
             syn_on_its_way_[index(end)] || at(end).visible_state() == tcp::EndpointState::syn_sent;
         at(end) = Endpoint(plan, end, coverage_);
         ++lives_[index(end)];
         said_ = {};
-        said_[index(end)].misleads = dialled_in_vain;
+        for (std::size_t i = 0; i < 2; ++i) said_[i].misleads = dialled_in_vain_[i];
     }
 
     void redial() {

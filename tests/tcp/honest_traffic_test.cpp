@@ -49,7 +49,7 @@ TEST(HonestTraffic, OnABadNetworkNothingIsRefusedAndOnePercentTolerated) {
     });
     EXPECT_LE(tally.tolerated_in_all() * 100, tally.segments);
     // Each feature, each state to abort in, each fault on each leg, each pair.
-    EXPECT_EQ(tally.coverage.below(std::max<std::size_t>(3, tally.segments / 150'000)), "");
+    EXPECT_EQ(tally.coverage.below(std::max<std::size_t>(3, tally.segments / 200'000)), "");
     EXPECT_GT(tally.compared, tally.conversations);
 }
 
@@ -91,9 +91,10 @@ TEST(HonestTraffic, PickedUpInMidStreamNothingIsRefused) {
         Random random(seed);
         ConversationPlan plan = draw_plan(random, false);
         plan.redials = 0;
-        // Nobody can tell how much rode on a SYN that passed before we looked, and its refusal acknowledges
-        // it.
+        // See "Limits" in docs/tcp.md: what rode on a SYN that passed before we looked cannot be known; nor
+        // that a handshake is an old one, when it comes again that late.
         plan.a.syn_data = plan.b.syn_data = 0;
+        plan.network.straggling = 0;
         Watched watched(engine, settings_with(true), tally, 30 + static_cast<double>(random() % 400));
         converse(plan, random, tally.coverage, [&](End from, const tcp::Segment& segment, double now) {
             return watched.see(from, segment, now);

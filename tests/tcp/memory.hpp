@@ -60,6 +60,7 @@ inline std::string shown(const tcp::PendingSyn& pending) {
                 << pending.tolerated_end[i] << "; ";
     if (pending.acknowledgement_valid != 0)
         out << "acknowledged " << pending.tolerated_acknowledgement << "; ";
+    if (pending.replaced != 0) out << "replaced " << pending.last.sequence << "; ";
     const std::string all = out.str();
     return all.empty() ? "nothing" : all.substr(0, all.size() - 2);
 }

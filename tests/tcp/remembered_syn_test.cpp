@@ -32,6 +32,15 @@ TEST_F(RememberedSyn, ANewerSynWaitsBesideAndItsAnswerBeginsBothSidesAnew) {
               "scale AB 6,3 sack A answered");
 }
 
+TEST_F(RememberedSyn, WhereOnlyTheDiallerWasHeardItsAnswerReplacesNothing) {
+    opens(Says(syn, 100).offers(700));
+    b(Says(ack, 7000, 650).offers(800));
+    a(Says(syn, 2000).offers(710));
+    EXPECT_EQ(b(Says(syn_ack, 900, 2001).offers(800)),
+              "A 2001/2801 window 710 ack 901; B 901/1611 window 800 ack 2001; ESTABLISHED,SYN_RCVD seen AB "
+              "answered pending {data of B to 7000; acknowledged 650}");
+}
+
 TEST_F(RememberedSyn, AnOlderSynAndItsAnswerAreBelievedOnceTheDiallerAnswersThem) {
     opens(Says(syn, 3000).offers(700));
     EXPECT_EQ(a(Says(syn, 100).offers(710).bytes(4).scale(6).sack_allowed()),
@@ -65,7 +74,7 @@ TEST_F(RememberedSyn, ASynInAConnectionWaitsBesideUntilItIsAnswered) {
               "answered assured pending {highest A 80000+0 window 720; last A 75000+0 window 730}");
     EXPECT_EQ(b(Says(syn_ack, 9000, 80001).offers(850)),
               "A 80001/80851 window 720 ack 9001; B 9001/9721 window 850 ack 80001; ESTABLISHED,SYN_RCVD "
-              "seen AB answered assured pending {acknowledged 101}");
+              "seen AB answered assured pending {acknowledged 101; replaced 901}");
 }
 
 TEST_F(RememberedSyn, NewDataOfItsSenderForgetsASynInTheLongRunOldDataDoesNot) {
@@ -269,7 +278,7 @@ TEST_F(RememberedSyn, ItsAnswerBeginsAnewAlsoWhereBothLieJustBehindTheDataOfAnOp
     b(Says(syn, 1600).offers(810));
     EXPECT_EQ(a(Says(syn_ack, 101, 1601).offers(720)),
               "A 102/912 window 720 ack 1601; B 1601/2321 window 810 ack 102; SYN_RCVD,ESTABLISHED seen AB "
-              "answered pending {acknowledged 901}");
+              "answered pending {acknowledged 901; replaced 101}");
 }
 
 TEST_F(RememberedSyn, TheAnswerToTheLastBeginsFromIt) {
@@ -278,7 +287,7 @@ TEST_F(RememberedSyn, TheAnswerToTheLastBeginsFromIt) {
     a(Says(syn, 75'000).offers(730).scale(4));
     EXPECT_EQ(b(Says(syn_ack, 9000, 75'001).offers(850).scale(3)),
               "A 75001/75851 window 730 ack 9001; B 9001/9731 window 850 ack 75001; ESTABLISHED,SYN_RCVD "
-              "seen AB scale AB 4,3 answered assured pending {acknowledged 101}");
+              "seen AB scale AB 4,3 answered assured pending {acknowledged 101; replaced 901}");
 }
 TEST_F(RememberedSyn, TheAnswerToTheHighestBeginsFromIt) {
     open();
@@ -286,7 +295,7 @@ TEST_F(RememberedSyn, TheAnswerToTheHighestBeginsFromIt) {
     a(Says(syn, 75'000).offers(730).scale(4));
     EXPECT_EQ(b(Says(syn_ack, 9000, 80'001).offers(850).scale(3)),
               "A 80001/80851 window 720 ack 9001; B 9001/9721 window 850 ack 80001; ESTABLISHED,SYN_RCVD "
-              "seen AB scale AB 6,3 answered assured pending {acknowledged 101}");
+              "seen AB scale AB 6,3 answered assured pending {acknowledged 101; replaced 901}");
 }
 TEST_F(RememberedSyn, OfTwoWithOneNumberTheAnswerIsToTheOthers) {
     open();
@@ -295,7 +304,7 @@ TEST_F(RememberedSyn, OfTwoWithOneNumberTheAnswerIsToTheOthers) {
     ASSERT_EQ(shown(talk.pending), "highest B 80000+0 window 810; last A 80000+0 window 720");
     EXPECT_EQ(b(Says(syn_ack, 9000, 80'001).offers(850)),
               "A 80001/80851 window 720 ack 9001; B 9001/9721 window 850 ack 80001; ESTABLISHED,SYN_RCVD "
-              "seen AB answered assured pending {acknowledged 101}");
+              "seen AB answered assured pending {acknowledged 101; replaced 901}");
 }
 TEST_F(RememberedSyn, ThereMayBeALastWithoutAHighest) {
     opens(Says(syn, 3000).offers(700));
@@ -305,7 +314,7 @@ TEST_F(RememberedSyn, ThereMayBeALastWithoutAHighest) {
     EXPECT_EQ(
         b(Says(syn_ack, 7000, 1).offers(850)),
         "A 1/851 window 710 ack 7001; B 7001/7711 window 850 ack 1; ESTABLISHED,SYN_RCVD seen AB answered "
-        "pending {acknowledged 3001}");
+        "pending {acknowledged 3001; replaced 9001}");
 }
 TEST_F(RememberedSyn, ItsAnswerEndsWhatWasPickedUp) {
     opens(Says(ack, 1000, 2000).offers(3));
@@ -316,7 +325,8 @@ TEST_F(RememberedSyn, ItsAnswerEndsWhatWasPickedUp) {
     a(Says(syn, 70'000'000).offers(720).scale(5));
     EXPECT_EQ(b(Says(syn_ack, 9000, 70'000'001).offers(850)),
               "A 70000001/70000851 window 720 ack 9001; B 9001/9721 window 850 ack 70000001; "
-              "ESTABLISHED,SYN_RCVD seen AB scale A 0,0 answered assured pending {acknowledged 1000}")
+              "ESTABLISHED,SYN_RCVD seen AB scale A 0,0 answered assured pending {acknowledged 1000; "
+              "replaced 2000}")
         << "which has offered no scale";
 }
 TEST_F(RememberedSyn, ItsAnswerLeavesRoomForAProbeOfAClosedWindow) {
@@ -324,7 +334,7 @@ TEST_F(RememberedSyn, ItsAnswerLeavesRoomForAProbeOfAClosedWindow) {
     a(Says(syn, 70'000).offers(0));
     EXPECT_EQ(b(Says(syn_ack, 9000, 70'001).offers(0)),
               "A 70001/70002 window 0 ack 9001; B 9001/9002 window 0 ack 70001; ESTABLISHED,SYN_RCVD seen AB "
-              "answered assured pending {acknowledged 101}");
+              "answered assured pending {acknowledged 101; replaced 901}");
 }
 TEST_F(RememberedSyn, ASynAckThatAnswersNoneIsNotKept) {
     opens(Says(syn, 3000).offers(700));

@@ -218,6 +218,20 @@ TEST_F(Tolerated, AFinBelowWhatItsSenderHasSentSinceIsOfAnotherConnection) {
         "ack-not-of-syn: A 101/901 window 700 ack 901; B 901/1601 window 800 ack 101; SYN_RCVD,SYN_RCVD seen "
         "AB answered pending {data of A to 2502; FIN of B to 900; acknowledged 1501}");
 }
+TEST_F(Tolerated, WhatLiesUpToWhereSomethingWasToleratedIsOfTheSameStream) {
+    opens(Says(syn, 100).offers(700));
+    of_b(Says(ack, 130'000, 9'000'000));
+    of_b(Says(syn_ack, 900, 101).offers(800));
+    of_a(Says(ack, 101, 901).offers(700));
+    const auto judged = [this](std::uint32_t end) { return if_b(Says(ack, end - 10, 101).bytes(10)); };
+    EXPECT_EQ(judged(130'001), Reason::seq_after_window);
+    EXPECT_EQ(judged(130'000), Reason::before_syn_ack);
+    EXPECT_EQ(judged(130'000 - 65'999), Reason::before_syn_ack);
+    EXPECT_EQ(judged(130'000 - 66'000), Reason::seq_after_window);
+    EXPECT_EQ(if_b(Says(ack, 130'000, 9'000'000)), Reason::before_syn_ack) << "come again";
+    EXPECT_EQ(if_a(Says(ack, 130'000, 901)), Reason::seq_after_window) << "the other side's numbers";
+}
+
 TEST_F(Tolerated, AnAcknowledgementOfTheUnknownIsKeptAsLongAsASynIs) {
     for (const bool first : {true, false}) {
         talk = {};

@@ -154,7 +154,8 @@ struct PendingSyn {
     std::uint8_t acknowledgement_valid : 1;
     std::uint8_t acknowledgement_side : 1;  ///< Direction of the segment that carried it
     std::uint8_t highest_answers : 1;       ///< `highest` is a SYN,ACK's: the peer's ACK may decide for it
-    std::uint8_t spare : 1;                 ///< named, so that a copy of all fields is one of all bits
+    std::uint8_t
+        replaced : 1;       ///< `last` is no SYN: a RST of the connection that O8c replaced has its number
     std::uint8_t advances;  ///< of each side that has a SYN here, since that SYN: a nibble each
 };
 static_assert(sizeof(PendingSyn) == 32 && alignof(PendingSyn) == 4);

@@ -21,8 +21,8 @@ struct Verdict {
     Refresh refresh = Refresh::keep;
     Lifetime lifetime = Lifetime::close;  ///< for set and extend
     /// The segment ends this flow and begins another with its sender as originator (O13, a SYN after CLOSED):
-    /// the connection is that of the new one, nothing is pending, and the caller destroys the old flow with its
-    /// own event.
+    /// the connection is that of the new one, nothing is pending, and the caller destroys the old flow with
+    /// its own event.
     bool reopens = false;
 };
 
