@@ -192,8 +192,15 @@ class Sentence {
         if (opening && (!dialling() || direction_ == Direction::reply))
             out_ << " is not " << sender().max_ack << ", which would acknowledge the SYN of "
                  << receiver_name();
+        else if (answers(pending_.highest, pending_.highest_kind) ||
+                 answers(pending_.last, pending_.last_kind))
+            out_ << " and sequence " << span_.sequence
+                 << " may be those of a handshake that is over and comes again late";
         else
             out_ << " answers no SYN of " << receiver_name() << " that is waiting for an answer";
+    }
+    [[nodiscard]] bool answers(RememberedSyn syn, PendingSyn::Kind kind) const {
+        return detail::is_of(kind, opposite(direction_)) && syn.answered_by(segment_.acknowledgement);
     }
 
     void old_syn() {
@@ -232,8 +239,13 @@ class Sentence {
         } else if (span_.sequence == 0 && (segment_.flags & Flag::ack) != 0) {
             out_ << "a RST with sequence 0 refuses a SYN, and this one, acknowledging "
                  << segment_.acknowledgement << ", an older one";
-        } else {
+        } else if (pending_.acknowledgement_valid != 0 &&
+                   span_.sequence == pending_.tolerated_acknowledgement) {
             out_ << "sequence " << span_.sequence << " of the RST answers a segment that was only tolerated";
+        } else {
+            out_ << "sequence " << span_.sequence
+                 << " of the RST is of another connection on these ports than " << receiver().max_ack
+                 << ", up to which " << receiver_name() << " has acknowledged";
         }
     }
 

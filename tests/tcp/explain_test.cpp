@@ -129,6 +129,15 @@ void reset(Conversation& talk) {
     talk.open(100, 200, 1000);
     (void)talk.send(A, rst, 101, 0);
 }
+void dial_into_the_open(Conversation& talk) {
+    talk.open(100, 200, 1000);
+    (void)talk.send(A, syn, 4'294'897'397, 0);
+}
+void begin_anew(Conversation& talk) {
+    talk.open(100, 200, 1000);
+    (void)talk.send(A, syn, 70'000, 0);
+    (void)talk.send(B, syn | ack, 3'000'000'000, 70'001);
+}
 void half_close(Conversation& talk) {
     talk.open(100, 200, 1000);
     (void)talk.send(A, fin | ack, 101, 201, 10);
@@ -194,6 +203,14 @@ const Row rows[] = {
     {Reason::rst_old,
      "sequence 100 of the RST answers something older: nothing B sent in this connection has passed", A, rst,
      100, 0, 0, dial},
+    {Reason::rst_old,
+     "sequence 201 of the RST is of another connection on these ports than 3000000001, up to which A has "
+     "acknowledged",
+     B, rst, 201, 0, 0, begin_anew},
+    {Reason::ack_not_of_syn,
+     "acknowledgement 4294897398 and sequence 200 may be those of a handshake that is over and comes again "
+     "late",
+     B, syn | ack, 200, 4'294'897'398, 0, dial_into_the_open},
     {Reason::after_close,
      "the connection was reset and stands at CLOSED,CLOSED; ACK with sequence 201 is neither a SYN nor the "
      "answer to the last "

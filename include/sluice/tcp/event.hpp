@@ -52,7 +52,8 @@ enum Predicate : std::uint16_t {
     match = 64,         ///< ACK and FIN: acknowledges everything the receiver sent, its FIN included;
                         ///< SYN: repeats the newest one; RST: at exactly the expected sequence number (C10)
     sender_seen = 128,  ///< the sender's own SYN, or in a picked-up flow its first segment, is known
-    answers_pending = 256,  ///< it acknowledges exactly a remembered SYN
+    answers_pending = 256,  ///< it acknowledges exactly a remembered SYN; ACK and FIN: or is otherwise known
+                            ///< to be of another connection on these ports, whose numbers we do not have
 };
 inline constexpr std::size_t predicate_count = 512;
 
@@ -71,7 +72,7 @@ inline constexpr std::size_t predicate_count = 512;
     X(synack_before,      "a SYN,ACK wholly before the window, acknowledging something older")      \
     X(synack_out,         "any other SYN,ACK")                                                      \
     X(unseen,             "an ACK, data or FIN from a side whose SYN was not seen")                 \
-    X(of_remembered,      "an ACK, data or FIN outside the windows, acknowledging exactly a remembered SYN") \
+    X(of_remembered,      "an ACK, data or FIN outside the windows, of another connection on these ports") \
     X(after_window,       "an ACK, data or FIN far after the window, or past the sender's FIN")     \
     X(before_window,      "an ACK, data or FIN wholly before the window")                           \
     X(ack_of_unsent,      "an ACK, data or FIN acknowledging what was never sent")                  \
