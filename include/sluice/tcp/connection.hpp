@@ -94,7 +94,8 @@ struct Side {
 
 /// Everything the hot path needs of a connection. Trivially copyable: the flow table moves it as words.
 struct Connection {
-    std::array<Side, 2> side;  ///< by Direction
+    std::array<Side, 2>
+        side;  ///< by Direction; until the responder is heard its own says other things (docs/tcp.md)
 
     // Common to flows of every protocol: these eight bits lie first in the word for all of them.
     std::uint32_t lifetime : 5;       ///< Lifetime in force (which of the timeouts; its age list)
