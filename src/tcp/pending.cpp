@@ -182,7 +182,7 @@ void forget(PendingSyn& pending, const Connection& connection, Direction side, b
 
 bool anything(const PendingSyn& pending) {
     return pending.highest_kind.valid != 0 || pending.last_kind.valid != 0 || pending.end_valid != 0 ||
-           pending.acknowledgement_valid != 0;
+           pending.acknowledgement_valid != 0 || pending.replaced != 0;
 }
 
 }  // namespace sluice::tcp::detail

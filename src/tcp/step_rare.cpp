@@ -262,15 +262,21 @@ bool strays_from_own_syn(Case& c) {
     return finishes_simultaneous_open(c) && !repeats_own_isn(c);
 }
 
+/// Whether a RST of another connection is known to have this number.
+bool is_known_reset(const Case& c, std::uint32_t sequence) {
+    return c.pending.replaced != 0 && detail::side_of(c.pending.last_kind) == c.direction &&
+           sequence == c.pending.last.sequence;
+}
+
 unsigned predicates_of_syn_ack(Case& c) {
     unsigned out =
         window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction), false);
     out |= seen_bit(c);
     if (answers_remembered(c) && !repeats_known_handshake(c)) out |= answers_pending;
     // After a RST only the last SYN is waiting for an answer (T9), and only for one not given before; none
-    // waits on a side that was not heard.
+    // waits on a side that was not heard. A SYN,ACK just below the RST is of the life that this has ended.
     if (c.closed() && (!c.receiver_seen() || remembers_syn_of(c.pending, opposite(c.direction)) ||
-                       c.trial.picked_up != 0 || comes_late(c)))
+                       c.trial.picked_up != 0 || comes_late(c) || is_known_reset(c, c.span.sequence + 1)))
         out &= ~static_cast<unsigned>(ack_not_back);
     if (strays_from_own_syn(c)) out &= ~static_cast<unsigned>(ack_not_back);
     // A SYN,ACK from beyond all that its side has sent is of another connection, wherever the window reaches.
@@ -322,9 +328,8 @@ unsigned predicates_of_rst(Case& c) {
     // Who was dialled where all is over may have answered unseen, and given up.
     const bool of_the_dialled =
         spec::reusable.has(c.pair()) && remembers_syn_of(c.pending, opposite(c.direction));
-    const bool of_replaced = c.pending.replaced != 0 && detail::side_of(c.pending.last_kind) == c.direction &&
-                             sequence == c.pending.last.sequence;
-    if (answers_tolerated || of_replaced || refusal_of_old_syn || continues_other_synack(c) || of_the_dialled)
+    if (answers_tolerated || is_known_reset(c, sequence) || refusal_of_old_syn || continues_other_synack(c) ||
+        of_the_dialled)
         out &= ~static_cast<unsigned>(not_before);
     return out;
 }
@@ -413,6 +418,13 @@ void note_acknowledgement(PendingSyn& pending, Direction side, std::uint32_t ack
     pending.acknowledgement_side = index_of(side) & 1U;
 }
 
+/// A RST of another connection than the one that is to be believed has this number, or may have it.
+void note_reset(PendingSyn& pending, Direction side, std::uint32_t sequence) {
+    pending.last.sequence = sequence;
+    pending.last_kind.reply_side = index_of(side) & 1U;
+    pending.replaced = 1;
+}
+
 /// A SYN,ACK that answers a remembered SYN: the endpoints know better, the connection begins anew from the
 /// two.
 void adopt(Case& c, PendingSyn& pending) {
@@ -436,9 +448,14 @@ void adopt(Case& c, PendingSyn& pending) {
     pending.highest_kind = {};
     pending.last_kind = {};
     if (!both_heard) return;
-    pending.last.sequence = own_reset;
-    pending.last_kind.reply_side = index_of(c.direction) & 1U;
-    pending.replaced = 1;
+    note_reset(pending, c.direction, own_reset);
+}
+
+/// A RST that closes what is not open yet, with a number its side does not stand with, is of a life of its
+/// sender before that; so is a SYN,ACK just below it.
+void note_own_reset(Case& c, unsigned predicates, PendingSyn& pending) {
+    if (c.opening() && c.sender_seen() && (predicates & match) == 0 && pending.last_kind.valid == 0)
+        note_reset(pending, c.direction, c.span.sequence);
 }
 
 void act(Case& c, Cell cell, PendingSyn& pending) {
@@ -554,6 +571,7 @@ Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction
     } else {
         const bool advances = after(c.span.end, c.sender().end);
         act(c, cell, kept);
+        if (is_reset(c.cls)) note_own_reset(c, predicates, kept);
         c.set_pair(static_cast<Pair>(cell.next));
         c.trial.assured = (c.trial.assured | (cell.assures & c.trial.seen_reply)) & 1U;
         if (is_plain(c.cls) || c.cls == FlagClass::syn_ack)

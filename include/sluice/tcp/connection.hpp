@@ -156,7 +156,7 @@ struct PendingSyn {
     std::uint8_t acknowledgement_side : 1;  ///< Direction of the segment that carried it
     std::uint8_t highest_answers : 1;       ///< `highest` is a SYN,ACK's: the peer's ACK may decide for it
     std::uint8_t
-        replaced : 1;       ///< `last` is no SYN: a RST of the connection that O8c replaced has its number
+        replaced : 1;  ///< `last` is no SYN: a RST of another connection than this (O8c, O10) has its number
     std::uint8_t advances;  ///< of each side that has a SYN here, since that SYN: a nibble each
 };
 static_assert(sizeof(PendingSyn) == 32 && alignof(PendingSyn) == 4);

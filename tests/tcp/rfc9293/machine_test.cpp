@@ -151,7 +151,7 @@ std::set<std::size_t> can_close(const Explored& explored) {
 }
 
 /// So many states reach every cell that can be reached.
-constexpr std::size_t enough = 45000;
+constexpr std::size_t enough = 100000;
 
 std::size_t states_allowed() {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
