@@ -454,7 +454,7 @@ void adopt(Case& c, PendingSyn& pending) {
 /// A RST that closes what is not open yet, with a number its side does not stand with, is of a life of its
 /// sender before that; so is a SYN,ACK just below it.
 void note_own_reset(Case& c, unsigned predicates, PendingSyn& pending) {
-    if (c.opening() && c.sender_seen() && (predicates & match) == 0 && pending.last_kind.valid == 0)
+    if (c.opening() && (predicates & match) == 0 && pending.last_kind.valid == 0)
         note_reset(pending, c.direction, c.span.sequence);
 }
 
