@@ -28,6 +28,7 @@ TEST(Lanes, AgreeWithTheWord) {
                 EXPECT_EQ(is_negative(a)[i], is_negative(std::uint32_t{a[i]}));
                 EXPECT_EQ(is_positive(a)[i], is_positive(std::uint32_t{a[i]}));
                 EXPECT_EQ(is_equal(a, b)[i], is_equal(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
+                EXPECT_EQ(is_less(a, b)[i], is_less(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
                 EXPECT_EQ(larger(a, b)[i], larger(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
                 EXPECT_EQ(smaller(a, b)[i], smaller(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
                 EXPECT_EQ(select(mask, a, b)[i],

@@ -53,6 +53,20 @@ TEST(AgeLists, ARestGoesToTheLongestShortListOfItsClassThatIsNotTooLate) {
         << "the longest there is";
 }
 
+TEST(AgeLists, EightChangesOfLifetimeAreJudgedAsOne) {
+    TableConfig config = config_of(1);
+    for (unsigned lifetime = 0; lifetime < max_lifetimes; ++lifetime)
+        config.eviction_class[lifetime] = static_cast<std::uint8_t>(lifetime * 7 % 5 % max_classes);
+    const Lists lists(config);
+    for (unsigned was = 0; was < max_lifetimes; ++was)
+        for (unsigned first = 0; first < max_lifetimes; first += lane_count) {
+            const Lanes stays = lists.ages.may_stay(all_lanes(was), lane_numbers + first);
+            for (unsigned lane = 0; lane < lane_count; ++lane)
+                EXPECT_EQ(stays[lane], mask_of(lists.ages.may_stay(was, first + lane)))
+                    << was << " to " << first + lane;
+        }
+}
+
 TEST(AgeLists, RecordsLeaveFromAnywhereAndTheRestKeepTheirOrder) {
     Lists lists;
     for (Ref ref = 0; ref < 6; ++ref) lists.ages.push(ref, unassured, ref);

@@ -63,6 +63,13 @@ inline constexpr Lanes lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
 [[nodiscard]] inline Lanes is_equal(const Lanes& a, const Lanes& b) {
     return (Lanes)(a == b);
 }
+/// Whether `a` is less than `b`, as signed numbers.
+[[nodiscard]] constexpr std::uint32_t is_less(std::uint32_t a, std::uint32_t b) {
+    return mask_of(static_cast<std::int32_t>(a) < static_cast<std::int32_t>(b));
+}
+[[nodiscard]] inline Lanes is_less(const Lanes& a, const Lanes& b) {
+    return (Lanes)((SignedLanes)a < (SignedLanes)b);
+}
 /// `a` where the mask is set, else `b`.
 [[nodiscard]] constexpr std::uint32_t select(std::uint32_t mask, std::uint32_t a, std::uint32_t b) {
     return mask != 0 ? a : b;

@@ -37,6 +37,7 @@
 #include <span>
 
 #include "sluice/base/counters.hpp"
+#include "sluice/base/lanes.hpp"
 #include "sluice/base/prefetch.hpp"
 #include "sluice/base/sequence.hpp"
 #include "sluice/base/time.hpp"
@@ -91,11 +92,22 @@ class AgeLists {
     [[nodiscard]] bool may_stay(std::uint32_t was, std::uint32_t is) const {
         return was == is || (class_of(was) == never_evicted && class_of(is) == never_evicted);
     }
+    /// The same of eight changes, as a mask.
+    [[nodiscard]] Lanes may_stay(const Lanes& was, const Lanes& is) const {
+        // A lifetime's list has its number: its bit, moved to the sign.
+        const auto assured = [&](const Lanes& lifetime) {
+            return is_negative(all_lanes(static_cast<std::uint32_t>(lists_of_class_[never_evicted]))
+                               << (max_lifetimes - 1 - lifetime));
+        };
+        return is_equal(was, is) | (assured(was) & assured(is));
+    }
     /// Whether a record in this list that now has `remaining` ticks to live is sure to be examined in time,
     /// seen from the list alone.
     [[nodiscard]] bool surely_in_time(unsigned list, Tick remaining) const {
         return static_cast<std::int32_t>(remaining) >= static_cast<std::int32_t>(lists_[list].bound);
     }
+    /// The least `remaining` for which it is.
+    [[nodiscard]] Tick least_in_time(unsigned list) const { return lists_[list].bound; }
     /// The same, from when it was queued: touches its cold line.
     [[nodiscard]] bool in_time(Ref ref, unsigned list, Tick remaining, Tick age) const {
         const Tick until_examined = nodes_[ref].queued_at + lists_[list].bound - age;

@@ -143,11 +143,14 @@ class Table {
     /// some of the key.
     using Columns = std::array<Lanes, 12>;
     [[nodiscard, gnu::always_inline]] Columns columns(const std::array<Ref, lane_count>& refs) const;
-    /// update() of those records, all different, for which `changed(lane)` holds: expiry and payload new, the
-    /// other words as they were.
-    template <class Changed>
-    [[gnu::always_inline]] void update(const std::array<Ref, lane_count>& refs, Columns columns, Tick now,
-                                       Changed&& changed);
+    /// When eight records are due and which lifetimes are in force.
+    struct Deadlines {
+        Lanes due, lifetime;
+    };
+    /// update() of those records, all different, whose bit is set in `changed`: expiry and payload new, the
+    /// other words as they were. `was` and `is`: what the old and the new columns say of deadlines.
+    [[gnu::always_inline]] void update(const std::array<Ref, lane_count>& refs, Columns columns,
+                                       const Deadlines& was, const Deadlines& is, Tick now, unsigned changed);
 
     template <class OnRemoved>
     void remove(Ref ref, Removal why, OnRemoved&& on_removed);
@@ -256,6 +259,8 @@ class Table {
 
     void requeue(Ref ref, std::uint32_t lifetime, Tick remaining, Tick age);
     void keep_in_time(Ref ref, std::uint32_t was, Tick was_due, Tick now);
+    [[nodiscard]] unsigned perhaps_too_late(const std::array<Ref, lane_count>& refs, const Deadlines& was,
+                                            const Deadlines& is, Tick now) const;
     void reschedule(Ref ref, std::uint32_t was, std::uint32_t is, Tick remaining, Tick now);
     template <class OnRemoved>
     void remove_same_key(const KeyT& key, std::uint64_t hash, Tick now, OnRemoved&& on_removed);

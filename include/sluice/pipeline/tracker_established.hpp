@@ -90,6 +90,8 @@ class Tracker<Io, Observer>::EstablishedGroup {
         auto& [version, expiry, a_end, a_max_end, a_max_window, a_max_ack, b_end, b_max_end, b_max_window,
                b_max_ack, fields, key_begins] = columns;
         const Lanes from_reply = rest[3];
+        const auto deadlines = [&] { return typename Flows::Deadlines{expiry, fields & 31U}; };
+        const auto was = deadlines();
         const auto mine = [&](const Lanes& a, const Lanes& b) { return select(from_reply, b, a); };
         const auto other = [&](const Lanes& a, const Lanes& b) { return select(from_reply, a, b); };
         tcp::SideOf<Lanes> sender{mine(a_end, b_end), mine(a_max_end, b_max_end),
@@ -117,7 +119,7 @@ class Tracker<Io, Observer>::EstablishedGroup {
         b_max_ack = other(sender.max_ack, receiver.max_ack);
         const unsigned waiting = (1U << size_) - 1;
         const unsigned good = bits_of(accepted) & waiting;
-        flows_.update(refs, columns, now_.tick, [&](unsigned lane) { return (good >> lane & 1U) != 0; });
+        flows_.update(refs, columns, was, deadlines(), now_.tick, good);
         count(good);
         for (unsigned bad = waiting & ~good; bad != 0; bad &= bad - 1)
             [[unlikely]] judge_alone(static_cast<unsigned>(std::countr_zero(bad)));
@@ -139,8 +141,10 @@ class Tracker<Io, Observer>::EstablishedGroup {
         counters.found.add(packets);
     }
 
+    using Flows = std::conditional_t<AddressBytes == 4, Table4, Table6>;
+
     Tracker& tracker_;
-    typename std::conditional_t<AddressBytes == 4, Table4, Table6>& flows_;
+    Flows& flows_;
     Now now_;
     Output<Io>& out_;
     unsigned size_ = 0;
