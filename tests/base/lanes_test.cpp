@@ -29,6 +29,7 @@ TEST(Lanes, AgreeWithTheWord) {
                 EXPECT_EQ(is_positive(a)[i], is_positive(std::uint32_t{a[i]}));
                 EXPECT_EQ(is_equal(a, b)[i], is_equal(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
                 EXPECT_EQ(is_less(a, b)[i], is_less(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
+                EXPECT_EQ(is_above(a, b)[i], is_above(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
                 EXPECT_EQ(larger(a, b)[i], larger(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
                 EXPECT_EQ(smaller(a, b)[i], smaller(std::uint32_t{a[i]}, std::uint32_t{b[i]}));
                 EXPECT_EQ(select(mask, a, b)[i],
@@ -37,6 +38,23 @@ TEST(Lanes, AgreeWithTheWord) {
             }
             EXPECT_EQ(bits_of(mask), bits);
             EXPECT_EQ(any_of(mask), bits != 0);
+        }
+    }
+}
+
+TEST(Lanes, KnowWhichOfThemRepeatAnEarlierOne) {
+    std::uint32_t state = 1;
+    for (int round = 0; round < 10'000; ++round) {
+        Lanes word;
+        for (unsigned i = 0; i < lane_count; ++i) {
+            state = state * 1'664'525U + 1'013'904'223U;
+            word[i] = (state >> 16) % 12;
+        }
+        const Lanes repeats = repeats_earlier(word);
+        for (unsigned i = 0; i < lane_count; ++i) {
+            bool earlier = false;
+            for (unsigned j = 0; j < i; ++j) earlier |= word[j] == word[i];
+            ASSERT_EQ(repeats[i], mask_of(earlier)) << "lane " << i << " of round " << round;
         }
     }
 }

@@ -77,6 +77,13 @@ inline constexpr Lanes lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
 [[nodiscard]] inline Lanes select(const Lanes& mask, const Lanes& a, const Lanes& b) {
     return (SignedLanes)mask < 0 ? a : b;
 }
+/// As unsigned numbers.
+[[nodiscard]] constexpr std::uint32_t is_above(std::uint32_t a, std::uint32_t b) {
+    return mask_of(a > b);
+}
+[[nodiscard]] inline Lanes is_above(const Lanes& a, const Lanes& b) {
+    return (Lanes)(a > b);
+}
 [[nodiscard]] constexpr std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
     return a > b ? a : b;
 }
@@ -110,6 +117,11 @@ using HalfLanes [[gnu::vector_size(sizeof(Lanes) / 2)]] = std::uint32_t;
     d = __builtin_shufflevector(high_ab, high_cd, 2, 3, 10, 11, 6, 7, 14, 15);
 }
 
+/// So many words as whole rows.
+[[nodiscard]] constexpr std::size_t in_whole_rows(std::size_t words) {
+    return (words + 3) / 4 * 4;
+}
+
 /// Loads four words at `row(i)` for each of eight rows, as columns.
 template <class Row>
 [[nodiscard, gnu::always_inline]] inline std::array<Lanes, lane_count / 2> load_columns(Row&& row) {
@@ -119,6 +131,33 @@ template <class Row>
             load<HalfLanes>(row(i)), load<HalfLanes>(row(i + lane_count / 2)), 0, 1, 2, 3, 4, 5, 6, 7);
     transpose(quads);
     return quads.quad;
+}
+
+/// Loads `Words` words, whole rows, likewise.
+template <std::size_t Words, class Row>
+[[nodiscard, gnu::always_inline]] inline std::array<Lanes, Words> load_columns(Row&& row) {
+    static_assert(Words == in_whole_rows(Words));
+    std::array<Lanes, Words> out;
+    for (std::size_t at = 0; at < Words; at += 4) {
+        const auto four = load_columns([&](unsigned lane) { return row(lane) + at * sizeof(std::uint32_t); });
+        for (std::size_t i = 0; i < 4; ++i) out[at + i] = four[i];
+    }
+    return out;
+}
+
+/// Whether a lane holds what an earlier one does: all but the first of those that are alike.
+[[nodiscard, gnu::always_inline]] inline Lanes repeats_earlier(const Lanes& word) {
+    // Turned by one to seven lanes; what comes round from the end is no earlier lane's.
+    const auto turned = [&](const Lanes& by, unsigned lanes) {
+        return is_equal(word, by) & is_above(lane_numbers + 1U, all_lanes(lanes));
+    };
+    return turned(__builtin_shufflevector(word, word, 7, 0, 1, 2, 3, 4, 5, 6), 1) |
+           turned(__builtin_shufflevector(word, word, 6, 7, 0, 1, 2, 3, 4, 5), 2) |
+           turned(__builtin_shufflevector(word, word, 5, 6, 7, 0, 1, 2, 3, 4), 3) |
+           turned(__builtin_shufflevector(word, word, 4, 5, 6, 7, 0, 1, 2, 3), 4) |
+           turned(__builtin_shufflevector(word, word, 3, 4, 5, 6, 7, 0, 1, 2), 5) |
+           turned(__builtin_shufflevector(word, word, 2, 3, 4, 5, 6, 7, 0, 1), 6) |
+           turned(__builtin_shufflevector(word, word, 1, 2, 3, 4, 5, 6, 7, 0), 7);
 }
 
 /// Columns as rows: what store_row() stores.

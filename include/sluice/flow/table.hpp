@@ -86,6 +86,23 @@ class Table {
     static_assert(std::is_trivially_copyable_v<Payload> && alignof(Payload) == 4 && sizeof(Payload) % 4 == 0);
     static_assert(std::is_standard_layout_v<Record> && sizeof(KeyT) % 4 == 0);
 
+  private:
+    static constexpr std::uint8_t spare_live = 1;
+    static constexpr std::uint8_t spare_original_from_high = 2;
+    static constexpr unsigned spare_list_shift = 2;
+    static_assert((AgeLists::list_count << spare_list_shift) == 256, "two flags and a list fill the byte");
+
+    static constexpr std::size_t word_bytes = sizeof(seqlock::Word);
+    static constexpr std::size_t expiry_at = offsetof(Record, expiry);
+    static constexpr std::size_t payload_at = offsetof(Record, payload);
+    static constexpr std::size_t key_at = offsetof(Record, key);
+    static constexpr std::size_t record_words = (key_at + sizeof(KeyT)) / word_bytes;
+    static constexpr std::size_t spare_word = record_words - 1;  ///< spare is its highest byte
+    static constexpr std::size_t key_words = sizeof(KeyT) / word_bytes;
+    static_assert(offsetof(KeyT, spare) == sizeof(KeyT) - 1);
+    static constexpr std::uint32_t key_part = 0x00FF'FFFF;  ///< of the last word
+
+  public:
     /// All there is to know of a flow, from one moment.
     struct Snapshot {
         Record record;
@@ -123,12 +140,6 @@ class Table {
     [[nodiscard]] Ref insert(const KeyT& key, std::uint64_t hash, bool original_from_high,
                              const Payload& payload, Tick expiry, Tick now, OnRemoved&& on_removed);
 
-    /// Whether `ref`, which may be a hint from before (no_ref too), is the live record of this key, its
-    /// expiry not reached.
-    [[nodiscard]] bool holds(Ref ref, const KeyT& key, Tick now) const {
-        return ref != no_ref && is_of_key(ref, key) && !reached(now, records_[ref].expiry);
-    }
-
     /// Plain view for the owner.
     [[nodiscard]] const Record& record(Ref ref) const { return records_[ref]; }
     /// The originator is endpoint 1 of the key.
@@ -139,10 +150,15 @@ class Table {
     /// Publishes new contents to readers and moves the record between age lists when it must.
     void update(Ref ref, const Payload& payload, Tick expiry, Tick now);
 
-    /// A record's first twelve words, of eight records at once: version, expiry, then the payload and perhaps
-    /// some of the key.
-    using Columns = std::array<Lanes, 12>;
+    /// Eight records at once, word by word, and eight keys: whole rows, so the last words may mean nothing.
+    using Columns = std::array<Lanes, in_whole_rows(record_words)>;
+    using KeyColumns = std::array<Lanes, in_whole_rows(key_words)>;
     [[nodiscard, gnu::always_inline]] Columns columns(const std::array<Ref, lane_count>& refs) const;
+    /// Whether each is the live record of its key, its expiry not reached; and original_from_high() of each.
+    /// Masks.
+    [[nodiscard, gnu::always_inline]] static Lanes holds(const Columns& records, const KeyColumns& keys,
+                                                         Tick now);
+    [[nodiscard, gnu::always_inline]] static Lanes original_from_high(const Columns& records);
     /// When eight records are due and which lifetimes are in force.
     struct Deadlines {
         Lanes due, lifetime;
@@ -168,6 +184,7 @@ class Table {
     /// New timeouts (a reload), in the ranges of TableConfig. Flows keep the deadlines they have.
     void set_intervals(const std::array<Tick, max_lifetimes>& interval, Tick now);
 
+    [[nodiscard]] bool accounts() const { return accounts_ != nullptr; }
     void account(Ref ref, unsigned direction,
                  std::uint32_t bytes);  ///< one packet more; no-op without accounting
     Account reset_account(Ref ref);     ///< zeroes it; returns what it was
@@ -201,20 +218,6 @@ class Table {
     [[nodiscard]] std::size_t bytes() const { return bytes_; }  ///< all of the arena in use
 
   private:
-    static constexpr std::uint8_t spare_live = 1;
-    static constexpr std::uint8_t spare_original_from_high = 2;
-    static constexpr unsigned spare_list_shift = 2;
-    static_assert((AgeLists::list_count << spare_list_shift) == 256, "two flags and a list fill the byte");
-
-    static constexpr std::size_t word_bytes = sizeof(seqlock::Word);
-    static constexpr std::size_t expiry_at = offsetof(Record, expiry);
-    static constexpr std::size_t payload_at = offsetof(Record, payload);
-    static constexpr std::size_t key_at = offsetof(Record, key);
-    static constexpr std::size_t record_words = (key_at + sizeof(KeyT)) / word_bytes;
-    static constexpr std::size_t spare_word = record_words - 1;  ///< spare is its highest byte
-    static constexpr std::size_t key_spare_word = sizeof(KeyT) / word_bytes - 1;
-    static_assert(offsetof(KeyT, spare) == sizeof(KeyT) - 1);
-
     /// How many heads an eviction looks at before it takes the next one whether it was refreshed or not. Each
     /// that is spared went to the back of a list, so the work is not lost; 16 keep the dearest insert at a
     /// few microseconds.
@@ -251,7 +254,7 @@ class Table {
     /// The key's last word with another spare byte: by arithmetic, since a word loaded from a byte just
     /// stored waits.
     [[nodiscard]] static seqlock::Word with_spare(seqlock::Word word, unsigned spare) {
-        return (word & 0x00FF'FFFFU) | spare << 24;
+        return (word & key_part) | spare << 24;
     }
     static void set_spare(Record& record, unsigned spare);
     /// Within a Publication of the record.

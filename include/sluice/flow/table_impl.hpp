@@ -266,22 +266,33 @@ void Table<KeyT, Payload>::update(Ref ref, const Payload& payload, Tick expiry, 
 
 template <class KeyT, class Payload>
 inline auto Table<KeyT, Payload>::columns(const std::array<Ref, lane_count>& refs) const -> Columns {
-    static_assert(payload_at + sizeof(Payload) <= std::tuple_size_v<Columns> * word_bytes,
-                  "the payload lies in the columns");
-    Columns out;
-    for (std::size_t at = 0; at < out.size(); at += 4) {
-        const auto four = load_columns([&](unsigned lane) {
-            return reinterpret_cast<const std::byte*>(&records_[refs[lane]]) + at * word_bytes;
-        });
-        std::copy(four.begin(), four.end(), out.begin() + static_cast<std::ptrdiff_t>(at));
-    }
-    return out;
+    static_assert(in_whole_rows(record_words) * word_bytes <= sizeof(Record));
+    return load_columns<in_whole_rows(record_words)>(
+        [&](unsigned lane) { return reinterpret_cast<const std::byte*>(&records_[refs[lane]]); });
+}
+
+template <class KeyT, class Payload>
+inline Lanes Table<KeyT, Payload>::holds(const Columns& records, const KeyColumns& keys, Tick now) {
+    constexpr std::size_t first = key_at / word_bytes, last = key_words - 1;
+    Lanes differs = (records[spare_word] ^ keys[last]) & key_part;
+    for (std::size_t i = 0; i < last; ++i) differs |= records[first + i] ^ keys[i];
+    const Lanes dead = ~records[spare_word] & std::uint32_t{spare_live} << 24;
+    const Lanes expiry = records[expiry_at / word_bytes];
+    return is_equal(differs | dead, Lanes{}) & is_negative(now - expiry);
+}
+
+template <class KeyT, class Payload>
+inline Lanes Table<KeyT, Payload>::original_from_high(const Columns& records) {
+    constexpr unsigned bit = std::countr_zero(std::uint32_t{spare_original_from_high} << 24);
+    return is_negative(records[spare_word] << (31 - bit));
 }
 
 template <class KeyT, class Payload>
 inline void Table<KeyT, Payload>::update(const std::array<Ref, lane_count>& refs, Columns columns,
                                          const Deadlines& was, const Deadlines& is, Tick now,
                                          unsigned changed) {
+    static_assert(payload_at + sizeof(Payload) <= 12 * word_bytes,
+                  "the payload lies in the first three rows");
     columns[0] += 1U;  // the versions
     const auto rows = [&](std::size_t at) {
         return rows_of(columns[at], columns[at + 1], columns[at + 2], columns[at + 3]);

@@ -131,12 +131,11 @@ class Tracker {
             flow::Key4 key4;
             flow::Key6 key6;
         };
-        // These three are one row of lanes.
-        tcp::Segment segment;         ///< TCP only
-        flow::Ref candidate;          ///< where its flow may lie
-        std::uint32_t reply_mask;     ///< set while it waits with others of its kind: all ones for a reply
-        std::uint32_t packets;        ///< 1, or the fragments of a datagram
-        std::uint32_t bytes;          ///< frame lengths
+        // Rows of lanes, none of them across two cache lines: `segment` to `packets`, `bytes` to `plain_ack`.
+        alignas(sizeof(HalfLanes)) tcp::Segment segment;  ///< TCP only
+        flow::Ref candidate;                              ///< where its flow may lie
+        std::uint32_t packets;                            ///< 1, or the fragments of a datagram
+        std::uint32_t bytes;                              ///< frame lengths
         std::uint32_t network_bytes;  ///< from the IP header on, link padding left out: what is accounted
         Kind kind;
         Reason refusal;
@@ -229,6 +228,8 @@ class Tracker {
     class EstablishedGroup;
     void judge(Item& item, Now now, Output<Io>& out);
     void judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out);
+    template <unsigned AddressBytes>
+    Decision decide(Item& item, Now now);
     template <unsigned AddressBytes>
     Decision judge_flow(Item& item, Now now);
     template <unsigned AddressBytes>

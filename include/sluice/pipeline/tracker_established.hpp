@@ -3,8 +3,9 @@
 //
 // The packet path's usual packet needs no decision, only arithmetic on ten words of its record (tcp/
 // established.hpp), and eight of them cost little more than one. So such packets wait, up to eight of them,
-// until another kind of packet comes along or one of a connection that is waiting already; then the group is
-// judged. Who waits has its place in the output already, so packets leave in the order in which they came.
+// until another kind of packet comes along; then the group is judged: in lanes those that are the first of
+// their connection in the group, and whose connection is plainly established and theirs; then the others, one
+// by one. Who waits has its place in the output already, so packets leave in the order in which they came.
 #pragma once
 
 #include <bit>
@@ -21,25 +22,13 @@ class Tracker<Io, Observer>::EstablishedGroup {
     EstablishedGroup(Tracker& tracker, Now now, Output<Io>& out)
         : tracker_(tracker), flows_(tracker.table<AddressBytes>()), now_(now), out_(out) {}
 
-    /// Lets `item`, a plain ACK, wait when its flow is plainly established. False: it is for judge().
+    /// Lets `item`, a plain ACK, wait when its flow seems to be known. False: it is for judge().
     [[nodiscard, gnu::always_inline]] bool take(Item& item) {
-        const flow::Ref ref = item.candidate;
-        if (!flows_.holds(ref, key<AddressBytes>(item), now_.tick)) [[unlikely]]
+        if (item.candidate == flow::no_ref) [[unlikely]]
             return false;
-        const auto& record = flows_.record(ref);
-        if (!tcp::is_plainly_established(tcp::small_fields(record.payload.tcp))) [[unlikely]]
-            return false;
-        if (size_ == lane_count || waits(ref)) judge();
-        const tcp::Direction direction = direction_of(item.from_high, flows_.original_from_high(record));
-        item.reply_mask = mask_of(direction == tcp::Direction::reply);
-        refs_ = select(is_equal(lane_numbers, all_lanes(size_)), all_lanes(ref), refs_);
+        if (size_ == lane_count) judge_waiting();
         items_[size_] = &item;
-        places_[size_++] = static_cast<std::uint32_t>(out_.size);
-        out_.add(item.packet, {.action = Action::pass,
-                               .state = CtState::established,
-                               .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6,
-                               .direction = direction,
-                               .flow = ref});
+        places_[size_++] = static_cast<std::uint32_t>(out_.size++);
         return true;
     }
 
@@ -49,13 +38,10 @@ class Tracker<Io, Observer>::EstablishedGroup {
     }
 
   private:
+    using Flows = std::conditional_t<AddressBytes == 4, Table4, Table6>;
+
     /// From how many on the lanes are cheaper than one after the other.
     static constexpr unsigned worthwhile = 3;
-
-    [[nodiscard]] bool waits(flow::Ref ref) const {
-        const Lanes same = is_equal(refs_, all_lanes(ref));
-        return any_of(same);
-    }
 
     [[gnu::noinline]] void judge_waiting() {
         if (size_ < worthwhile)
@@ -63,35 +49,38 @@ class Tracker<Io, Observer>::EstablishedGroup {
         else
             judge_together();
         size_ = 0;
-        refs_ = all_lanes(flow::no_ref);
     }
 
     void judge_alone(unsigned lane) {
-        const Decision decision = tracker_.judge_flow<AddressBytes>(*items_[lane], now_);
-        tracker_.count(*items_[lane], decision);
-        out_.judged[places_[lane]].decision = decision;
+        Item& item = *items_[lane];
+        const Decision decision = tracker_.decide<AddressBytes>(item, now_);
+        tracker_.count(item, decision);
+        out_.judged[places_[lane]] = {item.packet, decision};
     }
 
     void judge_together() {
         // Lanes that nobody waits in repeat the first; nothing comes of them.
+        for (unsigned i = size_; i < lane_count; ++i) items_[i] = items_[0];
         std::array<flow::Ref, lane_count> refs;
-        std::array<const tcp::Segment*, lane_count> segments;
-        for (unsigned i = 0; i < lane_count; ++i) {
-            const Item& item = *items_[i < size_ ? i : 0];
-            refs[i] = item.candidate;
-            segments[i] = &item.segment;
-        }
-        const auto row_of = [&](unsigned lane) { return reinterpret_cast<const std::byte*>(segments[lane]); };
-        const auto numbers = load_columns(row_of);
-        const auto rest = load_columns([&](unsigned lane) { return row_of(lane) + 16; });
+        for (unsigned i = 0; i < lane_count; ++i) refs[i] = items_[i]->candidate;
+        const auto words_at = [&]<std::size_t Words>(std::size_t offset) {
+            return load_columns<Words>(
+                [&](unsigned lane) { return reinterpret_cast<const std::byte*>(items_[lane]) + offset; });
+        };
         auto columns = flows_.columns(refs);
+        const auto keys =
+            words_at.template operator()<std::tuple_size_v<typename Flows::KeyColumns>>(offsetof(Item, key4));
+        const auto numbers = words_at.template operator()<8>(offsetof(Item, segment));
+        const auto facts = words_at.template operator()<4>(offsetof(Item, bytes));
 
         // Behind version and expiry: four words of the originator, four of the responder, the small fields.
-        auto& [version, expiry, a_end, a_max_end, a_max_window, a_max_ack, b_end, b_max_end, b_max_window,
-               b_max_ack, fields, key_begins] = columns;
-        const Lanes from_reply = rest[3];
-        const auto deadlines = [&] { return typename Flows::Deadlines{expiry, fields & 31U}; };
-        const auto was = deadlines();
+        Lanes &expiry = columns[1], &a_end = columns[2], &a_max_end = columns[3], &a_max_window = columns[4],
+              &a_max_ack = columns[5], &b_end = columns[6], &b_max_end = columns[7],
+              &b_max_window = columns[8], &b_max_ack = columns[9], &fields = columns[10];
+        const typename Flows::Deadlines was{expiry, fields & 31U};
+        const Lanes from_reply = is_from_high(facts[3]) ^ Flows::original_from_high(columns);
+        const Lanes plain = Flows::holds(columns, keys, now_.tick) & tcp::is_plainly_established(fields) &
+                            ~repeats_earlier(numbers[6]);
         const auto mine = [&](const Lanes& a, const Lanes& b) { return select(from_reply, b, a); };
         const auto other = [&](const Lanes& a, const Lanes& b) { return select(from_reply, a, b); };
         tcp::SideOf<Lanes> sender{mine(a_end, b_end), mine(a_max_end, b_max_end),
@@ -99,7 +88,7 @@ class Tracker<Io, Observer>::EstablishedGroup {
         tcp::SideOf<Lanes> receiver{other(a_end, b_end), other(a_max_end, b_max_end),
                                     other(a_max_window, b_max_window), other(a_max_ack, b_max_ack)};
         const Lanes accepted = tcp::step_established<Lanes>(
-            sender, receiver, fields, from_reply, {numbers[0], numbers[1], numbers[2], rest[0] & 0xFFFFU},
+            sender, receiver, fields, from_reply, {numbers[0], numbers[1], numbers[2], numbers[4] & 0xFFFFU},
             tracker_.settings_->tcp);
         const Lanes lifetime = fields & 31U;
         const auto until = [&](Lifetime which) { return all_lanes(now_.tick + tracker_.ticks_of(which)); };
@@ -118,21 +107,47 @@ class Tracker<Io, Observer>::EstablishedGroup {
         b_max_window = other(sender.max_window, receiver.max_window);
         b_max_ack = other(sender.max_ack, receiver.max_ack);
         const unsigned waiting = (1U << size_) - 1;
-        const unsigned good = bits_of(accepted) & waiting;
-        flows_.update(refs, columns, was, deadlines(), now_.tick, good);
-        count(good);
-        for (unsigned bad = waiting & ~good; bad != 0; bad &= bad - 1)
-            [[unlikely]] judge_alone(static_cast<unsigned>(std::countr_zero(bad)));
+        const unsigned good = bits_of(accepted & plain) & waiting;
+        flows_.update(refs, columns, was, {expiry, fields & 31U}, now_.tick, good);
+        pass(good, from_reply, numbers[6]);
+        count(good, from_reply, facts[0]);
+        for (unsigned others = waiting & ~good; others != 0; others &= others - 1)
+            [[unlikely]] judge_alone(static_cast<unsigned>(std::countr_zero(others)));
     }
 
-    void count(unsigned good) {
+    /// Decides on those whose bit is set.
+    void pass(unsigned good, const Lanes& from_reply, const Lanes& refs) {
+        using Judged = typename Output<Io>::Judged;
+        static_assert(offsetof(Decision, direction) == 4 && offsetof(Decision, flow) == 8 &&
+                          offsetof(Judged, decision) + sizeof(HalfLanes) == sizeof(Judged),
+                      "a decision is three words of a row, and the fourth is nobody's");
+        constexpr Decision decision{
+            .action = Action::pass,
+            .state = CtState::established,
+            .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6};
+        const Quads rows = rows_of(all_lanes(load<std::uint32_t>(&decision)), from_reply & 1U, refs, Lanes{});
+#pragma GCC unroll 8
+        for (unsigned lane = 0; lane < lane_count; ++lane) {
+            if ((good >> lane & 1U) == 0) continue;
+            Judged& judged = out_.judged[places_[lane]];
+            judged.packet = items_[lane]->packet;
+            store(reinterpret_cast<std::byte*>(&judged) + offsetof(Judged, decision), row(rows, lane));
+        }
+    }
+
+    void count(unsigned good, const Lanes& from_reply, const Lanes& frame_bytes) {
         const auto packets = static_cast<unsigned>(std::popcount(good));
-        std::uint32_t bytes = 0;
-        for (unsigned i = 0; i < size_; ++i) {
-            if ((good >> i & 1U) == 0) continue;
-            const Item& item = *items_[i];
-            bytes += item.bytes;
-            flows_.account(item.candidate, item.reply_mask & 1U, item.network_bytes);
+        std::uint64_t bytes = 0;
+#pragma GCC unroll 8
+        for (unsigned lane = 0; lane < lane_count; ++lane)
+            bytes += (good >> lane & 1U) != 0 ? frame_bytes[lane] : 0;
+        if (flows_.accounts()) {
+            const unsigned replies = bits_of(from_reply);
+            for (unsigned some = good; some != 0; some &= some - 1) {
+                const auto lane = static_cast<unsigned>(std::countr_zero(some));
+                const Item& item = *items_[lane];
+                flows_.account(item.candidate, replies >> lane & 1U, item.network_bytes);
+            }
         }
         Counters& counters = tracker_.counters_;
         counters.packets.add(packets);
@@ -141,14 +156,16 @@ class Tracker<Io, Observer>::EstablishedGroup {
         counters.found.add(packets);
     }
 
-    using Flows = std::conditional_t<AddressBytes == 4, Table4, Table6>;
+    /// Of an item's words behind `protocol`.
+    [[nodiscard]] static Lanes is_from_high(const Lanes& word) {
+        return ~is_equal(word & 0xFFU, Lanes{});
+    }
 
     Tracker& tracker_;
     Flows& flows_;
     Now now_;
     Output<Io>& out_;
     unsigned size_ = 0;
-    Lanes refs_ = all_lanes(flow::no_ref);          ///< of those that wait
     std::array<Item*, lane_count> items_;           ///< those that wait
     std::array<std::uint32_t, lane_count> places_;  ///< theirs in the output
 };

@@ -85,18 +85,23 @@ void Tracker<Io, Observer>::pass_untracked(const Item& item, Output<Io>& out) {
 
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out) {
-    const Decision decision = by_family(item.family, [&]<unsigned AddressBytes>() {
-        if (steering_.workers > 1) {
-            const unsigned owner = steering_.owner(key<AddressBytes>(item), item.hash);
-            if (owner != steering_.self)
-                return Decision{.action = Action::handover,
-                                .family = item.family,
-                                .owner = static_cast<std::uint8_t>(owner)};
-        }
-        return item.kind == Kind::flow ? judge_flow<AddressBytes>(item, now)
-                                       : judge_icmp_error<AddressBytes>(item, now);
-    });
+    const Decision decision =
+        by_family(item.family, [&]<unsigned AddressBytes>() { return decide<AddressBytes>(item, now); });
     finish(item, item.packet, decision, out);
+}
+
+/// On a packet of a flow, or an error about one, that may be another worker's.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::always_inline]] inline Decision Tracker<Io, Observer>::decide(Item& item, Now now) {
+    if (steering_.workers > 1) {
+        const unsigned owner = steering_.owner(key<AddressBytes>(item), item.hash);
+        if (owner != steering_.self)
+            return Decision{
+                .action = Action::handover, .family = item.family, .owner = static_cast<std::uint8_t>(owner)};
+    }
+    return item.kind == Kind::flow ? judge_flow<AddressBytes>(item, now)
+                                   : judge_icmp_error<AddressBytes>(item, now);
 }
 
 template <PacketIo Io, class Observer>

@@ -60,8 +60,9 @@ static_assert(in_order_acks_change_nothing());
 }  // namespace detail
 
 /// Whether step_established() may be asked: open and assured, both sides known, nothing remembered beside it,
-/// its timeout not set by hand.
-[[nodiscard]] inline bool is_plainly_established(std::uint32_t fields) {
+/// its timeout not set by hand. A mask.
+template <class Word>
+[[nodiscard]] inline Word is_plainly_established(const Word& fields) {
     const std::uint32_t mask = detail::small_fields_with([](Connection& c) {
         c.seen_reply = c.assured = c.fixed_timeout = c.pending_syn = 1;
         c.pair = 31;
@@ -72,7 +73,7 @@ static_assert(in_order_acks_change_nothing());
         c.pair = static_cast<unsigned>(Pair::established__established) & 31U;
         c.seen = 3;
     });
-    return (fields & mask) == wanted;
+    return is_equal(fields & mask, Word{} + wanted);
 }
 
 /// The flags step_established() is for: ACK without SYN, FIN or RST.
