@@ -106,17 +106,31 @@ class FrameWriter {
         return at + 40;
     }
 
+    /// As Linux sends it, when both timestamps and SACK are on.
+    [[nodiscard]] bool is_linux_syn(std::uint8_t flags) const {
+        return (flags & flag_syn) != 0 && shape_.timestamps && shape_.sack;
+    }
     [[nodiscard]] std::uint32_t option_bytes(std::uint8_t flags) const {
+        if (is_linux_syn(flags)) return 20;
         const bool syn = (flags & flag_syn) != 0;
         return (shape_.timestamps ? 12U : 0U) + (shape_.sack && syn ? 4U : 0U) +
                (shape_.blocks && !syn ? 20U : 0U);
     }
     std::uint8_t* write_options(std::uint8_t* at, const Outline& segment) const {
+        const bool linux_syn = is_linux_syn(segment.flags);
+        if (linux_syn) {
+            store(at, be32(0x0204'05B4));
+            at += 4;
+        }
         if (shape_.timestamps) {
-            store(at, be32(0x0101'080A));
+            store(at, be32(linux_syn ? 0x0402'080A : 0x0101'080A));
             store(at + 4, be32(segment.sequence / 1000));
             store(at + 8, be32(segment.acknowledgement / 1000));
             at += 12;
+        }
+        if (linux_syn) {
+            store(at, be32(0x0103'0307));
+            return at + 4;
         }
         if ((segment.flags & flag_syn) != 0) {
             if (!shape_.sack) return at;

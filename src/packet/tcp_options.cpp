@@ -23,6 +23,10 @@ enum OptionKind : std::uint8_t {
 constexpr std::uint8_t largest_window_scale = 14;
 constexpr std::uint16_t fast_open_magic = 0xF989;
 
+std::uint8_t believable(std::uint8_t scale) {
+    return scale > largest_window_scale ? largest_window_scale : scale;
+}
+
 std::uint16_t read16(std::span<const std::uint8_t> option, std::size_t at) {
     return load<be16>(&option[at]).host();
 }
@@ -57,7 +61,7 @@ void read_option(std::span<const std::uint8_t> option, TcpOptions& out) {
         case window_scale:
             if (length == 3) {
                 out.has_window_scale = true;
-                out.window_scale = option[2] > largest_window_scale ? largest_window_scale : option[2];
+                out.window_scale = believable(option[2]);
             }
             break;
         case sack_permitted:
@@ -92,10 +96,31 @@ void read_option(std::span<const std::uint8_t> option, TcpOptions& out) {
     }
 }
 
+/// The SYN of Linux, read as a whole: the walk takes five times as long, and a jump per option that no core
+/// foresees.
+bool read_linux_syn(std::span<const std::uint8_t> options, TcpOptions& out) {
+    if (options.size() != 20) return false;
+    // Kind and length of MSS, "SACK permitted" and timestamps; those of the window scale, behind a NOP.
+    constexpr be64 first(0x0204'0000'0402'080A), free_of_first(0x0000'FFFF'0000'0000);
+    constexpr be32 last(0x0103'0300), free_of_last(0x0000'00FF);
+    if ((load<be64>(&options[0]).raw() & ~free_of_first.raw()) != first.raw() ||
+        (load<be32>(&options[16]).raw() & ~free_of_last.raw()) != last.raw())
+        return false;
+    out.mss = read16(options, 2);
+    out.sack_permitted = true;
+    out.has_timestamps = true;
+    out.timestamp_value = read32(options, 8);
+    out.timestamp_echo = read32(options, 12);
+    out.has_window_scale = true;
+    out.window_scale = believable(options[19]);
+    return true;
+}
+
 }  // namespace
 
 TcpOptions parse_tcp_options(std::span<const std::uint8_t> options) {
     TcpOptions out;
+    if (read_linux_syn(options, out)) return out;
     std::size_t at = 0;
     while (at < options.size()) {
         const std::uint8_t kind = options[at];

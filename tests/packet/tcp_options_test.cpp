@@ -181,6 +181,28 @@ TEST(TcpOptions, RandomBytesAreReadAsThePlainReadingSays) {
     }
 }
 
+TEST(TcpOptions, ALinuxSynIsReadAsAWalkReadsIt) {
+    const Bytes syn{2, 4, 5, 180, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 3, 3, 7};
+    const auto agrees = [](const Bytes& bytes) {
+        const ExactBuffer buffer(bytes);
+        return packet::parse_tcp_options(buffer.span()) == read_plainly(bytes);
+    };
+    for (std::size_t at = 0; at < syn.size(); ++at) {
+        for (unsigned value = 0; value < 256; ++value) {
+            Bytes bytes = syn;
+            bytes[at] = static_cast<std::uint8_t>(value);
+            ASSERT_TRUE(agrees(bytes)) << value << " at " << at;
+        }
+    }
+    for (std::size_t size = 0; size < syn.size(); ++size)
+        ASSERT_TRUE(agrees({syn.begin(), syn.begin() + static_cast<std::ptrdiff_t>(size)}));
+    Bytes longer = syn;
+    for (std::size_t size = syn.size(); size < 40; ++size) {
+        longer.push_back(1);
+        ASSERT_TRUE(agrees(longer));
+    }
+}
+
 TEST(TcpOptions, EveryPairOfKindAndLengthStaysInsideTheHeader) {
     for (unsigned room = 0; room <= 40; ++room) {
         for (unsigned kind = 0; kind < 256; ++kind) {

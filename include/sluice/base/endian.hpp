@@ -33,6 +33,7 @@ class BigEndian {
     static constexpr Host swap(Host v) {
         if constexpr (sizeof(Host) == 2) return static_cast<Host>(__builtin_bswap16(v));
         if constexpr (sizeof(Host) == 4) return static_cast<Host>(__builtin_bswap32(v));
+        if constexpr (sizeof(Host) == 8) return static_cast<Host>(__builtin_bswap64(v));
         return v;
     }
     Host raw_;
@@ -40,6 +41,7 @@ class BigEndian {
 
 using be16 = BigEndian<std::uint16_t>;
 using be32 = BigEndian<std::uint32_t>;
+using be64 = BigEndian<std::uint64_t>;
 static_assert(sizeof(be16) == 2 && sizeof(be32) == 4);
 
 /// Reads a wire structure from any address, aligned or not.
