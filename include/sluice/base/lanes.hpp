@@ -70,19 +70,19 @@ inline constexpr Lanes lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
 [[nodiscard]] inline Lanes is_less(const Lanes& a, const Lanes& b) {
     return (Lanes)((SignedLanes)a < (SignedLanes)b);
 }
+/// Whether `a` is more than `b`, as unsigned numbers.
+[[nodiscard]] constexpr std::uint32_t is_above(std::uint32_t a, std::uint32_t b) {
+    return mask_of(a > b);
+}
+[[nodiscard]] inline Lanes is_above(const Lanes& a, const Lanes& b) {
+    return (Lanes)(a > b);
+}
 /// `a` where the mask is set, else `b`.
 [[nodiscard]] constexpr std::uint32_t select(std::uint32_t mask, std::uint32_t a, std::uint32_t b) {
     return mask != 0 ? a : b;
 }
 [[nodiscard]] inline Lanes select(const Lanes& mask, const Lanes& a, const Lanes& b) {
     return (SignedLanes)mask < 0 ? a : b;
-}
-/// As unsigned numbers.
-[[nodiscard]] constexpr std::uint32_t is_above(std::uint32_t a, std::uint32_t b) {
-    return mask_of(a > b);
-}
-[[nodiscard]] inline Lanes is_above(const Lanes& a, const Lanes& b) {
-    return (Lanes)(a > b);
 }
 [[nodiscard]] constexpr std::uint32_t larger(std::uint32_t a, std::uint32_t b) {
     return a > b ? a : b;

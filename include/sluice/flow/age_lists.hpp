@@ -104,15 +104,15 @@ class AgeLists {
     /// Whether a record in this list that now has `remaining` ticks to live is sure to be examined in time,
     /// seen from the list alone.
     [[nodiscard]] bool surely_in_time(unsigned list, Tick remaining) const {
-        return static_cast<std::int32_t>(remaining) >= static_cast<std::int32_t>(lists_[list].bound);
+        return static_cast<std::int32_t>(remaining) >= static_cast<std::int32_t>(least_in_time(list));
     }
-    /// The least `remaining` for which it is.
-    [[nodiscard]] Tick least_in_time(unsigned list) const { return lists_[list].bound; }
     /// The same, from when it was queued: touches its cold line.
     [[nodiscard]] bool in_time(Ref ref, unsigned list, Tick remaining, Tick age) const {
         const Tick until_examined = nodes_[ref].queued_at + lists_[list].bound - age;
         return static_cast<std::int32_t>(until_examined) <= static_cast<std::int32_t>(remaining);
     }
+    /// The least `remaining` with which surely_in_time() holds.
+    [[nodiscard]] Tick least_in_time(unsigned list) const { return lists_[list].bound; }
 
     /// Where a record of this lifetime belongs that has `remaining` ticks to live (negative: overdue).
     [[nodiscard]] unsigned list_for(std::uint32_t lifetime, Tick remaining) const {
