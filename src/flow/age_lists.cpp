@@ -27,7 +27,7 @@ void AgeLists::head_changed(List& list) {
     }
 }
 
-void AgeLists::link(Ref ref, unsigned list, Tick age) {
+[[gnu::always_inline]] inline void AgeLists::link(Ref ref, unsigned list, Tick age) {
     List& into = lists_[list];
     ColdNode& node = nodes_[ref];
     node.next = no_ref;
@@ -44,7 +44,7 @@ void AgeLists::link(Ref ref, unsigned list, Tick age) {
     into.tail = ref;
 }
 
-void AgeLists::unlink(Ref ref, unsigned list) {
+[[gnu::always_inline]] inline void AgeLists::unlink(Ref ref, unsigned list) {
     List& from = lists_[list];
     const ColdNode& node = nodes_[ref];
     if (node.next != no_ref) {
@@ -63,6 +63,24 @@ void AgeLists::unlink(Ref ref, unsigned list) {
         }
         head_changed(from);
     }
+}
+
+void AgeLists::move(Ref ref, unsigned from, unsigned to, Tick age) {
+    unlink(ref, from);
+    link(ref, to, age);
+    if (lists_[from].eviction_class == lists_[to].eviction_class) return;
+    count(to, 1);
+    count(from, -1);
+}
+
+void AgeLists::push(Ref ref, unsigned list, Tick age) {
+    link(ref, list, age);
+    count(list, 1);
+}
+
+void AgeLists::remove(Ref ref, unsigned list) {
+    unlink(ref, list);
+    count(list, -1);
 }
 
 unsigned AgeLists::next_due_list(Tick age) {

@@ -268,10 +268,13 @@ bool is_known_reset(const Case& c, std::uint32_t sequence) {
            sequence == c.pending.last.sequence;
 }
 
+unsigned predicates_of_windows(Case& c) {
+    return window_predicates(c.sender(), c.receiver(), c.span, mask_of(fin_has_passed(c.pair(), c.direction)),
+                             mask_of(c.cls == FlagClass::fin));
+}
+
 unsigned predicates_of_syn_ack(Case& c) {
-    unsigned out =
-        window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction), false);
-    out |= seen_bit(c);
+    unsigned out = predicates_of_windows(c) | seen_bit(c);
     if (answers_remembered(c) && !repeats_known_handshake(c)) out |= answers_pending;
     // After a RST only the last SYN is waiting for an answer (T9), and only for one not given before; none
     // waits on a side that was not heard. A SYN,ACK just below the RST is of the life that this has ended.
@@ -335,9 +338,8 @@ unsigned predicates_of_rst(Case& c) {
 }
 
 unsigned predicates_of_plain(Case& c) {
-    unsigned out = window_predicates(c.sender(), c.receiver(), c.span, fin_has_passed(c.pair(), c.direction),
-                                     c.cls == FlagClass::fin) |
-                   seen_bit(c) | (answers_remembered(c) ? unsigned{answers_pending} : 0U);
+    unsigned out =
+        predicates_of_windows(c) | seen_bit(c) | (answers_remembered(c) ? unsigned{answers_pending} : 0U);
     // Who acknowledges something else than the SYN that waits for it knows another connection (O11): where
     // the segment lies says nothing then.
     constexpr unsigned right = ack_sent | ack_fresh | ack_not_back;
@@ -458,10 +460,16 @@ void note_own_reset(Case& c, unsigned predicates, PendingSyn& pending) {
         note_reset(pending, c.direction, c.span.sequence);
 }
 
+void learn_from(Case& c) {
+    std::uint32_t retransmissions = c.trial.retransmissions;
+    learn(retransmissions, c.sender(), c.receiver(), c.span);
+    c.trial.retransmissions = retransmissions & 7U;
+}
+
 void act(Case& c, Cell cell, PendingSyn& pending) {
     switch (static_cast<spec::Action>(cell.action)) {
         case spec::Action::learn:
-            learn(c.trial, c.sender(), c.receiver(), c.span);
+            learn_from(c);
             break;
         case spec::Action::start:
             start(c, pending);

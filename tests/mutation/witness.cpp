@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "../tcp/memory.hpp"
-#include "../tcp/step_by_word.hpp"
 #include "sluice/mutation/mutant.hpp"
 #include "sluice/tcp/step.hpp"
 
@@ -46,12 +45,26 @@ struct Memory {
 
     tcp::Verdict step(Direction direction, const tcp::Segment& segment, const tcp::Settings& settings) {
         // As the tracker does: what the short way takes, the long one never sees.
-        if (tcp::is_plainly_established(tcp::small_fields(connection)) && tcp::is_plain_ack(segment.flags) &&
-            !segment.has_sack && test::step_by_word(connection, direction, segment, settings))
+        if (tcp::are_usual(segment.flags) && (segment.flags & tcp::Flag::fin) == 0 &&
+            step_within_open(direction, segment, settings))
             return {.outcome = Outcome::accepted, .refresh = tcp::Refresh::set};
         const tcp::Verdict verdict = tcp::step(connection, pending, direction, segment, settings);
         if (verdict.reopens) pending = {};
         return verdict;
+    }
+
+    bool step_within_open(Direction direction, const tcp::Segment& segment, const tcp::Settings& settings) {
+        std::uint32_t fields = tcp::small_fields(connection);
+        if (tcp::is_plainly_open(fields) == 0) return false;
+        tcp::Connection out = connection;
+        const auto step = tcp::step_usual<tcp::Within::open_connection>(
+            out.side[static_cast<std::size_t>(direction)], out.side[1 - static_cast<std::size_t>(direction)],
+            fields, mask_of(direction == Direction::reply), tcp::detail::words_of(segment), settings);
+        if (step.accepted == 0) return false;
+        std::memcpy(reinterpret_cast<std::byte*>(&out) + tcp::small_fields_at, &fields, sizeof fields);
+        out.lifetime = step.lifetime & 31U;
+        connection = out;
+        return true;
     }
 
     void hash(Hash& to) const {

@@ -97,6 +97,14 @@ inline constexpr Lanes lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
     return a < b ? a : b;
 }
 
+/// What `of(word)` is for each word: for what has no form in lanes.
+template <class Of>
+[[nodiscard, gnu::always_inline]] inline Lanes each(const Lanes& words, Of&& of) {
+    std::array<std::uint32_t, lane_count> out;
+    for (unsigned i = 0; i < lane_count; ++i) out[i] = of(words[i]);
+    return load<Lanes>(out.data());
+}
+
 /// Four words of each of eight rows, four rows to a half: row i lies in the lower half of quad i, row i + 4
 /// in the upper half of it. Shuffles within halves only, of which a core does one a cycle.
 struct Quads {

@@ -124,23 +124,11 @@ class AgeLists {
     }
 
     /// Queues a record behind all others of the list.
-    void push(Ref ref, unsigned list, Tick age) {
-        link(ref, list, age);
-        count(list, 1);
-    }
+    void push(Ref ref, unsigned list, Tick age);
     /// Takes a record out of the list it lies in.
-    void remove(Ref ref, unsigned list) {
-        unlink(ref, list);
-        count(list, -1);
-    }
+    void remove(Ref ref, unsigned list);
     /// Both; who reads the counts sees no flow missing in between.
-    void move(Ref ref, unsigned from, unsigned to, Tick age) {
-        unlink(ref, from);
-        link(ref, to, age);
-        if (lists_[from].eviction_class == lists_[to].eviction_class) return;
-        count(to, 1);
-        count(from, -1);
-    }
+    void move(Ref ref, unsigned from, unsigned to, Tick age);
 
     /// No list's head is due before the time this compares with; says so without looking at any.
     [[nodiscard]] bool something_may_be_due(Tick age) const {
@@ -185,8 +173,8 @@ class AgeLists {
     [[nodiscard]] Tick caller_time(Tick age) const { return age - skew_; }
 
   private:
-    struct List {
-        Ref head = no_ref;  ///< oldest
+    struct alignas(32) List {  // so that its address is a shift away
+        Ref head = no_ref;     ///< oldest
         Ref tail = no_ref;
         Tick head_queued_at = 0;  ///< of the head, so that finding a due list touches no record
         Tick period = 0;          ///< a record is examined this long after it was queued

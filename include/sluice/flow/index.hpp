@@ -139,6 +139,9 @@ class Index {
         return insert_elsewhere(primary, tag, ref);
     }
 
+    /// Whether an entry with this hash finds room in its primary bucket.
+    [[nodiscard]] bool has_room_at_home(std::uint64_t hash) const { return has_room(primary_of(hash)); }
+
     /// Takes out the entry of `ref`, which was inserted with this hash.
     void erase(std::uint64_t hash, Ref ref) {
         const std::uint32_t primary = primary_of(hash);

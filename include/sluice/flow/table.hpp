@@ -128,6 +128,10 @@ class Table {
     [[nodiscard]] Ref candidate(std::uint64_t hash) const { return index_.first(hash); }
     /// Any ref, no_ref too.
     [[gnu::always_inline]] void prefetch_record(Ref ref) const;
+    /// What update() reads besides when the lifetime changes. Any ref, no_ref too.
+    [[gnu::always_inline]] void prefetch_age(Ref ref) const {
+        state_->ages.prefetch(ref == no_ref ? 0 : ref);
+    }
     /// The live record with this key, or no_ref. `candidate` is tried first; then the rest, bounded. A record
     /// whose expiry is reached is not found.
     [[nodiscard]] Ref find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now);
@@ -139,6 +143,11 @@ class Table {
     template <class OnRemoved>
     [[nodiscard]] Ref insert(const KeyT& key, std::uint64_t hash, bool original_from_high,
                              const Payload& payload, Tick expiry, Tick now, OnRemoved&& on_removed);
+
+    /// Whether a flow with this hash, and `others` besides, could be added and none pushed out for it.
+    [[nodiscard]] bool has_room(std::uint64_t hash, std::uint32_t others) const {
+        return size() + others < capacity_ && index_.has_room_at_home(hash);
+    }
 
     /// Plain view for the owner.
     [[nodiscard]] const Record& record(Ref ref) const { return records_[ref]; }
@@ -231,7 +240,7 @@ class Table {
         State(ColdNode* nodes, const TableConfig& config)
             : ages(nodes, config.eviction_class, config.interval) {}
         AgeLists ages;
-        EvictionScout scout;
+        EvictionScout scout, expiry_scout;
         Ref first_free = no_ref;
         // Read by others.
         alignas(cache_line_bytes) Counter size;
@@ -275,11 +284,11 @@ class Table {
     bool free_one_overdue(Tick now, Tick age, OnRemoved&& on_removed);
     template <class OnRemoved>
     bool evict(std::uint8_t eviction_class, Tick now, Tick age, OnRemoved&& on_removed);
-    void scout(Ref evicted, Ref next);
+    void follow(EvictionScout& scout, Ref gone, Ref next);
     template <class OnRemoved>
     bool make_room_in_index(std::uint64_t hash, Tick now, OnRemoved&& on_removed);
     template <class OnRemoved>
-    void examine(std::span<const Ref> refs, Tick now, Tick age, OnRemoved&& on_removed);
+    void examine(unsigned list, std::span<const Ref> refs, Tick now, Tick age, OnRemoved&& on_removed);
     [[nodiscard]] bool refreshed_since_queued(Ref ref, Tick now, Tick age) const;
     [[nodiscard]] Ref take_slot();
 

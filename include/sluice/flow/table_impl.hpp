@@ -179,7 +179,7 @@ bool Table<KeyT, Payload>::free_one_overdue(Tick now, Tick age, OnRemoved&& on_r
             remove(head, Removal::expired, on_removed);
             return true;
         }
-        examine(std::span(&head, 1), now, age, on_removed);
+        examine(list, std::span(&head, 1), now, age, on_removed);
     }
     return false;
 }
@@ -205,16 +205,16 @@ bool Table<KeyT, Payload>::evict(std::uint8_t eviction_class, Tick now, Tick age
             continue;
         }
         remove(head, overdue ? Removal::expired : Removal::evicted, on_removed);
-        scout(head, ages.head(list));
+        follow(state_->scout, head, ages.head(list));
         return true;
     }
 }
 
 template <class KeyT, class Payload>
-void Table<KeyT, Payload>::scout(Ref evicted, Ref next) {
+void Table<KeyT, Payload>::follow(EvictionScout& scout, Ref gone, Ref next) {
     const AgeLists& ages = state_->ages;
-    state_->scout.follow(
-        evicted, next, [&](Ref ref) { return ages.younger(ref); }, [&](Ref ref) { ages.prefetch(ref); },
+    scout.follow(
+        gone, next, [&](Ref ref) { return ages.younger(ref); }, [&](Ref ref) { ages.prefetch(ref); },
         [&](Ref ref) { prefetch_record(ref); },
         [&](Ref ref) { index_.prefetch(hash_of(records_[ref].key)); });
 }
@@ -416,7 +416,7 @@ unsigned Table<KeyT, Payload>::expire(Tick now, unsigned budget, OnRemoved&& on_
             const unsigned room = budget - looked_at < expiry_group ? budget - looked_at : expiry_group;
             const unsigned count = ages.collect_due(list, age, std::span(due).first(room),
                                                     [this](Ref ref) { prefetch_record(ref); });
-            examine(std::span<const Ref>(due).first(count), now, age, on_removed);
+            examine(list, std::span<const Ref>(due).first(count), now, age, on_removed);
             looked_at += count;
         }
         if (looked_at == budget) ages.find_next_due();
@@ -429,7 +429,8 @@ unsigned Table<KeyT, Payload>::expire(Tick now, unsigned budget, OnRemoved&& on_
 /// index lines of a group come together.
 template <class KeyT, class Payload>
 template <class OnRemoved>
-void Table<KeyT, Payload>::examine(std::span<const Ref> refs, Tick now, Tick age, OnRemoved&& on_removed) {
+void Table<KeyT, Payload>::examine(unsigned list, std::span<const Ref> refs, Tick now, Tick age,
+                                   OnRemoved&& on_removed) {
     std::array<std::uint64_t, expiry_group> hashes;
     for (std::size_t i = 0; i < refs.size(); ++i) {
         hashes[i] = hash_of(records_[refs[i]].key);
@@ -442,6 +443,7 @@ void Table<KeyT, Payload>::examine(std::span<const Ref> refs, Tick now, Tick age
         } else {
             requeue(refs[i], lifetime_of(record.payload), record.expiry - now, age);
         }
+        follow(state_->expiry_scout, refs[i], state_->ages.head(list));
     }
 }
 

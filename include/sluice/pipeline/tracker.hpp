@@ -8,8 +8,8 @@
 //     judge     find for certain, step, publish, decide
 //
 // Judging keeps the order of arrival: a SYN and its SYN,ACK may lie in one burst, and the second must find
-// what the first created. Only neighbours that belong to different established connections, for whom order
-// means nothing, are taken together (tracker_established.hpp).
+// what the first created. Only packets of different known connections, for whom order means nothing, are
+// taken together (tracker_group.hpp).
 //
 // One tracker belongs to one worker: no lock, no shared write, no allocation after create().
 #pragma once
@@ -39,7 +39,6 @@
 #include "sluice/pipeline/settings.hpp"
 #include "sluice/pipeline/steering.hpp"
 #include "sluice/pipeline/verdict.hpp"
-#include "sluice/tcp/established.hpp"
 #include "sluice/tcp/step.hpp"
 
 namespace sluice::pipeline {
@@ -131,7 +130,7 @@ class Tracker {
             flow::Key4 key4;
             flow::Key6 key6;
         };
-        // Rows of lanes, none of them across two cache lines: `segment` to `packets`, `bytes` to `plain_ack`.
+        // Rows of lanes, none of them across two cache lines: `segment` to `packets`, `bytes` to `usual`.
         alignas(sizeof(HalfLanes)) tcp::Segment segment;  ///< TCP only
         flow::Ref candidate;                              ///< where its flow may lie
         std::uint32_t packets;                            ///< 1, or the fragments of a datagram
@@ -143,7 +142,7 @@ class Tracker {
         std::uint8_t protocol;
         bool from_high;    ///< direction of the packet (icmp_error: of the packet quoted)
         bool is_answer;    ///< an ICMP reply to a query
-        bool plain_ack;    ///< of an open connection it would need no more than step_established()
+        bool usual;        ///< TCP that step_usual() may be asked about
         General* general;  ///< null for plain TCP
     };
     /// One fragment of a complete datagram.
@@ -223,9 +222,9 @@ class Tracker {
     void hash_key(Item& item, const flow::DirectedKey<AddressBytes>& directed);
     void locate(Item& item);
 
-    // judge (tracker_judge.hpp, tracker_established.hpp)
+    // judge (tracker_judge.hpp, tracker_group.hpp)
     template <unsigned AddressBytes>
-    class EstablishedGroup;
+    class Group;
     void judge(Item& item, Now now, Output<Io>& out);
     void judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out);
     template <unsigned AddressBytes>
@@ -242,6 +241,8 @@ class Tracker {
     Decision judge_icmp_error(Item& item, Now now);
     template <unsigned AddressBytes>
     flow::Ref insert(Item& item, const FlowState& state, Lifetime lifetime, Now now);
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool adds_quietly(std::uint64_t hash);
     template <unsigned AddressBytes>
     void keep_half_open_budget(Now now);
     Decision refuse(const Item& item, Reason reason) const;
@@ -297,6 +298,6 @@ class Tracker {
 
 #include "sluice/pipeline/tracker_classify.hpp"
 #include "sluice/pipeline/tracker_control.hpp"
-#include "sluice/pipeline/tracker_established.hpp"
 #include "sluice/pipeline/tracker_fragments.hpp"
+#include "sluice/pipeline/tracker_group.hpp"
 #include "sluice/pipeline/tracker_judge.hpp"

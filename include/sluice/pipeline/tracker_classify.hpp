@@ -105,11 +105,9 @@ template <packet::Family family>
     item.protocol = packet::tcp;
     item.network_bytes = plain.network_length();
     item.segment.set(plain.sequence, plain.acknowledgement, plain.payload_length(), plain.window_and_flags);
-    item.plain_ack = tcp::is_plain_ack(plain.flags());
-    if (!plain.options_are_usual()) [[unlikely]] {
+    item.usual = tcp::are_usual(plain.flags());
+    if (!plain.options_are_usual()) [[unlikely]]
         set_options(item.segment, plain.options());
-        item.plain_ack &= !item.segment.has_sack;
-    }
     auto& key = this->template key<address_bytes>(item);
     const auto port = [&](std::size_t at) {
         return __builtin_bswap16(load<std::uint16_t>(plain.segment + at));
@@ -126,7 +124,7 @@ template <PacketIo Io, class Observer>
 [[gnu::noinline]] void Tracker<Io, Observer>::classify_general(Item& item, General& general) {
     packet::ParseInput input = input_of(item.packet);
     item.general = &general;
-    item.plain_ack = false;
+    item.usual = false;
     // Headers split over segments are copied into one piece; the packet itself is never touched.
     std::array<std::uint8_t, packet::max_header_bytes> gathered;
     if (input.bytes.size() < input.frame_length && input.bytes.size() < gathered.size()) [[unlikely]] {
@@ -253,6 +251,7 @@ template <PacketIo Io, class Observer>
     by_family(item.family, [&]<unsigned AddressBytes>() {
         item.candidate = table<AddressBytes>().candidate(item.hash);
         table<AddressBytes>().prefetch_record(item.candidate);
+        if (!item.usual) table<AddressBytes>().prefetch_age(item.candidate);
     });
 }
 

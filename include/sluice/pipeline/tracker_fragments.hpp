@@ -129,7 +129,7 @@ void Tracker<Io, Observer>::judge_datagram(std::span<Packet* const> fragments, N
     General general;
     Item item;
     item.general = &general;
-    item.plain_ack = false;
+    item.usual = false;
     item.family = packet::Family::none;
     item.packet = fragments.front();
     item.kind = Kind::refused;

@@ -31,15 +31,17 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
     if constexpr (Observer::watches) {
         for (std::size_t i = 0; i < count; ++i) judge(items_[i], now, out);
     } else {
-        EstablishedGroup<4> group4(*this, now, out);
-        EstablishedGroup<16> group6(*this, now, out);
+        Group<4> group4(*this, now, out);
+        Group<16> group6(*this, now, out);
         for (std::size_t i = 0; i < count; ++i) {
             Item& item = items_[i];
-            if (item.plain_ack &&
-                (item.family == packet::Family::ipv4 ? group4.take(item) : group6.take(item)))
-                continue;
-            group4.judge();
-            group6.judge();
+            const bool is_ipv4 = item.family == packet::Family::ipv4;
+            if (item.usual && (is_ipv4 ? group4.take(item) : group6.take(item))) continue;
+            const bool of_a_flow = item.kind == Kind::flow || item.kind == Kind::icmp_error;
+            if (!of_a_flow || !(is_ipv4 ? group4.may_overtake(item.hash) : group6.may_overtake(item.hash))) {
+                group4.judge();
+                group6.judge();
+            }
             judge(item, now, out);
         }
         group4.judge();
@@ -280,6 +282,17 @@ flow::Ref Tracker<Io, Observer>::insert(Item& item, const FlowState& state, Life
     flows.set_start(ref, now.wall_nanoseconds);
     flows.account(ref, 0, item.network_bytes);
     return ref;
+}
+
+/// Whether a flow with this hash could be added, behind all that one burst may add, and no flow go for it.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+bool Tracker<Io, Observer>::adds_quietly(std::uint64_t hash) {
+    constexpr auto half_open = static_cast<std::uint8_t>(EvictionClass::half_open);
+    const auto& flows = table<AddressBytes>();
+    return flows.has_room(hash, max_burst) &&
+           (settings_->half_open_limit == 0 ||
+            flows.size_of_class(half_open) + max_burst <= settings_->half_open_limit);
 }
 
 /// Half-open flows have a budget of their own: beyond it the oldest of them goes, however much room there is.

@@ -84,13 +84,15 @@ inline constexpr std::array<PairText, pair_count> pair_texts{{
 }
 
 /// One endpoint, as van Rooij keeps it ("Real Stateful TCP Packet Filtering in IP Filter", 2001), all modulo
-/// 2^32.
-struct Side {
-    std::uint32_t end;         ///< highest sequence number it sent, plus one (SYN and FIN count)
-    std::uint32_t max_end;     ///< highest sequence number its peer allows
-    std::uint32_t max_window;  ///< largest window it ever offered, scaled, bytes
-    std::uint32_t max_ack;     ///< highest acknowledgement it sent
+/// 2^32. `Word`: of one connection, or of eight in lanes.
+template <class Word>
+struct SideOf {
+    Word end;         ///< highest sequence number it sent, plus one (SYN and FIN count)
+    Word max_end;     ///< highest sequence number its peer allows
+    Word max_window;  ///< largest window it ever offered, scaled, bytes
+    Word max_ack;     ///< highest acknowledgement it sent
 };
+using Side = SideOf<std::uint32_t>;
 
 /// Everything the hot path needs of a connection. Trivially copyable: the flow table moves it as words.
 struct Connection {

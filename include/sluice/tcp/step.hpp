@@ -1,10 +1,9 @@
 // The engine's front door. Pure: no clock, no memory, no packet. (connection, segment) -> (connection,
 // verdict).
 //
-// An accepted ACK, data or FIN of a flow both sides of which are known is judged here, inline: two table
-// loads and no branch that depends on the connection's state. Everything else (SYN, RST, whatever is
-// tolerated or refused, flows with remembered SYNs or an unseen side) is rare and goes out of line, through
-// the same two tables.
+// An accepted ACK, data or FIN of a flow both sides of which are known is usual (usual.hpp). Everything else
+// (SYN, RST, whatever is tolerated or refused, flows with remembered SYNs or an unseen side) is rare and goes
+// out of line, through the same two tables.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +13,7 @@
 #include "sluice/tcp/connection.hpp"
 #include "sluice/tcp/segment.hpp"
 #include "sluice/tcp/tables.hpp"
+#include "sluice/tcp/usual.hpp"
 #include "sluice/tcp/verdict.hpp"
 #include "sluice/tcp/window.hpp"
 
@@ -36,68 +36,55 @@ namespace detail {
 [[nodiscard]] Verdict step_rare(Connection& connection, PendingSyn& pending, Direction direction,
                                 const Segment& segment, const Settings& settings);
 
-/// The numbers of a segment without SYN, its window scaled as negotiated.
-[[nodiscard]] inline Span span_of(const Connection& connection, Direction direction, const Segment& segment) {
-    const unsigned scale =
-        direction == Direction::original ? connection.scale_original : connection.scale_reply;
-    // SACK counts where the side it tells something permitted it (RFC 2018 section 2).
-    const bool sack_counts =
-        segment.has_sack &
-        (((connection.sack_permitted >> static_cast<unsigned>(opposite(direction))) & 1U) != 0);
-    return {
-        .sequence = segment.sequence,
-        .end = segment.sequence + segment.payload_length + (segment.flags & Flag::fin),
-        .acknowledgement = segment.acknowledgement,
-        .sack = sack_counts ? later(segment.acknowledgement, segment.sack_highest) : segment.acknowledgement,
-        .window = std::uint32_t{segment.window} << scale};
+[[nodiscard, gnu::always_inline]] inline SegmentOf<std::uint32_t> words_of(const Segment& segment) {
+    return {.sequence = segment.sequence,
+            .acknowledgement = segment.acknowledgement,
+            .payload_length = segment.payload_length,
+            .window = segment.window,
+            .fin = segment.flags & std::uint32_t{Flag::fin},
+            .sack_highest = segment.sack_highest,
+            .has_sack = mask_of(segment.has_sack)};
 }
 
-/// Which timeout runs after an accepted segment, first match. The cuts of an established flow apply to no
-/// other: its lifetime is the only one longer than they are.
+/// The numbers of a segment without SYN, its window scaled as negotiated.
+[[nodiscard]] inline Span span_of(const Connection& connection, Direction direction, const Segment& segment) {
+    return span_of(small_fields(connection), mask_of(direction == Direction::reply), words_of(segment));
+}
+
+/// Which timeout runs after an accepted segment. The cuts of an established flow apply to no other: its
+/// lifetime is the only one longer than they are.
 [[nodiscard]] inline Lifetime lifetime_in_force(const Connection& connection, std::uint16_t window,
                                                 const Settings& settings) {
     const Pair pair = static_cast<Pair>(connection.pair);
     if (pair != Pair::established__established) return text_of(pair).lifetime;
-    const std::uint32_t behind = (connection.side[0].end ^ connection.side[1].max_ack) |
-                                 (connection.side[1].end ^ connection.side[0].max_ack);
-    const bool unacknowledged = (behind != 0) | (window == 0);
-    Lifetime lifetime = unacknowledged ? Lifetime::unacknowledged : Lifetime::established;
-    if (connection.retransmissions >= settings.max_retrans) lifetime = Lifetime::max_retrans;
-    // Picked up and not yet heard from both sides; on a one-way path that is how it stays.
-    if (!connection.assured) lifetime = settings.asymmetric ? Lifetime::established : Lifetime::loose;
-    return lifetime;
+    return static_cast<Lifetime>(open_lifetime<std::uint32_t>(connection.side[0], connection.side[1],
+                                                              connection.retransmissions, connection.assured,
+                                                              window, settings));
 }
 
 }  // namespace detail
 
 inline Verdict step(Connection& connection, PendingSyn& pending, Direction direction, const Segment& segment,
                     const Settings& settings) {
-    const FlagClass cls = classify_flags(segment.flags);
-    const bool usual = ((cls == FlagClass::ack) | (cls == FlagClass::fin)) & (connection.seen == 3U) &
-                       (connection.pending_syn == 0U);
-    if (!usual) [[unlikely]]
+    std::uint32_t fields = small_fields(connection);
+    if (!are_usual(segment.flags) || is_usual(fields) == 0) [[unlikely]]
         return detail::step_rare(connection, pending, direction, segment, settings);
 
     Side& sender = connection.side[static_cast<std::size_t>(direction)];
     Side& receiver = connection.side[static_cast<std::size_t>(opposite(direction))];
-    const Pair pair = static_cast<Pair>(connection.pair);
-    const Span span = detail::span_of(connection, direction, segment);
-    const unsigned predicates =
-        window_predicates(sender, receiver, span, fin_has_passed(pair, direction), cls == FlagClass::fin) |
-        sender_seen;
-    const Cell cell = transition(pair, direction, classify(cls, predicates));
-    if (cell.reason != 0) [[unlikely]]
+    Side sender_after = sender, receiver_after = receiver;
+    const StepOf<std::uint32_t> usual = step_usual<Within::any_pair>(sender_after, receiver_after, fields,
+                                                                     mask_of(direction == Direction::reply),
+                                                                     detail::words_of(segment), settings);
+    if (usual.accepted == 0) [[unlikely]]
         return detail::step_rare(connection, pending, direction, segment, settings);
-
-    learn(connection, sender, receiver, span);
-    connection.pair = cell.next & 31U;
-    // Proof takes both sides: `seen_reply` here is still that of before this segment.
-    connection.assured = (connection.assured | (cell.assures & connection.seen_reply)) & 1U;
-    connection.seen_reply = (connection.seen_reply | static_cast<unsigned>(direction)) & 1U;
+    sender = sender_after;
+    receiver = receiver_after;
+    std::memcpy(reinterpret_cast<std::byte*>(&connection) + small_fields_at, &fields, sizeof fields);
     return {.outcome = Outcome::accepted,
             .reason = Reason::none,
-            .refresh = static_cast<Refresh>(cell.refresh),
-            .lifetime = detail::lifetime_in_force(connection, segment.window, settings),
+            .refresh = static_cast<Refresh>(usual.refresh),
+            .lifetime = static_cast<Lifetime>(usual.lifetime),
             .reopens = false};
 }
 

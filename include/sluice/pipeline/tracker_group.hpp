@@ -1,0 +1,250 @@
+// Packets of a burst that belong to different known connections: judged together, a lane each. Part of
+// tracker.hpp.
+//
+// The packet path's usual packet is arithmetic on ten words of its record and a look at the tables (tcp/
+// usual.hpp), and eight of them cost little more than one. So such packets wait, up to eight of them; then
+// the group is judged: in lanes those that are the first of their connection in the group, and whose
+// connection is as usual; then the others, one by one. Who waits has its place in the output already, so
+// packets leave in the order in which they came.
+//
+// Another kind of packet overtakes those that wait when nothing can come of it: it belongs to none of their
+// connections, and what it may add to the table finds room without pushing anything out. Otherwise they are
+// judged first.
+#pragma once
+
+#include <bit>
+
+#include "sluice/base/lanes.hpp"
+#include "sluice/pipeline/tracker.hpp"
+
+namespace sluice::pipeline {
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+class Tracker<Io, Observer>::Group {
+  public:
+    Group(Tracker& tracker, Now now, Output<Io>& out)
+        : tracker_(tracker), flows_(tracker.table<AddressBytes>()), now_(now), out_(out) {}
+
+    /// Lets `item`, a usual segment, wait when its flow seems to be known. False: it is for judge().
+    [[nodiscard, gnu::always_inline]] bool take(Item& item) {
+        if (item.candidate == flow::no_ref) [[unlikely]]
+            return false;
+        if (size_ == lane_count) judge_waiting();
+        flags_ |= item.segment.flags;
+        items_[size_] = &item;
+        places_[size_++] = static_cast<std::uint32_t>(out_.size++);
+        return true;
+    }
+
+    /// Whether a packet of the flow with this hash may be judged before those that wait.
+    [[nodiscard]] bool may_overtake(std::uint64_t hash) const {
+        if (size_ == 0) return true;
+        for (unsigned i = 0; i < size_; ++i)
+            if (items_[i]->hash == hash) return false;
+        return tracker_.adds_quietly<AddressBytes>(hash);
+    }
+
+    /// Judges all that wait.
+    [[gnu::always_inline]] void judge() {
+        if (size_ != 0) judge_waiting();
+    }
+
+  private:
+    using Flows = std::conditional_t<AddressBytes == 4, Table4, Table6>;
+
+    static constexpr std::uint32_t lifetime_bits = 31;  ///< of the small fields
+
+    /// From how many on the lanes are cheaper than one after the other.
+    static constexpr unsigned worthwhile = 3;
+
+    [[gnu::noinline]] void judge_waiting() {
+        if (size_ < worthwhile)
+            for (unsigned i = 0; i < size_; ++i) judge_alone(i);
+        else if ((flags_ & tcp::Flag::fin) != 0)
+            judge_any_pair();
+        else
+            judge_in_lanes<tcp::Within::open_connection>();
+        size_ = 0;
+        flags_ = 0;
+    }
+
+    void judge_alone(unsigned lane) {
+        Item& item = *items_[lane];
+        const Decision decision = tracker_.decide<AddressBytes>(item, now_);
+        tracker_.count(item, decision);
+        out_.judged[places_[lane]] = {item.packet, decision};
+    }
+
+    /// From the start, as it turns out that they are more than open connections' data: rare, and what is
+    /// likely keeps its registers.
+    [[gnu::noinline]] void judge_any_pair() {
+        for (unsigned i = 0; i < size_; ++i) flows_.prefetch_age(items_[i]->candidate);
+        judge_in_lanes<tcp::Within::any_pair>();
+    }
+
+    template <tcp::Within within>
+    [[gnu::always_inline]] void judge_in_lanes() {
+        // Lanes that nobody waits in repeat the first; nothing comes of them.
+        for (unsigned i = size_; i < lane_count; ++i) items_[i] = items_[0];
+        std::array<flow::Ref, lane_count> refs;
+        for (unsigned i = 0; i < lane_count; ++i) refs[i] = items_[i]->candidate;
+        const auto words_at = [&]<std::size_t Words>(std::size_t offset) {
+            return load_columns<Words>(
+                [&](unsigned lane) { return reinterpret_cast<const std::byte*>(items_[lane]) + offset; });
+        };
+        auto columns = flows_.columns(refs);
+        const auto keys =
+            words_at.template operator()<std::tuple_size_v<typename Flows::KeyColumns>>(offsetof(Item, key4));
+        const auto numbers = words_at.template operator()<8>(offsetof(Item, segment));
+        const auto facts = words_at.template operator()<4>(offsetof(Item, bytes));
+
+        // Behind version and expiry: four words of the originator, four of the responder, the small fields.
+        Lanes &expiry = columns[1], &a_end = columns[2], &a_max_end = columns[3], &a_max_window = columns[4],
+              &a_max_ack = columns[5], &b_end = columns[6], &b_max_end = columns[7],
+              &b_max_window = columns[8], &b_max_ack = columns[9], &fields = columns[10];
+        const tcp::SegmentOf<Lanes> segment = segment_of(numbers);
+        if constexpr (within == tcp::Within::open_connection) {
+            constexpr unsigned all = (1U << lane_count) - 1;
+            if (bits_of(tcp::is_plainly_open(fields)) != all) [[unlikely]] {
+                judge_any_pair();
+                return;
+            }
+        }
+        const typename Flows::Deadlines was{expiry, fields & lifetime_bits};
+        const Lanes from_reply = is_from_high(facts[3]) ^ Flows::original_from_high(columns);
+        const Lanes known = Flows::holds(columns, keys, now_.tick) & tcp::is_usual(fields);
+        const Lanes usual = known & ~repeats_earlier(numbers[6]);
+        if constexpr (within == tcp::Within::any_pair)
+            fields &= known;  // of another record they may say what no connection's do
+        const auto mine = [&](const Lanes& a, const Lanes& b) { return select(from_reply, b, a); };
+        const auto other = [&](const Lanes& a, const Lanes& b) { return select(from_reply, a, b); };
+        tcp::SideOf<Lanes> sender{mine(a_end, b_end), mine(a_max_end, b_max_end),
+                                  mine(a_max_window, b_max_window), mine(a_max_ack, b_max_ack)};
+        tcp::SideOf<Lanes> receiver{other(a_end, b_end), other(a_max_end, b_max_end),
+                                    other(a_max_window, b_max_window), other(a_max_ack, b_max_ack)};
+        const tcp::StepOf<Lanes> step =
+            tcp::step_usual<within>(sender, receiver, fields, from_reply, segment, tracker_.settings_->tcp);
+        refresh<within>(expiry, fields, step);
+        a_end = mine(sender.end, receiver.end);
+        a_max_end = mine(sender.max_end, receiver.max_end);
+        a_max_window = mine(sender.max_window, receiver.max_window);
+        a_max_ack = mine(sender.max_ack, receiver.max_ack);
+        b_end = other(sender.end, receiver.end);
+        b_max_end = other(sender.max_end, receiver.max_end);
+        b_max_window = other(sender.max_window, receiver.max_window);
+        b_max_ack = other(sender.max_ack, receiver.max_ack);
+        const unsigned waiting = (1U << size_) - 1;
+        const unsigned good = bits_of(step.accepted & usual) & waiting;
+        flows_.update(refs, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good);
+        pass(good, from_reply, fields, numbers[6]);
+        count(good, from_reply, facts[0]);
+        for (unsigned others = waiting & ~good; others != 0; others &= others - 1)
+            [[unlikely]] judge_alone(static_cast<unsigned>(std::countr_zero(others)));
+    }
+
+    /// Of the words of Item::segment.
+    [[nodiscard, gnu::always_inline]] static tcp::SegmentOf<Lanes> segment_of(
+        const std::array<Lanes, 8>& numbers) {
+        static_assert(offsetof(tcp::Segment, flags) == 18 && offsetof(tcp::Segment, has_sack) == 22);
+        return {.sequence = numbers[0],
+                .acknowledgement = numbers[1],
+                .payload_length = numbers[2],
+                .window = numbers[4] & 0xFFFFU,
+                .fin = numbers[4] >> 16 & std::uint32_t{tcp::Flag::fin},
+                .sack_highest = numbers[3],
+                .has_sack = is_negative(numbers[5] << 15)};
+    }
+
+    /// New deadlines and lifetimes, as judge_tcp() has them.
+    template <tcp::Within within>
+    [[gnu::always_inline]] void refresh(Lanes& expiry, Lanes& fields, const tcp::StepOf<Lanes>& step) const {
+        const Lanes with_lifetime = (fields & ~lifetime_bits) | step.lifetime;
+        if constexpr (within == tcp::Within::open_connection) {
+            const auto is = [&](Lifetime which) {
+                return is_equal(step.lifetime, all_lanes(static_cast<std::uint32_t>(which)));
+            };
+            const auto until = [&](Lifetime which) {
+                return all_lanes(now_.tick + tracker_.ticks_of(which));
+            };
+            expiry = select(is(Lifetime::established), until(Lifetime::established),
+                            select(is(Lifetime::unacknowledged), until(Lifetime::unacknowledged),
+                                   until(Lifetime::max_retrans)));
+            fields = with_lifetime;
+        } else {
+            const auto is = [&](tcp::Refresh which) {
+                return is_equal(step.refresh, all_lanes(static_cast<std::uint32_t>(which)));
+            };
+            const Lanes wanted = now_.tick + each(step.lifetime, [&](std::uint32_t which) {
+                                     return tracker_.intervals_[which];
+                                 });
+            const Lanes moves =
+                is(tcp::Refresh::set) | (is(tcp::Refresh::extend) & is_negative(expiry - wanted));
+            const Lanes fixed = is_negative(fields << 24);
+            expiry = select(moves & ~fixed, wanted, expiry);
+            fields = select(is(tcp::Refresh::keep), fields, with_lifetime);
+        }
+    }
+
+    /// Decides on those whose bit is set.
+    void pass(unsigned good, const Lanes& from_reply, const Lanes& fields, const Lanes& refs) {
+        using Judged = typename Output<Io>::Judged;
+        static_assert(offsetof(Decision, direction) == 4 && offsetof(Decision, flow) == 8 &&
+                          offsetof(Judged, decision) + sizeof(HalfLanes) == sizeof(Judged),
+                      "a decision is three words of a row, and the fourth is nobody's");
+        const auto word = [](CtState state) {
+            const Decision decision{
+                .action = Action::pass,
+                .state = state,
+                .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6};
+            return all_lanes(load<std::uint32_t>(&decision));
+        };
+        const Lanes seen_reply = is_negative(fields << 26);
+        const Lanes words = select(seen_reply, word(CtState::established), word(CtState::new_flow));
+        const Quads rows = rows_of(words, from_reply & 1U, refs, Lanes{});
+#pragma GCC unroll 8
+        for (unsigned lane = 0; lane < lane_count; ++lane) {
+            if ((good >> lane & 1U) == 0) continue;
+            Judged& judged = out_.judged[places_[lane]];
+            judged.packet = items_[lane]->packet;
+            store(reinterpret_cast<std::byte*>(&judged) + offsetof(Judged, decision), row(rows, lane));
+        }
+    }
+
+    void count(unsigned good, const Lanes& from_reply, const Lanes& frame_bytes) {
+        const auto packets = static_cast<unsigned>(std::popcount(good));
+        std::uint64_t bytes = 0;
+#pragma GCC unroll 8
+        for (unsigned lane = 0; lane < lane_count; ++lane)
+            bytes += (good >> lane & 1U) != 0 ? frame_bytes[lane] : 0;
+        if (flows_.accounts()) {
+            const unsigned replies = bits_of(from_reply);
+            for (unsigned some = good; some != 0; some &= some - 1) {
+                const auto lane = static_cast<unsigned>(std::countr_zero(some));
+                const Item& item = *items_[lane];
+                flows_.account(item.candidate, replies >> lane & 1U, item.network_bytes);
+            }
+        }
+        Counters& counters = tracker_.counters_;
+        counters.packets.add(packets);
+        counters.bytes.add(bytes);
+        counters.passed.add(packets);
+        counters.found.add(packets);
+    }
+
+    /// Of an item's words behind `protocol`.
+    [[nodiscard]] static Lanes is_from_high(const Lanes& word) {
+        return ~is_equal(word & 0xFFU, Lanes{});
+    }
+
+    Tracker& tracker_;
+    Flows& flows_;
+    Now now_;
+    Output<Io>& out_;
+    unsigned size_ = 0;
+    std::uint8_t flags_ = 0;                        ///< the flags of those that wait
+    std::array<Item*, lane_count> items_;           ///< those that wait
+    std::array<std::uint32_t, lane_count> places_;  ///< theirs in the output
+};
+
+}  // namespace sluice::pipeline
