@@ -22,6 +22,9 @@ struct Input {
     Direction direction;
     Segment segment;
 };
+constexpr std::size_t segment_word = offsetof(Input, segment) / sizeof(std::uint32_t);
+constexpr std::size_t input_words = sizeof(Input) / sizeof(std::uint32_t);
+static_assert(offsetof(Input, direction) == sizeof(std::uint32_t) && input_words == 8);
 
 /// Two endpoints with everything to say, one connection of many.
 class Talk {
@@ -95,11 +98,13 @@ class Subject {
     void restart() { now_ = start_; }
     [[nodiscard, gnu::noinline]] unsigned pass() {
         unsigned lifetimes = 0;
-        for (const Input& input : inputs_) {
-            const tcp::Verdict verdict =
-                tcp::step(now_[input.connection], pending_, input.direction, input.segment, settings_);
+        const auto add = [&](const Input&, const tcp::Verdict& verdict) {
             lifetimes += static_cast<unsigned>(verdict.lifetime) + static_cast<unsigned>(verdict.reason);
-        }
+        };
+        if (now_.size() < lane_count)
+            for (const Input& input : inputs_) add(input, step(input));
+        else
+            for (std::size_t at = 0; at < inputs_.size(); at += lane_count) step_eight(&inputs_[at], add);
         return lifetimes;
     }
 
@@ -114,25 +119,92 @@ class Subject {
         if (!accepted) throw std::runtime_error("a handshake was not accepted");
     }
 
+    [[nodiscard]] tcp::Verdict step(const Input& input) {
+        return tcp::step(now_[input.connection], pending_, input.direction, input.segment, settings_);
+    }
+
+    /// Eight of different connections, as the tracker's groups are: `tell(input, verdict)` for each.
+    template <class Tell>
+    [[gnu::always_inline]] void step_eight(const Input* inputs, Tell&& tell) {
+        const auto bytes_of = [&](unsigned lane) {
+            return reinterpret_cast<std::byte*>(&now_[inputs[lane].connection]);
+        };
+        auto sides = load_columns<8>(bytes_of);
+        const auto field = [&](unsigned lane) {
+            return load<std::uint32_t>(bytes_of(lane) + tcp::small_fields_at);
+        };
+        Lanes fields{field(0), field(1), field(2), field(3), field(4), field(5), field(6), field(7)};
+        const auto words = load_columns<input_words>(
+            [&](unsigned lane) { return reinterpret_cast<const std::byte*>(&inputs[lane]); });
+        const Lanes from_reply = Lanes{} - (words[1] & 0xFFU);
+        const Lanes open = tcp::is_plainly_open(fields);
+        const tcp::SegmentOf<Lanes> segment{.sequence = words[segment_word],
+                                            .acknowledgement = words[segment_word + 1],
+                                            .payload_length = words[segment_word + 2],
+                                            .window = words[segment_word + 4] & 0xFFFFU,
+                                            .fin = {},
+                                            .sack_highest = {},
+                                            .has_sack = {}};
+        tcp::SideOf<Lanes> sender, receiver;
+        Lanes* const of_sender[] = {&sender.end, &sender.max_end, &sender.max_window, &sender.max_ack};
+        Lanes* const of_receiver[] = {&receiver.end, &receiver.max_end, &receiver.max_window,
+                                      &receiver.max_ack};
+        for (std::size_t i = 0; i < 4; ++i) {
+            *of_sender[i] = select(from_reply, sides[4 + i], sides[i]);
+            *of_receiver[i] = select(from_reply, sides[i], sides[4 + i]);
+        }
+        const auto made = tcp::step_usual<tcp::Within::open_connection>(sender, receiver, fields, from_reply,
+                                                                        segment, settings_);
+        for (std::size_t i = 0; i < 4; ++i) {
+            sides[i] = select(from_reply, *of_receiver[i], *of_sender[i]);
+            sides[4 + i] = select(from_reply, *of_sender[i], *of_receiver[i]);
+        }
+        const Quads first = rows_of(sides[0], sides[1], sides[2], sides[3]),
+                    second = rows_of(sides[4], sides[5], sides[6], sides[7]);
+        const unsigned taken = bits_of(open & made.accepted);
+#pragma GCC unroll 8
+        for (unsigned i = 0; i < lane_count; ++i) {
+            if ((taken >> i & 1U) == 0) [[unlikely]] {
+                tell(inputs[i], step(inputs[i]));
+                continue;
+            }
+            store(bytes_of(i), row(first, i));
+            store(bytes_of(i) + sizeof(HalfLanes), row(second, i));
+            store(bytes_of(i) + tcp::small_fields_at, fields[i]);
+            tell(inputs[i], tcp::Verdict{.outcome = Outcome::accepted,
+                                         .refresh = tcp::Refresh::set,
+                                         .lifetime = static_cast<Lifetime>(made.lifetime[i])});
+        }
+    }
+
     /// Each transition against the interpreter of the rows.
     void check() {
         restart();
-        for (const Input& input : inputs_) {
-            tcp::Connection& connection = now_[input.connection];
-            const tcp::Connection before = connection;
-            const fuzz::PlainPredicates plain(before, input.direction, input.segment);
-            const test::Judgement wanted =
-                test::judge_by_the_book(static_cast<tcp::Pair>(before.pair), input.direction,
-                                        tcp::classify_flags(input.segment.flags), plain.get());
-            const tcp::Verdict verdict =
-                tcp::step(connection, pending_, input.direction, input.segment, settings_);
-            const auto learnt = plain.learnt();
-            const bool numbers_right = std::memcmp(connection.side.data(), learnt.data(), sizeof learnt) == 0;
-            if (verdict.reason != wanted.reason || static_cast<tcp::Pair>(connection.pair) != wanted.next ||
-                verdict.refresh != wanted.refresh || !numbers_right)
-                throw std::runtime_error("a transition is another than the plain interpreter's");
-            if (verdict.outcome != Outcome::accepted) throw std::runtime_error("a segment was not accepted");
+        if (now_.size() < lane_count)
+            for (const Input& input : inputs_) {
+                const tcp::Connection before = now_[input.connection];
+                check(input, before, step(input));
+            }
+        for (std::size_t at = 0; now_.size() >= lane_count && at < inputs_.size(); at += lane_count) {
+            std::array<tcp::Connection, lane_count> before;
+            for (unsigned i = 0; i < lane_count; ++i) before[i] = now_[inputs_[at + i].connection];
+            step_eight(&inputs_[at], [&](const Input& input, const tcp::Verdict& verdict) {
+                check(input, before[static_cast<std::size_t>(&input - &inputs_[at])], verdict);
+            });
         }
+    }
+    void check(const Input& input, const tcp::Connection& before, const tcp::Verdict& verdict) const {
+        const tcp::Connection& connection = now_[input.connection];
+        const fuzz::PlainPredicates plain(before, input.direction, input.segment);
+        const test::Judgement wanted =
+            test::judge_by_the_book(static_cast<tcp::Pair>(before.pair), input.direction,
+                                    tcp::classify_flags(input.segment.flags), plain.get());
+        const auto learnt = plain.learnt();
+        const bool numbers_right = std::memcmp(connection.side.data(), learnt.data(), sizeof learnt) == 0;
+        if (verdict.reason != wanted.reason || static_cast<tcp::Pair>(connection.pair) != wanted.next ||
+            verdict.refresh != wanted.refresh || !numbers_right)
+            throw std::runtime_error("a transition is another than the plain interpreter's");
+        if (verdict.outcome != Outcome::accepted) throw std::runtime_error("a segment was not accepted");
     }
 
     tcp::Settings settings_;
@@ -156,8 +228,8 @@ void step(benchmark::State& state, std::uint32_t connections) {
     });
 }
 
-/// One connection: each transition waits for the one before. `burst`: each of a connection of its own, as the
-/// packets of a burst mostly are.
+/// One connection: each transition waits for the one before. `burst`: eight side by side, each of a
+/// connection of its own, as the packets of a burst mostly are.
 [[maybe_unused]] const bool registered = [] {
     benchmark::RegisterBenchmark("Tcp/Step", step, 1U);
     benchmark::RegisterBenchmark("Tcp/Step/burst", step, 256U);

@@ -46,13 +46,13 @@ inline constexpr Lanes lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
 }
 /// As signed numbers: below zero, above zero. Of a difference of two sequence numbers: before, after.
 [[nodiscard]] constexpr std::uint32_t is_negative(std::uint32_t word) {
-    return mask_of(static_cast<std::int32_t>(word) < 0);
+    return static_cast<std::uint32_t>(static_cast<std::int32_t>(word) >> 31);
 }
 [[nodiscard]] inline Lanes is_negative(const Lanes& word) {
     return (Lanes)((SignedLanes)word < 0);
 }
 [[nodiscard]] constexpr std::uint32_t is_positive(std::uint32_t word) {
-    return mask_of(static_cast<std::int32_t>(word) > 0);
+    return is_negative(~word & (0U - word));
 }
 [[nodiscard]] inline Lanes is_positive(const Lanes& word) {
     return (Lanes)((SignedLanes)word > 0);
@@ -65,7 +65,8 @@ inline constexpr Lanes lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
 }
 /// Whether `a` is less than `b`, as signed numbers.
 [[nodiscard]] constexpr std::uint32_t is_less(std::uint32_t a, std::uint32_t b) {
-    return mask_of(static_cast<std::int32_t>(a) < static_cast<std::int32_t>(b));
+    const auto wide = [](std::uint32_t word) { return std::int64_t{static_cast<std::int32_t>(word)}; };
+    return static_cast<std::uint32_t>((wide(a) - wide(b)) >> 63);
 }
 [[nodiscard]] inline Lanes is_less(const Lanes& a, const Lanes& b) {
     return (Lanes)((SignedLanes)a < (SignedLanes)b);
@@ -79,7 +80,7 @@ inline constexpr Lanes lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
 }
 /// `a` where the mask is set, else `b`.
 [[nodiscard]] constexpr std::uint32_t select(std::uint32_t mask, std::uint32_t a, std::uint32_t b) {
-    return mask != 0 ? a : b;
+    return b ^ ((a ^ b) & mask);
 }
 [[nodiscard]] inline Lanes select(const Lanes& mask, const Lanes& a, const Lanes& b) {
     return (SignedLanes)mask < 0 ? a : b;

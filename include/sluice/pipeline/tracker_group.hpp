@@ -9,7 +9,8 @@
 //
 // Another kind of packet overtakes those that wait when nothing can come of it: it belongs to none of their
 // connections, and what it may add to the table finds room without pushing anything out. Otherwise they are
-// judged first.
+// judged first. (Which remembered SYNs push others out of their side table may differ. They are kept as long
+// as there is room, and no longer, in any order.)
 #pragma once
 
 #include <bit>

@@ -73,9 +73,14 @@ inline Verdict step(Connection& connection, PendingSyn& pending, Direction direc
     Side& sender = connection.side[static_cast<std::size_t>(direction)];
     Side& receiver = connection.side[static_cast<std::size_t>(opposite(direction))];
     Side sender_after = sender, receiver_after = receiver;
-    const StepOf<std::uint32_t> usual = step_usual<Within::any_pair>(sender_after, receiver_after, fields,
-                                                                     mask_of(direction == Direction::reply),
-                                                                     detail::words_of(segment), settings);
+    const auto take = [&]<Within within>() {
+        return step_usual<within>(sender_after, receiver_after, fields,
+                                  mask_of(direction == Direction::reply), detail::words_of(segment),
+                                  settings);
+    };
+    const bool open = is_plainly_open(fields) != 0 && (segment.flags & Flag::fin) == 0;
+    const StepOf<std::uint32_t> usual = open ? take.template operator()<Within::open_connection>()
+                                             : take.template operator()<Within::any_pair>();
     if (usual.accepted == 0) [[unlikely]]
         return detail::step_rare(connection, pending, direction, segment, settings);
     sender = sender_after;

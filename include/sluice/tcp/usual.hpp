@@ -62,16 +62,13 @@ inline constexpr auto open_pair = static_cast<std::uint32_t>(Pair::established__
 inline constexpr unsigned within_windows =
     not_after | not_before | ack_sent | ack_fresh | not_far_after | sender_seen;
 
-/// What the transition table says of a usual segment's event.
-[[nodiscard]] constexpr Cell cell_of(Pair pair, Direction direction, bool is_fin, unsigned predicates) {
-    return transition(pair, direction, classify(is_fin ? FlagClass::fin : FlagClass::ack, predicates));
-}
 /// Whatever it acknowledges, an ACK within the windows leaves an open connection open and refreshes it.
 [[nodiscard]] constexpr bool acks_within_windows_change_nothing() {
     for (const unsigned predicates : {within_windows, within_windows | ack_not_back, within_windows | match,
                                       within_windows | ack_not_back | match})
         for (const Direction direction : {Direction::original, Direction::reply}) {
-            const Cell cell = cell_of(Pair::established__established, direction, false, predicates);
+            const Cell cell =
+                transition(Pair::established__established, direction, classify(FlagClass::ack, predicates));
             if (cell.next != open_pair || cell.reason != 0 ||
                 cell.refresh != static_cast<unsigned>(Refresh::set))
                 return false;
@@ -83,8 +80,9 @@ static_assert(acks_within_windows_change_nothing());
 /// Of each word: the cell, and from bit 16 on the lifetime of its next pair.
 [[nodiscard]] inline std::uint32_t looked_up(std::uint32_t pair, std::uint32_t from_reply, std::uint32_t fin,
                                              std::uint32_t predicates) {
-    const Cell cell =
-        cell_of(static_cast<Pair>(pair), static_cast<Direction>(from_reply & 1U), fin != 0, predicates);
+    const FlagClass cls = fin != 0 ? FlagClass::fin : FlagClass::ack;
+    const Cell cell = transition(static_cast<Pair>(pair), static_cast<Direction>(from_reply & 1U),
+                                 classify(cls, predicates));
     const auto lifetime = static_cast<std::uint32_t>(pair_texts[cell.next].lifetime);
     return std::bit_cast<std::uint16_t>(cell) | lifetime << 16;
 }
