@@ -72,11 +72,12 @@ class TrackerBox {
     /// The flow a decision names, as people see it.
     [[nodiscard]] pipeline::FlowView view(const pipeline::Decision& decision) const {
         pipeline::FlowView out;
-        const bool there = decision.family == packet::Family::ipv4
-                               ? pipeline::view(tracker_->table4(), decision.flow, now_.tick, 0, out)
-                               : pipeline::view(tracker_->table6(), decision.flow, now_.tick, 0, out);
-        if (!there) throw std::runtime_error("the decision names no flow");
+        if (!view(decision, out)) throw std::runtime_error("the decision names no flow");
         return out;
+    }
+    [[nodiscard]] bool holds(const pipeline::Decision& decision) const {
+        pipeline::FlowView out;
+        return view(decision, out);
     }
 
     [[nodiscard]] std::uint64_t count(Reason reason) const {
@@ -96,6 +97,11 @@ class TrackerBox {
     }
 
   private:
+    [[nodiscard]] bool view(const pipeline::Decision& decision, pipeline::FlowView& out) const {
+        return decision.family == packet::Family::ipv4
+                   ? pipeline::view(tracker_->table4(), decision.flow, now_.tick, 0, out)
+                   : pipeline::view(tracker_->table6(), decision.flow, now_.tick, 0, out);
+    }
     pipeline::Settings settings_;
     std::vector<std::byte> arena_;
     std::unique_ptr<Tracker> tracker_;

@@ -105,19 +105,21 @@ class Tracker<Io, Observer>::Group {
               &a_max_ack = columns[5], &b_end = columns[6], &b_max_end = columns[7],
               &b_max_window = columns[8], &b_max_ack = columns[9], &fields = columns[10];
         const tcp::SegmentOf<Lanes> segment = segment_of(numbers);
+        const Lanes holds = Flows::holds(columns, keys, now_.tick);
+        constexpr unsigned all = (1U << lane_count) - 1;
         if constexpr (within == tcp::Within::open_connection) {
-            constexpr unsigned all = (1U << lane_count) - 1;
-            if (bits_of(tcp::is_plainly_open(fields)) != all) [[unlikely]] {
+            if (bits_of(tcp::is_plainly_open(fields) & holds) != all) [[unlikely]] {
                 judge_any_pair();
                 return;
             }
+        } else if (bits_of(holds) != all) [[unlikely]] {
+            // One of them may open a flow, and that push out another's.
+            for (unsigned i = 0; i < size_; ++i) judge_alone(i);
+            return;
         }
         const typename Flows::Deadlines was{expiry, fields & lifetime_bits};
         const Lanes from_reply = is_from_high(facts[3]) ^ Flows::original_from_high(columns);
-        const Lanes known = Flows::holds(columns, keys, now_.tick) & tcp::is_usual(fields);
-        const Lanes usual = known & ~repeats_earlier(numbers[6]);
-        if constexpr (within == tcp::Within::any_pair)
-            fields &= known;  // of another record they may say what no connection's do
+        const Lanes usual = tcp::is_usual(fields) & ~repeats_earlier(numbers[6]);
         const auto mine = [&](const Lanes& a, const Lanes& b) { return select(from_reply, b, a); };
         const auto other = [&](const Lanes& a, const Lanes& b) { return select(from_reply, a, b); };
         tcp::SideOf<Lanes> sender{mine(a_end, b_end), mine(a_max_end, b_max_end),
@@ -138,7 +140,7 @@ class Tracker<Io, Observer>::Group {
         const unsigned waiting = (1U << size_) - 1;
         const unsigned good = bits_of(step.accepted & usual) & waiting;
         flows_.update(refs, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good);
-        pass(good, from_reply, fields, numbers[6]);
+        pass(good, from_reply, numbers[6]);
         count(good, from_reply, facts[0]);
         for (unsigned others = waiting & ~good; others != 0; others &= others - 1)
             [[unlikely]] judge_alone(static_cast<unsigned>(std::countr_zero(others)));
@@ -160,7 +162,7 @@ class Tracker<Io, Observer>::Group {
     /// New deadlines and lifetimes, as judge_tcp() has them.
     template <tcp::Within within>
     [[gnu::always_inline]] void refresh(Lanes& expiry, Lanes& fields, const tcp::StepOf<Lanes>& step) const {
-        const Lanes with_lifetime = (fields & ~lifetime_bits) | step.lifetime;
+        fields = (fields & ~lifetime_bits) | step.lifetime;
         if constexpr (within == tcp::Within::open_connection) {
             const auto is = [&](Lifetime which) {
                 return is_equal(step.lifetime, all_lanes(static_cast<std::uint32_t>(which)));
@@ -171,38 +173,29 @@ class Tracker<Io, Observer>::Group {
             expiry = select(is(Lifetime::established), until(Lifetime::established),
                             select(is(Lifetime::unacknowledged), until(Lifetime::unacknowledged),
                                    until(Lifetime::max_retrans)));
-            fields = with_lifetime;
         } else {
-            const auto is = [&](tcp::Refresh which) {
-                return is_equal(step.refresh, all_lanes(static_cast<std::uint32_t>(which)));
-            };
             const Lanes wanted = now_.tick + each(step.lifetime, [&](std::uint32_t which) {
                                      return tracker_.intervals_[which];
                                  });
-            const Lanes moves =
-                is(tcp::Refresh::set) | (is(tcp::Refresh::extend) & is_negative(expiry - wanted));
+            const Lanes extends =
+                is_equal(step.refresh, all_lanes(static_cast<std::uint32_t>(tcp::Refresh::extend)));
+            const Lanes stays = extends & ~is_negative(expiry - wanted);
             const Lanes fixed = is_negative(fields << 24);
-            expiry = select(moves & ~fixed, wanted, expiry);
-            fields = select(is(tcp::Refresh::keep), fields, with_lifetime);
+            expiry = select(stays | fixed, expiry, wanted);
         }
     }
 
-    /// Decides on those whose bit is set.
-    void pass(unsigned good, const Lanes& from_reply, const Lanes& fields, const Lanes& refs) {
+    /// Decides on those whose bit is set: both sides are known, so the flow has been answered.
+    void pass(unsigned good, const Lanes& from_reply, const Lanes& refs) {
         using Judged = typename Output<Io>::Judged;
         static_assert(offsetof(Decision, direction) == 4 && offsetof(Decision, flow) == 8 &&
                           offsetof(Judged, decision) + sizeof(HalfLanes) == sizeof(Judged),
                       "a decision is three words of a row, and the fourth is nobody's");
-        const auto word = [](CtState state) {
-            const Decision decision{
-                .action = Action::pass,
-                .state = state,
-                .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6};
-            return all_lanes(load<std::uint32_t>(&decision));
-        };
-        const Lanes seen_reply = is_negative(fields << 26);
-        const Lanes words = select(seen_reply, word(CtState::established), word(CtState::new_flow));
-        const Quads rows = rows_of(words, from_reply & 1U, refs, Lanes{});
+        constexpr Decision decision{
+            .action = Action::pass,
+            .state = CtState::established,
+            .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6};
+        const Quads rows = rows_of(all_lanes(load<std::uint32_t>(&decision)), from_reply & 1U, refs, Lanes{});
 #pragma GCC unroll 8
         for (unsigned lane = 0; lane < lane_count; ++lane) {
             if ((good >> lane & 1U) == 0) continue;

@@ -85,7 +85,7 @@ inline Verdict step(Connection& connection, PendingSyn& pending, Direction direc
         return detail::step_rare(connection, pending, direction, segment, settings);
     sender = sender_after;
     receiver = receiver_after;
-    std::memcpy(reinterpret_cast<std::byte*>(&connection) + small_fields_at, &fields, sizeof fields);
+    set_small_fields(connection, fields);
     return {.outcome = Outcome::accepted,
             .reason = Reason::none,
             .refresh = static_cast<Refresh>(usual.refresh),

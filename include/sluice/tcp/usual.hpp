@@ -30,6 +30,9 @@ static_assert(small_fields_at + sizeof(std::uint32_t) == sizeof(Connection));
     std::memcpy(&word, reinterpret_cast<const std::byte*>(&connection) + small_fields_at, sizeof word);
     return word;
 }
+inline void set_small_fields(Connection& connection, std::uint32_t word) {
+    std::memcpy(reinterpret_cast<std::byte*>(&connection) + small_fields_at, &word, sizeof word);
+}
 
 namespace detail {
 
@@ -76,6 +79,22 @@ inline constexpr unsigned within_windows =
     return true;
 }
 static_assert(acks_within_windows_change_nothing());
+
+/// What is accepted of usual segments always moves the deadline.
+[[nodiscard]] constexpr bool usual_segments_refresh() {
+    for (std::size_t pair = 0; pair < pair_count; ++pair)
+        for (const Direction direction : {Direction::original, Direction::reply})
+            for (const FlagClass cls : {FlagClass::ack, FlagClass::fin})
+                for (unsigned predicates = 0; predicates < answers_pending; ++predicates) {
+                    if ((predicates & sender_seen) == 0) continue;
+                    const Cell cell =
+                        transition(static_cast<Pair>(pair), direction, classify(cls, predicates));
+                    if (cell.reason == 0 && cell.refresh == static_cast<unsigned>(Refresh::keep))
+                        return false;
+                }
+    return true;
+}
+static_assert(usual_segments_refresh());
 
 /// Of each word: the cell, and from bit 16 on the lifetime of its next pair.
 [[nodiscard]] inline std::uint32_t looked_up(std::uint32_t pair, std::uint32_t from_reply, std::uint32_t fin,
@@ -134,7 +153,7 @@ struct SegmentOf {
     Word has_sack;
 };
 
-/// What becomes of a connection. `refresh` (a Refresh) and `lifetime` as in Verdict.
+/// What becomes of a connection. `refresh` (set or extend) and `lifetime` as in Verdict.
 template <class Word>
 struct StepOf {
     Word accepted;  ///< a mask
