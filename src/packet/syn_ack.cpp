@@ -27,7 +27,7 @@ SynAck agreed(const SynAck& answer, const TcpFields& asked) {
     out.ecn &= (asked.flags & wants_ecn) == wants_ecn;
     if (offered.mss == 0) out.mss = 0;
     out.has_timestamps &= offered.has_timestamps;
-    out.sack_permitted &= offered.sack_permitted && out.has_timestamps;
+    out.sack_permitted &= offered.sack_permitted;
     out.has_window_scale &= offered.has_window_scale && out.has_timestamps;
     return out;
 }
