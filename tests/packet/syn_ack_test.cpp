@@ -193,7 +193,7 @@ TEST(SynAck, NeverEchoesOptionsThatCannotBeProxied) {
 }
 
 TEST(SynAck, TakesNoDataAndDropsWhatComesBeforeTheSegment) {
-    for (const std::size_t payload : {0, 1, 3, 10, 999, 1000}) {
+    for (const std::size_t payload : {0U, 1U, 3U, 10U, 999U, 1000U}) {
         for (const auto& builder :
              {syn_over_ipv4(), syn_over_ipv6(), syn_over_ipv4().ipv4_options(Bytes(4, 1)),
               syn_over_ipv4().ipv4_options(Bytes(40, 1)), syn_over_ipv6().hop_by_hop(16),
@@ -297,9 +297,9 @@ TEST(SynAck, NoneIsGivenWhereNoneMayBe) {
         }
         return turned.frame.empty();
     };
-    for (const unsigned flags :
-         {packet::syn | packet::ack, packet::syn | packet::fin, packet::syn | packet::rst, packet::ack + 0,
-          packet::fin + 0, 0, packet::rst + 0}) {
+    for (const unsigned flags : std::initializer_list<unsigned>{
+             packet::syn | packet::ack, packet::syn | packet::fin, packet::syn | packet::rst, packet::ack,
+             packet::fin, 0U, packet::rst}) {
         EXPECT_TRUE(none_to(syn_over_ipv4().flags(flags))) << flags;
         EXPECT_TRUE(none_to(syn_over_ipv6().flags(flags))) << flags;
     }
