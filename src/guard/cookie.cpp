@@ -98,7 +98,7 @@ std::uint64_t mac_of(const Handshake<AddressBytes>& handshake, std::uint32_t tim
 // ---- Four at once
 
 constexpr std::size_t side_by_side = sizeof(SipHashLanes) / sizeof(std::uint64_t);
-// One alone costs 87 cycles (IPv4) or 136 (IPv6), four at once 190 or 290, however few of them are wanted.
+// One alone costs 88 cycles (IPv4) or 138 (IPv6), four at once 187 or 290, however few of them are wanted.
 constexpr std::size_t fewest_side_by_side = 3;
 using FourWords = std::array<std::uint32_t, side_by_side>;
 
@@ -109,34 +109,41 @@ template <class Of>
     return SipHashLanes{of(0U), of(1U), of(2U), of(3U)};
 }
 
-// The cookies of the first four SYNs. Where there are no four, the last stands in for the others.
+// The cookies of the first four SYNs. Where there are no four, the last stands in for the others. Inlined: a
+// call costs 4 to 8 cycles per cookie, by what the compiler then knows of the spans.
 template <unsigned AddressBytes>
-void make_four(const SipHashKey& key, const SipHashKey& timestamp_key,
-               std::span<const Handshake<AddressBytes>> syns, std::span<const CookieOptions> options,
-               Tick now, std::span<Cookie> out) {
+[[gnu::always_inline]] inline void make_four(const SipHashKey& key, const SipHashKey& timestamp_key,
+                                             std::span<const Handshake<AddressBytes>> syns,
+                                             std::span<const CookieOptions> options, Tick now,
+                                             std::span<Cookie> out) {
     using Syn = Handshake<AddressBytes>;
-    const auto at = [&](std::size_t lane) { return std::min(lane, syns.size() - 1); };
+    const std::size_t count = std::min(side_by_side, syns.size());
+    std::array<const Syn*, side_by_side> four;
+    std::array<const CookieOptions*, side_by_side> wanted;
     FourWords contents, timestamps{};
     bool any_timestamps = false;
     for (std::size_t lane = 0; lane < side_by_side; ++lane) {
-        const CookieOptions& wanted = options[at(lane)];
-        contents[lane] = contents_of(slot_of(now), class_of<AddressBytes>(wanted.mss), wanted.has_timestamps);
-        any_timestamps |= wanted.has_timestamps;
+        const std::size_t at = std::min(lane, count - 1);
+        four[lane] = &syns[at];
+        wanted[lane] = &options[at];
+        contents[lane] = contents_of(slot_of(now), class_of<AddressBytes>(wanted[lane]->mss),
+                                     wanted[lane]->has_timestamps);
+        any_timestamps |= wanted[lane]->has_timestamps;
     }
     if (any_timestamps) {
         std::array<SipHashLanes, Syn::endpoint_words> endpoints;
         for (std::size_t i = 0; i < endpoints.size(); ++i)
-            endpoints[i] = gathered([&](unsigned lane) { return syns[at(lane)].endpoint_word(i); });
+            endpoints[i] = gathered([&](unsigned lane) { return four[lane]->endpoint_word(i); });
         const SipHashLanes offsets = siphash_words(endpoints, timestamp_key);
         for (std::size_t lane = 0; lane < side_by_side; ++lane)
-            timestamps[lane] = timestamp_of(options[at(lane)], now, offsets[lane]);
+            timestamps[lane] = timestamp_of(*wanted[lane], now, offsets[lane]);
     }
     std::array<SipHashLanes, Syn::words> message;
     for (std::size_t i = 0; i < message.size(); ++i)
         message[i] =
-            gathered([&](unsigned lane) { return syns[at(lane)].word(i, timestamps[lane], contents[lane]); });
+            gathered([&](unsigned lane) { return four[lane]->word(i, timestamps[lane], contents[lane]); });
     const SipHashLanes macs = siphash_words(message, key);
-    for (std::size_t lane = 0; lane < std::min(side_by_side, syns.size()); ++lane)
+    for (std::size_t lane = 0; lane < count; ++lane)
         out[lane] = {cookie_of(macs[lane], contents[lane]), timestamps[lane]};
 }
 

@@ -172,8 +172,8 @@ class SynCookies {
     [[nodiscard]] Cookie make(const Handshake<AddressBytes>& syn, const CookieOptions& options,
                               Tick now) const;
     /// The same of as many SYNs as there are; all spans are of one size. Four go side by side (AVX2), so that
-    /// in a burst of eight one costs half of what it costs alone: with timestamps 47 cycles for 87 of IPv4,
-    /// 71 for 136 of IPv6; without 29 for 55, 41 for 81 (Xeon of 2023, GCC 12, x86-64-v3).
+    /// in a burst of eight one costs about half of what it costs alone: with timestamps 46 cycles for 88 of
+    /// IPv4, 72 for 138 of IPv6; without 27 for 55, 39 for 81 (Xeon of 2023, GCC 12, x86-64-v3).
     template <unsigned AddressBytes>
     void make(std::span<const Handshake<AddressBytes>> syns, std::span<const CookieOptions> options, Tick now,
               std::span<Cookie> out) const;
@@ -181,8 +181,8 @@ class SynCookies {
     /// Checks the ACK that completes a handshake; it may carry data and FIN, but must be the first after the
     /// SYN by its sequence number. `acknowledgement` is the segment's, one more than the cookie;
     /// `timestamp_echo` its TSecr, none when it has no timestamps.
-    /// A good one costs 70 cycles (IPv6: 95), any other 121 (168), half of that to tell whether it is too
-    /// old.
+    /// A good one costs 70 cycles (IPv6: 94), any other 121 (167), nearly half of that to tell whether it is
+    /// too old.
     template <unsigned AddressBytes>
     [[nodiscard]] CookieCheck check(const Handshake<AddressBytes>& ack, std::uint32_t acknowledgement,
                                     std::optional<std::uint32_t> timestamp_echo, Tick now) const;
