@@ -19,6 +19,8 @@ class ChecksumSum {
     void add(std::span<const std::uint8_t> piece);
     /// A field of the pseudo header. Only between pieces of even length.
     void add_word(be16 word) { sum_ += word.raw(); }
+    /// Two of them at once: an address, or any four bytes.
+    void add_word(be32 word) { sum_ += word.raw(); }
     void add_length(std::uint32_t host_length);
 
     /// The sum folded to 16 bits: 0xFFFF over bytes that contain their own right checksum.
