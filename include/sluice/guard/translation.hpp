@@ -29,6 +29,7 @@
 #include <type_traits>
 
 #include "sluice/base/endian.hpp"
+#include "sluice/flow/key.hpp"
 #include "sluice/packet/checksum.hpp"
 #include "sluice/packet/headers.hpp"
 
@@ -115,23 +116,29 @@ void translate_any(std::span<std::uint8_t> header, Toward toward, const Translat
 /// checksum field of 0xFFFF, which nobody computes and which comes back as its equal, 0.
 ///
 /// The headers of all but a few segments, without options or with NOP, NOP, timestamps, are changed without
-/// a walk; the direction is arithmetic there, for the two take turns.
+/// a walk. Direction and timestamps are arithmetic there, for they change from packet to packet: foreseen
+/// wrongly half the time, they cost 6 ns a segment instead of 2.5.
 [[gnu::always_inline]] inline void translate(std::span<std::uint8_t> header, Toward toward,
                                              const Translation& translation) {
     constexpr be32 before_timestamps(0x0101'080A);  // NOP, NOP, kind, length
     std::uint8_t* const bytes = header.data();
-    const bool stamped = header.size() == 32 && load<be32>(bytes + 20) == before_timestamps;
+    const auto stamped = static_cast<std::uint32_t>(flow::detail::unforeseeable(header.size() == 32));
+    // What stands in the way of either form: another length, or other options.
+    const std::uint64_t other_length = header.size() - 20 - 12 * stamped;
+    const std::uint32_t other_options =
+        (load<be32>(bytes + 16 + 4 * stamped).raw() ^ before_timestamps.raw()) & (0 - stamped);
     const std::uint8_t flags = bytes[13];
-    if ((header.size() != 20 && !stamped) || (flags & packet::ack) == 0) [[unlikely]] {
+    if ((other_length | other_options) != 0 || (flags & packet::ack) == 0) [[unlikely]] {
         return detail::translate_any(header, toward, translation);
     }
-    const std::uint32_t to_server = static_cast<std::uint32_t>(toward);
+    const auto to_server = static_cast<std::uint32_t>(toward);
     const std::uint32_t sign = 0 - to_server;  // x ^ sign - sign: -x toward the server
     packet::ChecksumChange change;
     detail::add_to_field(bytes, 4 + 4 * to_server, (translation.sequence_delta ^ sign) - sign, change);
-    if (stamped) {
-        detail::add_to_field(bytes, 24 + 4 * to_server, (translation.timestamp_delta ^ sign) - sign, change);
-    }
+    // Without timestamps, nothing is added to the number that is not translated.
+    const std::uint32_t second = 8 - 4 * to_server + stamped * (16 + 8 * to_server);
+    const std::uint32_t timestamp_delta = translation.timestamp_delta & (0 - stamped);
+    detail::add_to_field(bytes, second, (timestamp_delta ^ sign) - sign, change);
     if (translation.window_shifts != 0 && (flags & packet::syn) == 0) [[unlikely]] {
         detail::rescale_window_field(bytes, translation.window_shift(toward), change);
     }
