@@ -350,7 +350,7 @@ TEST(ProxiedHandshake, ADuplicateOfTheClientsSynIsTaken) {
     EXPECT_EQ(talk.machine.state(), HandshakeState::connecting);
 }
 
-TEST(ProxiedHandshake, AReborClientIsChallengedAndResets) {
+TEST(ProxiedHandshake, ARebornClientIsChallengedAndResets) {
     Conversation talk(full_client());
     talk.client_sends(fields(syn, 400),
                       {to_client(with_timestamps(fields(ack, c + 1, x + 1, 0), box_time, client_time))});
