@@ -89,6 +89,7 @@ class World {
     std::mt19937_64 random_;
     bool strays_;
     Tick gives_up_at_;
+    bool reset_passed_ = false;
     Leg from_client_, from_server_, to_client_, to_server_;
 
   public:
@@ -126,14 +127,17 @@ class World {
             travel(sent.toward == Toward::client ? to_client_ : to_server_, sent.segment);
         }
     }
-    // What the tracker's window check is for: leftovers of the server's old connection.
+    // What the tracker would not let through: leftovers of the server's old connection, and behind a RST a
+    // SYN, which begins another flow.
     [[nodiscard]] bool is_from_elsewhere(const TcpFields& segment, Toward toward) const {
+        if (reset_passed_ && (segment.flags & packet::syn) != 0) return true;
         const std::uint32_t server_isn = proven_.cookie - box.translation().sequence_delta;
         return toward == Toward::client && segment.sequence - server_isn > 100'000;
     }
     void pass_on(const TcpFields& segment, const HandshakeOutcome& out, Toward toward) {
         emit(out);
         if (out.taken || box.state() != HandshakeState::open || is_from_elsewhere(segment, toward)) return;
+        reset_passed_ |= (segment.flags & packet::rst) != 0;
         travel(toward == Toward::client ? to_client_ : to_server_,
                through_translation(segment, toward, box.translation(), random_));
     }
