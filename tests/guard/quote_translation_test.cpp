@@ -7,8 +7,6 @@
 namespace sluice::test {
 namespace {
 
-constexpr std::uint32_t delta = 0xF234'5678, stamp_delta = 0x8765'4321;
-
 Translation some_translation() {
     Translation out{.sequence_delta = delta, .timestamp_delta = stamp_delta};
     out.set_window_shift(Toward::client, 2);
@@ -16,14 +14,14 @@ Translation some_translation() {
 }
 
 // What stands in a quoted segment.
-struct Numbers {
+struct QuotedNumbers {
     std::uint32_t sequence = 0x7FFF'FFFF, acknowledgement = 0x8000'0001, value = 100, echo = 200;
     std::uint32_t sack = 3000;  // its left edge
     std::size_t nops = 2;       // before the timestamps
     unsigned flags = packet::ack;
 };
 
-PacketBuilder quoted(bool six, const Numbers& numbers) {
+PacketBuilder quoted(bool six, const QuotedNumbers& numbers) {
     return PacketBuilder()
         .ip(six ? "2001:db8:1::2" : "198.51.100.2", six ? "2001:db8::1" : "192.0.2.1")
         .tcp(443, 40000)
@@ -37,7 +35,7 @@ PacketBuilder quoted(bool six, const Numbers& numbers) {
 }
 
 // The numbers as the sender of the segment knows them, when the other side sees `seen`.
-Numbers known(Numbers seen, Toward error_travels) {
+QuotedNumbers known(QuotedNumbers seen, Toward error_travels) {
     if (error_travels == Toward::server) {
         seen.sequence -= delta;
         seen.value -= stamp_delta;
@@ -88,7 +86,7 @@ TEST(QuoteTranslation, AWholeQuoteIsTheSegmentItsSenderSent) {
     for (const bool six : {false, true}) {
         for (const Toward toward : both_ways) {
             for (const std::size_t nops : {0U, 1U, 2U, 3U}) {
-                const Numbers seen{.nops = nops};
+                const QuotedNumbers seen{.nops = nops};
                 const Bytes frame = error_about(six, quoted(six, seen), 576);
                 EXPECT_EQ(through(frame, toward), error_about(six, quoted(six, known(seen, toward)), 576))
                     << "IPv" << (six ? 6 : 4) << " toward " << static_cast<int>(toward) << ", nops " << nops;
@@ -98,12 +96,14 @@ TEST(QuoteTranslation, AWholeQuoteIsTheSegmentItsSenderSent) {
 }
 
 TEST(QuoteTranslation, BehindIpOptionsAndExtensionHeadersToo) {
-    const Numbers seen;
+    const QuotedNumbers seen;
     for (const Toward toward : both_ways) {
-        auto four = [&](const Numbers& numbers) { return quoted(false, numbers).ipv4_options(Bytes(12, 1)); };
+        auto four = [&](const QuotedNumbers& numbers) {
+            return quoted(false, numbers).ipv4_options(Bytes(12, 1));
+        };
         EXPECT_EQ(through(error_about(false, four(seen), 576), toward),
                   error_about(false, four(known(seen, toward)), 576));
-        const auto six = [&](const Numbers& numbers) {
+        const auto six = [&](const QuotedNumbers& numbers) {
             return PacketBuilder()
                 .ipv6("2001:db8:1::2", "2001:db8::1")
                 .hop_by_hop(16)
@@ -134,7 +134,7 @@ TEST(QuoteTranslation, AQuoteMayEndAnywhere) {
     for (const bool six : {false, true}) {
         const std::size_t network = six ? 40 : 20;
         for (const Toward toward : both_ways) {
-            const Numbers seen;
+            const QuotedNumbers seen;
             const Bytes as_seen = quoted(six, seen).build_ip();
             const Bytes as_sent = quoted(six, known(seen, toward)).build_ip();
             const Bytes seen_header(as_seen.begin() + static_cast<std::ptrdiff_t>(network), as_seen.end());
@@ -145,6 +145,10 @@ TEST(QuoteTranslation, AQuoteMayEndAnywhere) {
                 const Bytes behind = through(frame, toward);
                 ASSERT_EQ(behind.size(), frame.size());
                 EXPECT_TRUE(checksum_is_right(behind)) << present << " bytes";
+                Bytes before = first_of(frame, frame.size() - present);
+                put_half(before, 14 + network + 2, half_at(behind, 14 + network + 2));
+                EXPECT_EQ(first_of(behind, before.size()), before)
+                    << "of the rest, only the error's checksum";
                 Bytes header(behind.end() - static_cast<std::ptrdiff_t>(present), behind.end());
                 Bytes expected = expected_header(seen_header, sent_header, present);
                 if (present >= 18) {
@@ -174,7 +178,7 @@ TEST(QuoteTranslation, WhatLiesInAnotherBufferIsAsIfCutOff) {
 
 TEST(QuoteTranslation, ASegmentThatAcknowledgesNothingKeepsItsZeros) {
     for (const Toward toward : both_ways) {
-        const Numbers seen{.acknowledgement = 0, .echo = 0, .flags = packet::syn};
+        const QuotedNumbers seen{.acknowledgement = 0, .echo = 0, .flags = packet::syn};
         const Bytes frame = error_about(false, quoted(false, seen), 576);
         EXPECT_EQ(through(frame, toward), error_about(false, quoted(false, known(seen, toward)), 576));
     }
@@ -199,7 +203,7 @@ TEST(QuoteTranslation, AnAbsurdHeaderLengthReadsNoFurther) {
             auto packet = quoted(false, {}).header_bytes_as(bytes).payload(0);
             const Bytes behind = through(error_about(false, packet, limit), Toward::server);
             EXPECT_TRUE(checksum_is_right(behind));
-            EXPECT_EQ(word_at(behind, 14 + 20 + 8 + 20 + 4), Numbers{}.sequence - delta);
+            EXPECT_EQ(word_at(behind, 14 + 20 + 8 + 20 + 4), QuotedNumbers{}.sequence - delta);
         }
     }
 }

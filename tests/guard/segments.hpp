@@ -17,6 +17,7 @@ namespace sluice::test {
 using guard::Toward;
 using guard::Translation;
 
+constexpr std::uint32_t delta = 0xF234'5678, stamp_delta = 0x8765'4321;  ///< of a flow like any other
 constexpr Toward both_ways[] = {Toward::client, Toward::server};
 
 inline std::uint32_t word_at(std::span<const std::uint8_t> bytes, std::size_t at) {

@@ -6,11 +6,10 @@
 namespace sluice::test {
 namespace {
 
-constexpr std::uint32_t delta = 0xF234'5678, stamp_delta = 0x8765'4321;
-constexpr Translation numbers{.sequence_delta = delta, .timestamp_delta = stamp_delta};
+constexpr Translation some_deltas{.sequence_delta = delta, .timestamp_delta = stamp_delta};
 
 Translation with_window_shifts(int to_client, int to_server) {
-    Translation out = numbers;
+    Translation out = some_deltas;
     out.set_window_shift(Toward::client, to_client);
     out.set_window_shift(Toward::server, to_server);
     return out;
@@ -48,7 +47,8 @@ TEST(Translation, ToTheClientTheSequenceNumberIsTheCookies) {
             const auto at = [&](std::uint32_t sequence) {
                 return segment(six).sequence(sequence).acknowledgement(77);
             };
-            EXPECT_EQ(through(at(number), Toward::client, numbers), at(number + delta).build_ip()) << number;
+            EXPECT_EQ(through(at(number), Toward::client, some_deltas), at(number + delta).build_ip())
+                << number;
         }
     }
 }
@@ -59,39 +59,44 @@ TEST(Translation, ToTheServerTheAcknowledgementIsOfItsOwnNumbers) {
             const auto at = [&](std::uint32_t acknowledged) {
                 return segment(six).sequence(77).acknowledgement(acknowledged);
             };
-            EXPECT_EQ(through(at(number), Toward::server, numbers), at(number - delta).build_ip()) << number;
+            EXPECT_EQ(through(at(number), Toward::server, some_deltas), at(number - delta).build_ip())
+                << number;
         }
     }
 }
 
 TEST(Translation, TimestampsAtTheirUsualPlace) {
-    const auto with = [](std::uint32_t sequence, std::uint32_t ack, std::uint32_t value, std::uint32_t echo) {
-        return segment().sequence(sequence).acknowledgement(ack).option({1, 1}).option(
-            option::timestamps(value, echo));
+    const auto with = [](std::uint32_t sequence, std::uint32_t acknowledged, std::uint32_t value,
+                         std::uint32_t echo) {
+        return segment()
+            .sequence(sequence)
+            .acknowledgement(acknowledged)
+            .option({1, 1})
+            .option(option::timestamps(value, echo));
     };
     for (const std::uint32_t number : some_numbers) {
-        EXPECT_EQ(through(with(5, 6, number, 8), Toward::client, numbers),
+        EXPECT_EQ(through(with(5, 6, number, 8), Toward::client, some_deltas),
                   with(5 + delta, 6, number + stamp_delta, 8).build_ip());
-        EXPECT_EQ(through(with(5, 6, 7, number), Toward::server, numbers),
+        EXPECT_EQ(through(with(5, 6, 7, number), Toward::server, some_deltas),
                   with(5, 6 - delta, 7, number - stamp_delta).build_ip());
     }
 }
 
 TEST(Translation, OptionsAtAnyByteAreFound) {
-    const auto with = [](std::size_t nops, std::uint32_t sequence, std::uint32_t ack, std::uint32_t value,
-                         std::uint32_t echo, std::uint32_t left, std::uint32_t right) {
+    const auto with = [](std::size_t nops, std::uint32_t sequence, std::uint32_t acknowledged,
+                         std::uint32_t value, std::uint32_t echo, std::uint32_t left, std::uint32_t right) {
         return segment()
             .sequence(sequence)
-            .acknowledgement(ack)
+            .acknowledgement(acknowledged)
             .option(Bytes(nops, 1))
             .option(option::timestamps(value, echo))
             .option(option::sack({{left, right}}));
     };
     for (std::size_t nops = 0; nops <= 20; ++nops) {
-        EXPECT_EQ(through(with(nops, 5, 6, 7, 8, 9, 10), Toward::client, numbers),
+        EXPECT_EQ(through(with(nops, 5, 6, 7, 8, 9, 10), Toward::client, some_deltas),
                   with(nops, 5 + delta, 6, 7 + stamp_delta, 8, 9, 10).build_ip())
             << nops;
-        EXPECT_EQ(through(with(nops, 5, 6, 7, 8, 9, 10), Toward::server, numbers),
+        EXPECT_EQ(through(with(nops, 5, 6, 7, 8, 9, 10), Toward::server, some_deltas),
                   with(nops, 5, 6 - delta, 7, 8 - stamp_delta, 9 - delta, 10 - delta).build_ip())
             << nops;
     }
@@ -102,7 +107,7 @@ TEST(Translation, EverySackBlockIsOfTheServersNumbers) {
     const std::vector<std::pair<std::uint32_t, std::uint32_t>> blocks{
         {90, 100}, {0xFFFF'FF00, 0x100}, {3000, 2000}, {delta - 1, delta + 1}};
     for (std::size_t count = 1; count <= blocks.size(); ++count) {
-        const auto with = [&](std::uint32_t ack, std::uint32_t edges) {
+        const auto with = [&](std::uint32_t acknowledged, std::uint32_t edges) {
             Bytes sack{5, static_cast<std::uint8_t>(2 + 8 * count)};
             for (std::size_t i = 0; i < count; ++i) {
                 for (const std::uint32_t edge : {blocks[i].first, blocks[i].second}) {
@@ -110,11 +115,11 @@ TEST(Translation, EverySackBlockIsOfTheServersNumbers) {
                     put_word(sack, sack.size() - 4, edge + edges);
                 }
             }
-            return segment().sequence(1).acknowledgement(ack).option({1, 1}).option(sack);
+            return segment().sequence(1).acknowledgement(acknowledged).option({1, 1}).option(sack);
         };
-        EXPECT_EQ(through(with(100, 0), Toward::server, numbers), with(100 - delta, 0 - delta).build_ip())
+        EXPECT_EQ(through(with(100, 0), Toward::server, some_deltas), with(100 - delta, 0 - delta).build_ip())
             << count;
-        const Bytes behind = through(with(100, 0), Toward::client, numbers);
+        const Bytes behind = through(with(100, 0), Toward::client, some_deltas);
         EXPECT_EQ(behind, with(100, 0).sequence(1 + delta).build_ip())
             << "the server's blocks are of the client's numbers";
     }
@@ -129,8 +134,9 @@ TEST(Translation, WithoutAckNothingIsAcknowledged) {
                 .option({1, 1})
                 .option(option::timestamps(value, 8));
         };
-        EXPECT_EQ(through(with(5, 7), Toward::server, numbers), with(5, 7).build_ip());
-        EXPECT_EQ(through(with(5, 7), Toward::client, numbers), with(5 + delta, 7 + stamp_delta).build_ip());
+        EXPECT_EQ(through(with(5, 7), Toward::server, some_deltas), with(5, 7).build_ip());
+        EXPECT_EQ(through(with(5, 7), Toward::client, some_deltas),
+                  with(5 + delta, 7 + stamp_delta).build_ip());
     }
 }
 
@@ -144,7 +150,7 @@ TEST(Translation, OtherOptionsAreNoneOfItsBusiness) {
             .option(option::sack_permitted())
             .option(option::fast_open(8));
     };
-    EXPECT_EQ(through(with(5), Toward::client, numbers), with(5 + delta).build_ip());
+    EXPECT_EQ(through(with(5), Toward::client, some_deltas), with(5 + delta).build_ip());
 }
 
 TEST(Translation, MalformedOptionsAreLeftAlone) {
@@ -165,13 +171,19 @@ TEST(Translation, MalformedOptionsAreLeftAlone) {
     };
     for (const Bytes& bad : malformed) {
         for (std::size_t nops : {0U, 1U}) {
-            const auto with = [&](std::uint32_t sequence, std::uint32_t ack) {
-                return segment().sequence(sequence).acknowledgement(ack).option(Bytes(nops, 1)).option(bad);
+            const auto with = [&](std::uint32_t sequence, std::uint32_t acknowledged) {
+                return segment()
+                    .sequence(sequence)
+                    .acknowledgement(acknowledged)
+                    .option(Bytes(nops, 1))
+                    .option(bad);
             };
             const testing::Message what = testing::Message()
                                           << testing::PrintToString(bad) << " behind " << nops;
-            EXPECT_EQ(through(with(5, 6), Toward::client, numbers), with(5 + delta, 6).build_ip()) << what;
-            EXPECT_EQ(through(with(5, 6), Toward::server, numbers), with(5, 6 - delta).build_ip()) << what;
+            EXPECT_EQ(through(with(5, 6), Toward::client, some_deltas), with(5 + delta, 6).build_ip())
+                << what;
+            EXPECT_EQ(through(with(5, 6), Toward::server, some_deltas), with(5, 6 - delta).build_ip())
+                << what;
         }
     }
 }
@@ -184,7 +196,7 @@ TEST(Translation, GoodOptionsBehindMalformedOnesAreTranslated) {
             .option({8, 4, 1, 1, 5, 3, 1})
             .option(option::timestamps(value, 8));
     };
-    EXPECT_EQ(through(with(5, 7), Toward::client, numbers), with(5 + delta, 7 + stamp_delta).build_ip());
+    EXPECT_EQ(through(with(5, 7), Toward::client, some_deltas), with(5 + delta, 7 + stamp_delta).build_ip());
 }
 
 TEST(Translation, WindowsAreRoundedDownAndCut) {
@@ -202,8 +214,8 @@ TEST(Translation, WindowsAreRoundedDownAndCut) {
 TEST(Translation, WindowsAreRescaledForTheirReader) {
     const Translation translation = with_window_shifts(3, -2);
     for (const bool with_options : {false, true}) {
-        const auto at = [&](std::uint32_t sequence, std::uint32_t ack, std::uint16_t window) {
-            auto builder = segment().sequence(sequence).acknowledgement(ack).window(window);
+        const auto at = [&](std::uint32_t sequence, std::uint32_t acknowledged, std::uint16_t window) {
+            auto builder = segment().sequence(sequence).acknowledgement(acknowledged).window(window);
             if (with_options) builder.option({1, 254, 4, 0, 0});  // one that needs the walk
             return builder;
         };
@@ -363,10 +375,10 @@ TEST(Translation, AChecksumOfOnesComesBackAsZero) {
     std::mt19937_64 random(3);
     Bytes header = make_header(random, packet::ack, {}, 0);
     put_half(header, 16, 0xFFFF);
-    const Bytes there = translated(header, Toward::client, numbers);
-    const Bytes back = translated(there, Toward::client, guard::inverse(numbers));
+    const Bytes there = translated(header, Toward::client, some_deltas);
+    const Bytes back = translated(there, Toward::client, guard::inverse(some_deltas));
     put_half(header, 16, 0);
-    EXPECT_EQ(translated(header, Toward::client, numbers), there) << "the same number to the sum";
+    EXPECT_EQ(translated(header, Toward::client, some_deltas), there) << "the same number to the sum";
     EXPECT_EQ(back, header);
 }
 

@@ -227,7 +227,7 @@ TEST(Checksum, ChangesAtAnyByteAreAddedUp) {
         store(&bytes[0], be16(0));
         store(&bytes[0], be16(plain_checksum(bytes)));
         packet::ChecksumChange change;
-        for (unsigned fields = random() % 6; fields > 0; --fields) {
+        for (auto fields = random() % 6; fields > 0; --fields) {
             const auto after = static_cast<std::uint32_t>(random() % 4 == 0 ? 0 : random());
             const std::size_t size = random() % 2 == 0 ? 2 : 4;
             if (bytes.size() < 2 + size) continue;

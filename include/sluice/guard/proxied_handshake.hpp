@@ -123,7 +123,8 @@ class HandshakeOutcome {
     /// when the flow is open).
     bool taken = true;
     /// In this order; at most one for each side.
-    [[nodiscard]] std::span<const SegmentToSend> segments() const { return {segments_.data(), count_}; }
+    [[nodiscard]] std::span<const SegmentToSend> segments() const& { return {segments_.data(), count_}; }
+    std::span<const SegmentToSend> segments() const&& = delete;  // they would be gone
 
     void send(Toward toward, const packet::TcpFields& segment) { segments_[count_++] = {toward, segment}; }
 
