@@ -167,8 +167,6 @@ TEST(InitialSequence, AnotherSecretIsAnotherSequence) {
     }
 }
 
-// What one host learns of its own numbers says nothing of another's: no difference between two tuples is the
-// same under two secrets.
 TEST(InitialSequence, TheClockAloneMovesTheNumbersOfAPair) {
     std::mt19937_64 random(6528);
     const InitialSequence numbers(secret);

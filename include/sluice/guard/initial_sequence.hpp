@@ -30,7 +30,7 @@ struct Endpoints {
     packet::Address local, remote;
 };
 
-/// Draws the numbers that clients see. Immutable, so for any number of threads; 100 cycles or so a number.
+/// Draws the numbers that clients see. Immutable, so for any number of threads; about 50 cycles a number.
 class InitialSequence {
   public:
     /// `secret`: from the kernel's generator, drawn once at start, never printed and of no other use. It must

@@ -135,9 +135,10 @@ class HandshakeOutcome {
 
 enum class HandshakeState : std::uint8_t { connecting, open, refused };
 
-/// The machine. It lies in a flow's side record and belongs to the flow's worker; it may be dropped when the
-/// flow is, and when it is open and the server has shown that it got the ACK (any segment without SYN).
-/// Segments given to it are parsed, with right checksums, and of this flow.
+/// The machine. It lies in a flow's side record and belongs to the flow's worker; it may be dropped with
+/// the flow, or once the server of an open one has sent or acknowledged data: until then it may not have got
+/// the ACK, and its SYN,ACK may come again. Segments given to it are parsed, with right checksums, and of
+/// this flow.
 class ProxiedHandshake {
   public:
     static constexpr unsigned max_repetitions = 3;
@@ -174,7 +175,7 @@ class ProxiedHandshake {
 
     ProvenClient client_;
     Tick asked_at_;                       ///< when the last SYN left
-    std::uint32_t server_isn_ = 0;        ///< this and all below: valid when open
+    std::uint32_t server_isn_ = 0;        ///< this and the three below: set when open
     std::uint32_t server_timestamp_ = 0;  ///< TSval of its SYN,ACK
     std::uint8_t server_scale_ = 0;
     bool server_scales_ = false;

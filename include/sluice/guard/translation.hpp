@@ -45,8 +45,7 @@ enum class Toward : std::uint8_t { client = 0, server = 1 };
 /// What is translated of a flow, whole words, for its side record. All zero: nothing. Differences are modulo
 /// 2^32; one that is 0 costs nothing, so no flag says which are in use.
 struct Translation {
-    std::uint32_t sequence_delta =
-        0;  ///< the server's sequence number as the client sees it, minus the real one
+    std::uint32_t sequence_delta = 0;   ///< of the server: what the client sees, minus the real number
     std::uint32_t timestamp_delta = 0;  ///< the same of its TSval
     /// Added to the logarithm of a window field, -14 to 14: in segments to the client (low byte) and to the
     /// server (next byte). Each is the scale the window was written with minus the one it will be read with.
