@@ -219,5 +219,38 @@ TEST(Checksum, UpdateEqualsSummingAnew) {
     }
 }
 
+TEST(Checksum, ChangesAtAnyByteAreAddedUp) {
+    std::mt19937 random(1624);
+    for (int round = 0; round < 50'000; ++round) {
+        Bytes bytes(2 + random() % 60);
+        for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random() % 3 == 0 ? 0xFF : random());
+        store(&bytes[0], be16(0));
+        store(&bytes[0], be16(plain_checksum(bytes)));
+        packet::ChecksumChange change;
+        for (auto fields = random() % 6; fields > 0; --fields) {
+            const auto after = static_cast<std::uint32_t>(random() % 4 == 0 ? 0 : random());
+            const std::size_t size = random() % 2 == 0 ? 2 : 4;
+            if (bytes.size() < 2 + size) continue;
+            const std::size_t at = 2 + random() % (bytes.size() - size - 1);
+            const auto replace = [&](auto replacement) {
+                change.replace(at, load<decltype(replacement)>(&bytes[at]), replacement);
+                store(&bytes[at], replacement);
+            };
+            if (size == 2) {
+                replace(be16(static_cast<std::uint16_t>(after)));
+            } else {
+                replace(be32(after));
+            }
+        }
+        const be16 updated = change.update(load<be16>(&bytes[0]));
+        store(&bytes[0], be16(0));
+        const std::uint16_t whole = plain_checksum(bytes);
+        ASSERT_EQ(updated.host() % 0xFFFF, whole % 0xFFFF);
+        if (whole != 0xFFFF) {
+            ASSERT_EQ(updated.host(), whole) << "0 and 0xFFFF differ only over zeros alone";
+        }
+    }
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -3,6 +3,7 @@
 // comes first.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -94,5 +95,39 @@ void write_transport_checksum(const Headers& headers, std::span<std::uint8_t> tr
     return update_checksum(update_checksum(checksum, half(before, 0), half(after, 0)), half(before, 16),
                            half(after, 16));
 }
+
+/// Changes to fields under a checksum, gathered, so that the checksum is updated once (RFC 1624, equation 3).
+/// A field may begin at an odd byte and lie across the words that are summed: its halves then count with
+/// their bytes swapped (RFC 1071 2B). A checksum that was right is right afterwards, one that was wrong stays
+/// wrong by as much.
+///
+/// 0xFFFF and 0 are one number to the sum. A field never becomes 0xFFFF, as one that is computed over
+/// anything but zeros never is; one that was may become 0.
+class ChecksumChange {
+  public:
+    /// `offset` counts from where the summing begins, or from any even distance to it.
+    void replace(std::size_t offset, be32 before, be32 after) {
+        sum_[offset % 2] += std::uint64_t{after.raw()} + static_cast<std::uint32_t>(~before.raw());
+    }
+    void replace(std::size_t offset, be16 before, be16 after) {
+        sum_[offset % 2] += std::uint64_t{after.raw()} + static_cast<std::uint16_t>(~before.raw());
+    }
+    [[nodiscard]] be16 update(be16 checksum) const {
+        const std::uint64_t sum =
+            sum_[0] + __builtin_bswap16(fold(sum_[1])) + static_cast<std::uint16_t>(~checksum.raw());
+        return be16::from_raw(static_cast<std::uint16_t>(~fold(sum)));
+    }
+
+  private:
+    [[nodiscard]] static constexpr std::uint16_t fold(std::uint64_t sum) {
+        sum = (sum & 0xFFFFFFFFU) + (sum >> 32);
+        sum = (sum & 0xFFFFU) + (sum >> 16);  // below 2^33: three halves are left
+        sum = (sum & 0xFFFFU) + (sum >> 16);
+        sum = (sum & 0xFFFFU) + (sum >> 16);
+        return static_cast<std::uint16_t>(sum);
+    }
+
+    std::array<std::uint64_t, 2> sum_{};  ///< of the fields at even and at odd offsets
+};
 
 }  // namespace sluice::packet
