@@ -45,9 +45,8 @@
 // (ServerProfile). Where the server has changed since:
 //
 //     window scale other, or none   windows are translated (translation.hpp)
-//     MSS other                     the flow goes on: a segment too large for a path is told so (ICMP), as
-//     ever SACK no more                  the flow goes on: the client's blocks mean nothing to the server and
-//     are
+//     MSS other                     the flow goes on: a segment too large for a path is told so (ICMP)
+//     SACK no more                  the flow goes on: the client's blocks mean nothing to the server and are
 //                                   ignored (RFC 9293 3.2); losses are mended more slowly
 //     timestamps no more            refused, RST to both: the client may drop every segment without them (RFC
 //                                   7323 3.2), and a full-sized one has no room to add them
