@@ -8,7 +8,7 @@
 //
 // Those are the bounds of the plain sketch. Conservative update (Estan and Varghese 2002: a SYN raises only
 // the cells that hold the least) keeps them and errs far less: with nothing but spoofed sources, each once,
-// about N / 11,000. A cell counts SYNs and completed handshakes, each in 16 bits that saturate.
+// about N / 9,000. A cell counts SYNs and completed handshakes, each in 16 bits that saturate.
 //
 // Time. Each count is kept twice, for this window and the last; at the end of a window the older becomes the
 // new, emptied. The sum of both covers between one and two windows. Both stand in one cell of 8 bytes, so a
