@@ -18,7 +18,7 @@ std::uint32_t whole(double value) {
     return static_cast<std::uint32_t>(std::min(value + 0.5, 4e9));
 }
 std::string number(double value) {
-    return grouped(static_cast<std::uint64_t>(value + 0.5));
+    return grouped(static_cast<std::uint64_t>(std::llround(value)));
 }
 
 Level level_reached(double unfinished, double waiting, const std::array<Threshold, 3>& thresholds,

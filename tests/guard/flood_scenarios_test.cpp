@@ -3,6 +3,7 @@
 // 4,000 waiting flows, defence from twice that.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "flood_world.hpp"
@@ -89,6 +90,12 @@ std::vector<Scenario> floods() {
              .alarm_within = 21'000,  // 4,000 flows, at 200 a second
              .defend_within = 41'000});
     }
+    add({.name = "slow: the same from one source",
+         .streams = {everyday, from_pool(200, 1)},
+         .attacks = {{.kind = Kind::loud}},
+         .duration = 55'000,
+         .alarm_within = 21'000,
+         .defend_within = 41'000});
     {
         Stream ports = flood(20'000, From::random_ipv4);
         ports.fate = Fate::refused;
@@ -275,12 +282,55 @@ TEST(FloodScenarios, EveryFloodIsRecordedForWhatItIsAndInTime) {
     play_all(floods());
 }
 
+// Steps come every 100 ms: wherever the flood begins between two.
+TEST(FloodScenarios, AFloodOfTwentyTimesTheAlarmIsSeenInTimeWheneverItBegins) {
+    Milliseconds slowest_alarm = 0, slowest_defence = 0;
+    for (unsigned phase = 0; phase < 100; phase += 7) {
+        Scenario scenario{.name = "spoofed", .streams = {everyday, flood(20'000, From::random_ipv4)}};
+        scenario.flood_start = scenario.streams[1].start = 2'001 + phase;
+        scenario.duration = 2'700;
+        scenario.seed = phase;
+        const Outcome outcome = play(scenario);
+        ASSERT_GT(outcome.first_alarm, 0U) << phase;
+        ASSERT_GT(outcome.first_defence, 0U) << phase;
+        slowest_alarm = std::max(slowest_alarm, outcome.first_alarm);
+        slowest_defence = std::max(slowest_defence, outcome.first_defence);
+    }
+    EXPECT_LE(slowest_alarm, 300U);
+    EXPECT_LE(slowest_defence, 400U);
+    std::printf("  slowest of 15 phases: alarm %llu ms, defence %llu ms\n",
+                static_cast<unsigned long long>(slowest_alarm),
+                static_cast<unsigned long long>(slowest_defence));
+}
+
 TEST(FloodScenarios, NoHonestBurstIsAnAttack) {
     play_all(honest_bursts());
 }
 
+TEST(FloodScenarios, NoHonestBurstIsAnAttackHoweverTheDiceFall) {
+    for (std::uint64_t seed = 2; seed < 8; ++seed)
+        for (Scenario& scenario : honest_bursts()) {
+            scenario.seed = seed;
+            const Outcome outcome = play(scenario);
+            EXPECT_TRUE(outcome.attacks.empty()) << scenario.name << '\n' << told(outcome);
+        }
+}
+
 TEST(FloodScenarios, AServerThatIsDownIsSaidToBeThat) {
     play_all(outages());
+}
+
+// One infected machine in an office: the office's address is limited to what it uses, the flood is not let
+// in.
+TEST(FloodScenarios, ALoudSourceIsLimitedAndNobodyElse) {
+    Scenario scenario{.name = "an office with an infected machine",
+                      .streams = {everyday, from_pool(5'000, 1), from_pool(300, 1)}};
+    scenario.streams[2].fate = Fate::completes;
+    scenario.streams[2].addresses = 1;
+    scenario.flood_start = 2'037;
+    const Outcome outcome = play(scenario);
+    ASSERT_EQ(outcome.limits.size(), 1U) << told(outcome);
+    EXPECT_NEAR(outcome.limits[0].rate, 600, 120);
 }
 
 }  // namespace

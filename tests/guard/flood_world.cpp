@@ -55,7 +55,10 @@ class World {
     Source source(const Stream& stream, std::size_t index) {
         switch (stream.from) {
             case From::pool:
-                return {Source::ipv4 | (0x0A00'0000U + (index << 16) + random_.below(stream.sources))};
+                return {Source::ipv4 |
+                        (0x0A00'0000U +
+                         ((stream.addresses < 0 ? index : static_cast<std::size_t>(stream.addresses)) << 16) +
+                         random_.below(stream.sources))};
             case From::random_ipv4:
                 return {Source::ipv4 | random_.next() >> 32};
             case From::sequential:

@@ -52,6 +52,7 @@ struct Stream {
     double rate_at_end = -1;  ///< changes evenly to this; -1: stays
     From from = From::pool;
     unsigned sources = 500;
+    int addresses = -1;  ///< From::pool: those of this stream; -1: its own
     Fate fate = Fate::completes;
     unsigned start = 0;
     unsigned stop = 1'000'000;

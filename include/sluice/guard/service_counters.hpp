@@ -60,10 +60,17 @@ class SynAccounts {
         distinct_window_ = now / distinct_window;
     }
 
-    /// A SYN that belongs to no flow, before it is decided what becomes of it.
-    void count_syn(Source source, std::uint16_t service) {
+    /// First of two steps for a SYN that belongs to no flow, so that those of a burst fetch their lines side
+    /// by side: the hash to give to count_syn().
+    [[nodiscard, gnu::always_inline]] std::uint64_t prefetch(Source source, std::uint16_t service) const {
         const std::uint64_t hash = sketch_.hash(source);
         sketch_.prefetch(hash);
+        prefetch_write(&services_[service]);
+        prefetch_write(&services_[service].sources);
+        return hash;
+    }
+    /// Second: before it is decided what becomes of it.
+    void count_syn(Source source, std::uint64_t hash, std::uint16_t service) {
         ServiceCounters& counters = services_[service];
         counters.syns.add();
         if (counters.window.read() != distinct_window_) [[unlikely]] {
@@ -73,6 +80,7 @@ class SynAccounts {
         counters.sources.count(hash);
         sketch_.count_syn(source, hash, service);
     }
+    void count_syn(Source source, std::uint16_t service) { count_syn(source, sketch_.hash(source), service); }
     /// The guard dropped it.
     void count_limited(std::uint16_t service) { services_[service].limited.add(); }
     /// A half-open flow was made for it.

@@ -89,9 +89,11 @@ class ServiceMap {
     };
 
     [[nodiscard]] std::size_t home(unsigned shape, const Address& address, std::uint16_t port) const {
-        std::uint64_t mixed = (address.high ^ seed_) * 0x9E37'79B9'7F4A'7C15U;
-        mixed = (mixed ^ mixed >> 32 ^ address.low) * 0xD6E8'FEB8'6659'FD93U;
-        mixed = (mixed ^ mixed >> 32 ^ (port | std::uint64_t{shape} << 16)) * 0x9E37'79B9'7F4A'7C15U;
+        const std::uint64_t port_and_shape = port | std::uint64_t{shape} << 16;
+        std::uint64_t mixed = address.low ^ seed_ ^ address.high * 0x9E37'79B9'7F4A'7C15U ^
+                              port_and_shape * 0xD6E8'FEB8'6659'FD93U;
+        mixed *= 0xA076'1D64'78BD'642FU;
+        mixed = (mixed ^ mixed >> 32) * 0x9E37'79B9'7F4A'7C15U;
         return mixed >> shift_;
     }
     [[nodiscard]] ServiceNumber find_in(unsigned shape, const Address& address, std::uint16_t port) const {
