@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <memory>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
@@ -215,6 +217,36 @@ TEST(SourceSketch, TheLouderTakesThePlaceOfTheLessLoud) {
     ASSERT_FALSE(loud.empty());
     EXPECT_EQ(loud[0].source, host(399));
     for (const LoudSource& one : loud) EXPECT_GE(one.source.word, host(100).word);
+}
+
+// The service a source's SYNs go to is a function of the source here, so that a mixture would show.
+TEST(SourceSketch, AReaderNeverSeesOneSourceWithTheCountOfAnother) {
+    Sketch of;
+    std::atomic<bool> stop{false};
+    std::atomic<unsigned> rounds{0};
+    unsigned mixed = 0, seen = 0;
+    std::thread reader([&] {
+        std::array<LoudSource, SourceSketch::most_loud> out;
+        for (bool last = false; !last; rounds.fetch_add(1)) {
+            last = stop.load();
+            const unsigned count = of.sketch->loud(out);
+            seen += count;
+            for (unsigned i = 0; i < count; ++i) {
+                mixed += out[i].service != out[i].source.word % 1'000 ? 1 : 0;
+                mixed += out[i].count.syns < SourceSketch::loud_floor ? 1 : 0;
+            }
+        }
+    });
+    Tick now = 0;
+    for (std::uint32_t i = 0; i < 20'000 || rounds.load() < 3; ++i) {
+        // Each louder than the one before within its window, so that it displaces.
+        of.syn(host(i), 17 + i % 100, static_cast<std::uint16_t>(host(i).word % 1'000));
+        if (i % 100 == 99) of.sketch->advance(now += SourceSketch::window);
+    }
+    stop = true;
+    reader.join();
+    EXPECT_EQ(mixed, 0U);
+    EXPECT_GT(seen, 0U);
 }
 
 TEST(DistinctSources, AreEstimatedWithinThreeStandardErrors) {

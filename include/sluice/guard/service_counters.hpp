@@ -23,7 +23,8 @@
 namespace sluice::guard {
 
 struct alignas(64) ServiceCounters {
-    Counter syns;       ///< attempts to connect: a SYN without a flow; a retransmission is none
+    Counter syns;  ///< attempts to connect: SYNs without a flow, so that a retransmission is none where there
+                   ///< is one
     Counter answered;   ///< of those, answered with a SYN-ACK: by the server, or by the box in its stead
     Counter completed;  ///< of those, completed by the client's ACK (a valid cookie, where the box answered)
     Counter refused;    ///< answered with a RST by the server
