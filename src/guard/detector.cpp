@@ -201,7 +201,7 @@ void Detector::judge(Row& row, const Observation& seen) {
         if (held != Level::quiet) row.needed = seen.now;
     }
     if (before == Level::quiet && row.level == Level::quiet) {
-        learn(row, thresholds);
+        if (effective(row) == Level::quiet) learn(row, thresholds);
         return;
     }
     if (!row.attack) open(row, seen.now);
@@ -274,8 +274,8 @@ void Detector::describe(Row& row, const Observation& seen, const Thresholds& thr
     double named = 0;
     for (const LoudSource& loud : seen.sources) {
         if (!covers(row, loud.service)) continue;
-        named += loud.count.unfinished();
         if (loud.count.unfinished() * 100 < now.over_cover) continue;  // one among many
+        named += loud.count.unfinished();
         const std::uint32_t rate = whole(loud.count.unfinished() / cover);
         auto* const end = attack.top.begin() + attack.top_count;
         auto* place = std::find_if(attack.top.begin(), end,

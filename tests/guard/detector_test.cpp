@@ -383,6 +383,9 @@ TEST(Detector, TheKindIsToldByItsSources) {
     EXPECT_EQ(lasting(4'000, 0, {loud_source(1, 4'100)}).kind, Kind::loud);
     EXPECT_EQ(lasting(4'000, 0, {loud_source(1, 2'050), loud_source(2, 2'050)}).kind, Kind::loud);
     EXPECT_EQ(lasting(4'000, 0, {loud_source(1, 3'900)}).kind, Kind::spoofed);
+    std::vector<LoudSource> many;
+    for (std::uint32_t i = 0; i < 120; ++i) many.push_back(loud_source(i, 70));
+    EXPECT_EQ(lasting(120, 0, many).kind, Kind::distributed) << "no one sends a hundredth";
     EXPECT_EQ(lasting(4'000, 0, {loud_source(1, 8'000, 4'100)}).kind, Kind::spoofed)
         << "what it completes is no flood";
     EXPECT_EQ(lasting(4'000, 0, {loud_source(1, 8'000, 0, 7)}).kind, Kind::spoofed) << "another service's";
@@ -468,6 +471,19 @@ TEST(Detector, AGroupAddsUpWhatNoMemberShowsAlone) {
     EXPECT_TRUE(fed.detector.attacks()[0].of_group);
     EXPECT_EQ(fed.detector.attacks()[0].service, 0U);
     EXPECT_EQ(fed.detector.attacks()[0].peak_rate, 2'100U);
+}
+
+TEST(Detector, AMemberLearnsNothingWhileItsGroupIsUnderAttack) {
+    Policy policy;
+    policy.baseline_ceiling = 100;
+    Fed fed({{policy, 0}, {policy, 0}, {policy, 0}}, {fixed()});
+    const Rates honest = some(3'000, 2'950), carpet = some(3'900, 2'950);
+    fed.run(40'000, {honest, honest, honest});
+    fed.run(600'000, {carpet, carpet, carpet});
+    ASSERT_EQ(fed.detector.group_level(0), Level::defend);
+    EXPECT_EQ(fed.detector.level(0), Level::quiet);
+    fed.run(3'000, {some(4'100, 2'950), carpet, carpet});
+    EXPECT_EQ(fed.detector.level(0), Level::alarm);
 }
 
 TEST(Detector, AMemberUnderAttackIsNoAttackOfItsGroup) {

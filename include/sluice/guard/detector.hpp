@@ -31,7 +31,8 @@
 // unfinished SYNs got no SYN-ACK (or a RST) from the server, and there are no more of all SYNs than three
 // times the usual. Then the kind is `unanswered` and the level goes no further than alarm, unless the
 // service's policy says otherwise. A flood that fills a server's backlog looks silent too, but has more SYNs
-// than that. With nothing learnt yet it is taken for a flood: cookies do a dead server no harm.
+// than that; one that has not is reported and not defended. With nothing learnt yet it is taken for a flood:
+// cookies do a dead server no harm.
 //
 // Leaving. A level is held until the numbers have been below `leave_share` of its threshold for `stay`;
 // pauses shorter than that do not end an attack, so a pulsing flood is one attack and stays defended.
