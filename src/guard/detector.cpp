@@ -30,14 +30,11 @@ Level level_reached(double unfinished, double waiting, const std::array<Threshol
     return static_cast<Level>(level);
 }
 
-/// Of a threshold as configured, what it is with what has been learnt.
-std::uint32_t raised(std::uint32_t configured, std::uint32_t alarm, double usual, double ceiling,
-                     std::uint32_t maximum) {
-    // Activate keeps its distance from alarm.
+/// Of a threshold as configured, what it is with what has been learnt. Activate keeps its distance from
+/// alarm.
+std::uint32_t raised(std::uint32_t configured, std::uint32_t alarm, double usual, double ceiling) {
     const double learnt = usual * configured / std::max(alarm, 1U);
-    const double bound = std::min(configured * ceiling, std::max<double>(maximum, configured));
-    return static_cast<std::uint32_t>(
-        std::clamp<double>(learnt, configured, std::max<double>(bound, configured)));
+    return whole(std::clamp(learnt, 1.0 * configured, std::max(ceiling, 1.0) * configured));
 }
 
 }  // namespace
@@ -129,10 +126,10 @@ Detector::Thresholds Detector::thresholds_of(const Row& row) const {
         return policy.baseline_multiple * rate.mean + deviations * rate.deviation;
     };
     for (Threshold* threshold : {&out[0], &out[1]}) {
-        threshold->rate = raised(threshold->rate, policy.alarm.rate, usual(row.usual_unfinished),
-                                 policy.baseline_ceiling, policy.maximum.rate);
+        threshold->rate =
+            raised(threshold->rate, policy.alarm.rate, usual(row.usual_unfinished), policy.baseline_ceiling);
         threshold->half_open = raised(threshold->half_open, policy.alarm.half_open, usual(row.usual_waiting),
-                                      policy.baseline_ceiling, policy.maximum.half_open);
+                                      policy.baseline_ceiling);
     }
     return out;
 }
@@ -181,12 +178,9 @@ void Detector::judge(Row& row, const Observation& seen) {
     }
     const Thresholds thresholds = thresholds_of(row);
     Level called_for = level_reached(row.now.unfinished, row.now.waiting, thresholds, 1);
-    Level held = level_reached(row.now.unfinished, row.now.waiting, thresholds, policy.leave_share);
+    const Level held = level_reached(row.now.unfinished, row.now.waiting, thresholds, policy.leave_share);
     const bool silent = called_for != Level::quiet && server_is_silent(row);
-    if (silent && !policy.defend_unanswered) {
-        called_for = std::min(called_for, Level::alarm);
-        held = std::min(held, Level::alarm);
-    }
+    if (silent && !policy.defend_unanswered) called_for = std::min(called_for, Level::alarm);
 
     const Level before = row.level;
     // Where the box answers it keeps no flow that a RST could end: then what was seen before holds.

@@ -268,7 +268,7 @@ TEST(Detector, ALearntThresholdHasACeiling) {
     Policy policy;
     policy.alarm.rate = 100;
     policy.activate.rate = 200;
-    policy.maximum.rate = 700;
+    policy.maximum.rate = 700;  // below four times activate: then it decides first
     Fed fed(policy);
     // 90, then higher as the threshold rises, as one would who teaches it.
     for (unsigned rate = 90; rate < 390; rate += 10) fed.run(60'000, {some(10'000, 10'000 - rate)});
@@ -278,7 +278,7 @@ TEST(Detector, ALearntThresholdHasACeiling) {
     fed.run(3'000, {some(10'000, 10'000 - 690)});
     EXPECT_EQ(fed.detector.level(0), Level::alarm);
     fed.run(3'000, {some(10'000, 10'000 - 700)});
-    EXPECT_EQ(fed.detector.level(0), Level::maximum) << "no learnt threshold lies above the maximum";
+    EXPECT_EQ(fed.detector.level(0), Level::maximum) << "which is never raised";
 }
 
 TEST(Detector, NothingIsLearntFromWhatIsMostlyUnfinished) {
@@ -450,6 +450,13 @@ TEST(Detector, LimitsEndWithTheDefenceAndAreBounded) {
     for (std::uint32_t i = 0; i < 300; ++i) loud.push_back(loud_source(i, 1'000));
     fed.run(2'000, {some(100'000, 0)}, loud);
     EXPECT_EQ(fed.detector.source_limits().size(), Detector::most_limits);
+    // Those of a service that is not defended take nobody's place.
+    Fed two({{fixed()}, {fixed()}}, {});
+    for (LoudSource& one : loud) one.service = 1;
+    loud.push_back(loud_source(1'000, 1'000));
+    two.run(2'000, {some(100'000, 0), {}}, loud);
+    ASSERT_EQ(two.detector.source_limits().size(), 1U);
+    EXPECT_EQ(two.detector.source_limits()[0].source.word, Source::ipv4 | 1'000);
     Policy monitor = fixed();
     monitor.mode = Mode::monitor;
     fed.detector.set_policy(0, monitor);

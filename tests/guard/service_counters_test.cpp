@@ -71,6 +71,18 @@ TEST(ServiceMap, ThousandsAreFoundAndNothingElseIs) {
         EXPECT_EQ(map.find(v4(static_cast<std::uint32_t>(random.next() | 0x8000'0000)), 1), no_service);
 }
 
+TEST(ServiceMap, NothingButTheVeryServiceIsFound) {
+    // So small a table that everything asked for meets the entries.
+    const ServiceMap map = map_of({{v4(web), 128, 443, 1}, {v6(site, 0), 64, 0, 2}});
+    for (std::uint32_t i = 1; i < 0x1'0000; ++i) {
+        EXPECT_EQ(map.find(v4(web), static_cast<std::uint16_t>(443 + i)), no_service) << i;
+        EXPECT_EQ(map.find(v4(web + i), 443), no_service) << i;
+        EXPECT_EQ(map.find(v6(site + i, 0), 443), no_service) << i;
+        EXPECT_EQ(map.find(v6(i, v4(web).low), 443), no_service) << i;
+        EXPECT_EQ(map.find(v6(site, i), static_cast<std::uint16_t>(i)), 2) << i;
+    }
+}
+
 TEST(ServiceMap, WhatCannotBeBuiltIsRefusedWithASentence) {
     const auto error = [](const std::vector<Service>& services) {
         const auto built = ServiceMap::build(services);

@@ -217,6 +217,11 @@ TEST(SourceSketch, TheLouderTakesThePlaceOfTheLessLoud) {
     ASSERT_FALSE(loud.empty());
     EXPECT_EQ(loud[0].source, host(399));
     for (const LoudSource& one : loud) EXPECT_GE(one.source.word, host(100).word);
+
+    Sketch falling;
+    for (std::uint32_t i = 0; i < 400; ++i) falling.syn(host(i), 420 - i);
+    EXPECT_GE(falling.loud().size(), 120U);
+    for (const LoudSource& one : falling.loud()) EXPECT_LE(one.source.word, host(300).word);
 }
 
 // The service a source's SYNs go to is a function of the source here, so that a mixture would show.
