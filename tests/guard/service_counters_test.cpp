@@ -83,6 +83,14 @@ TEST(ServiceMap, NothingButTheVeryServiceIsFound) {
     }
 }
 
+TEST(ServiceMap, AServiceAndItsPrefixOfTheSameAddressAreTwo) {
+    for (std::uint64_t i = 0; i < 300; ++i) {
+        const ServiceMap map = map_of({{v6(site + i, 0), 128, 443, 1}, {v6(site + i, 0), 64, 443, 2}});
+        EXPECT_EQ(map.find(v6(site + i, 0), 443), 1);
+        EXPECT_EQ(map.find(v6(site + i, 1), 443), 2);
+    }
+}
+
 TEST(ServiceMap, WhatCannotBeBuiltIsRefusedWithASentence) {
     const auto error = [](const std::vector<Service>& services) {
         const auto built = ServiceMap::build(services);
