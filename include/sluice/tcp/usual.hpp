@@ -40,7 +40,7 @@ namespace detail {
 class Field {
   public:
     template <class Set>
-    explicit Field(Set&& set) {
+    explicit Field(Set set) {
         Connection connection{};
         set(connection);
         mask_ = small_fields(connection);
