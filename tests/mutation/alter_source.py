@@ -256,6 +256,10 @@ class Alteration:
                 start = i + 1
             elif word == ":" and self._word(start) in ("case", "default"):
                 start = i + 1
+            elif word == "if" and self._word(i + 1) == "constexpr":
+                i = self.partner[i + 2] + 1  # likewise
+                start = i
+                continue
             elif word == "if" and self._word(i + 1) == "(":
                 self._condition(i + 2, self.partner[i + 1])
                 start = self._after_if(i)
