@@ -39,30 +39,25 @@ template <class Word>
     return select(is_positive(a - b), a, b);
 }
 
-namespace detail {
-
-/// A bit per Pair: those that say that this side's FIN has passed.
-[[nodiscard]] constexpr std::uint32_t pairs_past_fin(Direction side) {
-    std::uint32_t out = 0;
-    for (std::size_t i = 0; i < pair_count; ++i) {
-        const EndpointState state =
-            side == Direction::original ? pair_texts[i].originator : pair_texts[i].responder;
-        const bool sent = state == EndpointState::fin_wait_1 || state == EndpointState::fin_wait_2 ||
-                          state == EndpointState::closing || state == EndpointState::last_ack ||
-                          state == EndpointState::time_wait || state == EndpointState::closed;
-        out |= static_cast<std::uint32_t>(sent) << i;
-    }
-    return out;
-}
-static_assert(pair_count <= 32);
-
-}  // namespace detail
-
 /// Whether the pair says that this side's FIN has passed: nothing follows it. A mask.
 template <class Word>
 [[nodiscard, gnu::always_inline]] constexpr Word fin_has_passed(const Word& pair, const Word& from_reply) {
-    constexpr std::uint32_t original = detail::pairs_past_fin(Direction::original);
-    constexpr std::uint32_t reply = detail::pairs_past_fin(Direction::reply);
+    // A bit per pair for the originator's FIN, then one for the responder's.
+    constexpr std::uint64_t mask = [] {
+        std::uint64_t out = 0;
+        for (std::size_t i = 0; i < pair_count; ++i)
+            for (unsigned side = 0; side < 2; ++side) {
+                const EndpointState state = side == 0 ? pair_texts[i].originator : pair_texts[i].responder;
+                const bool sent = state == EndpointState::fin_wait_1 || state == EndpointState::fin_wait_2 ||
+                                  state == EndpointState::closing || state == EndpointState::last_ack ||
+                                  state == EndpointState::time_wait || state == EndpointState::closed;
+                out |= static_cast<std::uint64_t>(sent) << (side * pair_count + i);
+            }
+        return out;
+    }();
+    static_assert(pair_count <= 32);
+    const auto from = [](std::size_t first) { return static_cast<std::uint32_t>(mask >> first); };
+    const std::uint32_t original = from(0), reply = from(pair_count);
     const Word pairs = (from_reply & (original ^ reply)) ^ original;
     return is_negative(pairs << (31U - pair));
 }
