@@ -57,7 +57,8 @@ template <class Word>
     }();
     static_assert(pair_count <= 32);
     const auto from = [](std::size_t first) { return static_cast<std::uint32_t>(mask >> first); };
-    const std::uint32_t original = from(0), reply = from(pair_count);
+    const std::uint32_t original = from(0);
+    const std::uint32_t reply = from(pair_count);
     const Word pairs = (from_reply & (original ^ reply)) ^ original;
     return is_negative(pairs << (31U - pair));
 }
