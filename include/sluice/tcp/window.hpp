@@ -55,13 +55,11 @@ template <class Word>
             }
         return out;
     }();
-    static_assert(pair_count <= 32);
     const auto from = [](std::size_t first) { return static_cast<std::uint32_t>(mask >> first); };
-    const std::uint32_t original = from(0);
-    const std::uint32_t reply = from(pair_count);
-    const Word pairs = (from_reply & (original ^ reply)) ^ original;
+    const Word pairs = (from_reply & (from(0) ^ from(pair_count))) ^ from(0);
     return is_negative(pairs << (31U - pair));
 }
+static_assert(pair_count <= 32, "in a word");
 [[nodiscard]] constexpr bool fin_has_passed(Pair pair, Direction side) {
     return fin_has_passed(static_cast<std::uint32_t>(pair), mask_of(side == Direction::reply)) != 0;
 }
