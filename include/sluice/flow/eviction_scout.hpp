@@ -1,6 +1,6 @@
 // Runs ahead of a flood. Each insert into a full table evicts the head of a list; the head's record, then its
 // bucket, are lines nobody has touched for long. The scout walks the list some records ahead of the head and
-// has both fetched.
+// has both fetched. Another of its kind runs ahead of expiry, which takes heads off a list as well.
 //
 // What it knows are hints: a record it passed may be freed or queued elsewhere meanwhile, and then a line was
 // fetched in vain. When the head is not the one it expected it starts again there, two steps an eviction
