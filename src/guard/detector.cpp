@@ -323,9 +323,9 @@ Level Detector::effective(const Row& row) const {
     return row.group == no_group ? row.level : std::max(row.level, rows_[services_ + row.group].level);
 }
 
-Decision Detector::decision(ServiceNumber service) const {
+Defence Detector::defence(ServiceNumber service) const {
     const Row& row = rows_[service];
-    Decision out{effective(row), 0};
+    Defence out{effective(row), 0};
     switch (row.policy.mode) {
         case Mode::off:
             return {};
@@ -345,7 +345,7 @@ Decision Detector::decision(ServiceNumber service) const {
 void Detector::limit_sources(const Observation& seen) {
     const double cover = std::max<double>(static_cast<double>(seen.sources_cover), 1) / 1000;
     for (const LoudSource& loud : seen.sources) {
-        if (loud.service >= services_ || decision(loud.service).level < Level::defend) continue;
+        if (loud.service >= services_ || defence(loud.service).level < Level::defend) continue;
         const Policy& policy = rows_[loud.service].policy;
         if (loud.count.unfinished() / cover < policy.source_alarm) continue;
         const std::uint32_t rate = std::max(policy.source_floor, whole(2 * loud.count.completed / cover));
@@ -359,7 +359,7 @@ void Detector::limit_sources(const Observation& seen) {
     }
     std::erase_if(limited_, [&](const Limited& one) {
         return seen.now - one.needed >= rows_[one.service].policy.stay ||
-               decision(one.service).level < Level::defend;
+               defence(one.service).level < Level::defend;
     });
     limits_.clear();
     for (const Limited& one : limited_) limits_.push_back(one.limit);

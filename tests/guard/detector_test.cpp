@@ -84,7 +84,7 @@ TEST(Detector, QuietTrafficIsQuiet) {
     fed.run(5'000, {some(900, 0)});
     EXPECT_EQ(fed.detector.level(0), Level::quiet);
     EXPECT_TRUE(fed.detector.attacks().empty());
-    EXPECT_EQ(fed.detector.decision(0), Decision{});
+    EXPECT_EQ(fed.detector.defence(0), Defence{});
 }
 
 TEST(Detector, EachThresholdIsReachedExactly) {
@@ -195,15 +195,15 @@ TEST(Detector, AModeSaysHowMuchIsDone) {
         Fed fed(policy);
         fed.run(2'000, {some(rate, 0)});
         EXPECT_EQ(fed.detector.attacks().size(), mode == Mode::off || rate < 1'000 ? 0U : 1U);
-        return fed.detector.decision(0);
+        return fed.detector.defence(0);
     };
-    EXPECT_EQ(decided(Mode::off, 600'000), (Decision{Level::quiet, 0}));
-    EXPECT_EQ(decided(Mode::monitor, 600'000), (Decision{Level::alarm, 0}));
-    EXPECT_EQ(decided(Mode::monitor, 100), (Decision{Level::quiet, 0}));
-    EXPECT_EQ(decided(Mode::automatic, 2'500), (Decision{Level::defend, 0}));
-    EXPECT_EQ(decided(Mode::automatic, 600'000), (Decision{Level::maximum, 500'000}));
-    EXPECT_EQ(decided(Mode::always, 100), (Decision{Level::defend, 0}));
-    EXPECT_EQ(decided(Mode::always, 600'000), (Decision{Level::maximum, 500'000}));
+    EXPECT_EQ(decided(Mode::off, 600'000), (Defence{Level::quiet, 0}));
+    EXPECT_EQ(decided(Mode::monitor, 600'000), (Defence{Level::alarm, 0}));
+    EXPECT_EQ(decided(Mode::monitor, 100), (Defence{Level::quiet, 0}));
+    EXPECT_EQ(decided(Mode::automatic, 2'500), (Defence{Level::defend, 0}));
+    EXPECT_EQ(decided(Mode::automatic, 600'000), (Defence{Level::maximum, 500'000}));
+    EXPECT_EQ(decided(Mode::always, 100), (Defence{Level::defend, 0}));
+    EXPECT_EQ(decided(Mode::always, 600'000), (Defence{Level::maximum, 500'000}));
 }
 
 TEST(Detector, AModeSwitchedOffEndsTheAttack) {
@@ -471,9 +471,9 @@ TEST(Detector, AGroupAddsUpWhatNoMemberShowsAlone) {
     EXPECT_EQ(fed.detector.group_level(0), Level::defend);
     for (ServiceNumber i = 0; i < 3; ++i) {
         EXPECT_EQ(fed.detector.level(i), Level::quiet);
-        EXPECT_EQ(fed.detector.decision(i).level, Level::defend);
+        EXPECT_EQ(fed.detector.defence(i).level, Level::defend);
     }
-    EXPECT_EQ(fed.detector.decision(3).level, Level::quiet) << "no member";
+    EXPECT_EQ(fed.detector.defence(3).level, Level::quiet) << "no member";
     ASSERT_EQ(fed.detector.attacks().size(), 1U);
     EXPECT_TRUE(fed.detector.attacks()[0].of_group);
     EXPECT_EQ(fed.detector.attacks()[0].service, 0U);
@@ -552,14 +552,14 @@ TEST(Detector, ManyLevelsAreKeptWithTheLastOfAll) {
     EXPECT_GT(attack.steps[Attack::most_steps - 1].at, fed.now - 4'000);
 }
 
-TEST(DecisionBoard, GivesBackWhatWasPublished) {
-    DecisionBoard board(3);
-    EXPECT_EQ(board.read(1), Decision{});
+TEST(DefenceBoard, GivesBackWhatWasPublished) {
+    DefenceBoard board(3);
+    EXPECT_EQ(board.read(1), Defence{});
     board.publish(1, {Level::maximum, 0xFFFF'FFFF});
-    EXPECT_EQ(board.read(1), (Decision{Level::maximum, 0xFFFF'FFFF}));
-    EXPECT_EQ(board.read(2), Decision{});
+    EXPECT_EQ(board.read(1), (Defence{Level::maximum, 0xFFFF'FFFF}));
+    EXPECT_EQ(board.read(2), Defence{});
     board.publish(1, {Level::defend, 0});
-    EXPECT_EQ(board.read(1), (Decision{Level::defend, 0}));
+    EXPECT_EQ(board.read(1), (Defence{Level::defend, 0}));
 }
 
 TEST(Attack, NamesAreThoseOfTheConfiguration) {

@@ -89,7 +89,7 @@ class World {
         const auto service = static_cast<ServiceNumber>(stream.service + random_.below(stream.services));
         SynAccounts& accounts = *accounts_[worker];
         accounts.count_syn(from, service);
-        const bool by_cookie = detector_.decision(service).level >= Level::defend;
+        const bool by_cookie = detector_.defence(service).level >= Level::defend;
         Event event{What::answered, worker, by_cookie, service, from};
         const unsigned trip =
             stream.round_trip_least +
@@ -154,7 +154,7 @@ class World {
     void tell() {
         Level highest = Level::quiet;
         for (ServiceNumber i = 0; i < scenario_.services; ++i)
-            highest = std::max(highest, detector_.decision(i).level);
+            highest = std::max(highest, detector_.defence(i).level);
         if (now_ > scenario_.flood_start) {
             const Milliseconds passed = now_ - scenario_.flood_start;
             if (highest >= Level::alarm && outcome_.first_alarm == 0) outcome_.first_alarm = passed;

@@ -42,6 +42,8 @@ enum class Outcome : std::uint8_t {
     X(ack_unsent,         "ack-unsent",         refused,   "it acknowledges what was never sent")                        \
     X(rst_out_of_window,  "rst-out-of-window",  refused,   "a RST outside the window")                                   \
     X(no_connection,      "no-connection",      refused,   "there is no flow it belongs to and it cannot start one")     \
+    X(bad_cookie,         "bad-cookie",         refused,   "it acknowledges a SYN cookie that was never sent")           \
+    X(old_cookie,         "old-cookie",         refused,   "it acknowledges a SYN cookie whose time has passed")         \
     /* everything else, refused */                                                                                     \
     X(same_endpoint,      "same-endpoint",      refused,   "source and destination are the same address and port")       \
     X(too_many_headers,   "too-many-headers",   refused,   "more VLAN tags or IPv6 extension headers than a packet may have") \
@@ -56,6 +58,8 @@ enum class Outcome : std::uint8_t {
     X(fragment_timeout,   "fragment-timeout",   dropped,   "the rest of the datagram did not arrive in time")            \
     X(fragment_table_full,"fragment-table-full",dropped,   "the fragment table was full and this datagram was the oldest") \
     X(table_full,         "table-full",         dropped,   "the flow table is full of assured flows")                    \
+    X(syn_limit,          "syn-limit",          dropped,   "more SYNs than the guard lets through to its service")       \
+    X(source_limit,       "source-limit",       dropped,   "more SYNs than the guard lets through from its source")      \
     X(ethertype,          "ethertype",          dropped,   "its EtherType is configured to be dropped")                  \
     X(handover_full,      "handover-full",      dropped,   "the ring to the worker that owns its flow was full")         \
     X(tx_full,            "tx-full",            dropped,   "the port it leaves by could not take it")                    \

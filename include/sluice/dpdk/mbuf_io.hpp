@@ -3,8 +3,8 @@
 // Before the first packet, once a process: MbufIo::register_field(), and MbufIo::set_port_pair() for each
 // port. Both belong to set-up; afterwards they are only read.
 //
-// A tracker never writes into a packet through this: buffers may be shared, indirect, external or in many
-// segments.
+// A tracker writes into a packet only where writable() says that it may: buffers may be shared, indirect,
+// external or in many segments.
 #pragma once
 
 #include <rte_ethdev.h>
@@ -15,6 +15,7 @@
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "sluice/base/prefetch.hpp"
 #include "sluice/base/result.hpp"
@@ -35,6 +36,9 @@ struct MbufIo {
     /// Packets received on `port` belong to port pair `pair` (0 to pipeline::max_port_pairs - 1). 0 unless
     /// told.
     static void set_port_pair(std::uint16_t port, std::uint8_t pair) { pair_of_port_[port] = pair; }
+
+    /// Where packets of the box's own come from; no pool: none are made.
+    static void set_pool(rte_mempool* pool) { pool_ = pool; }
 
     // ---- The concept.
 
@@ -72,6 +76,22 @@ struct MbufIo {
         return packet->port < RTE_MAX_ETHPORTS ? pair_of_port_[packet->port] : std::uint8_t{0};
     }
 
+    static std::uint16_t port(const rte_mbuf* packet) { return packet->port; }
+    static std::span<std::uint8_t> writable(rte_mbuf* packet) {
+        if (packet->nb_segs != 1 || !RTE_MBUF_DIRECT(packet) || rte_mbuf_refcnt_read(packet) != 1) return {};
+        return {rte_pktmbuf_mtod(packet, std::uint8_t*),
+                std::size_t{packet->data_len} + rte_pktmbuf_tailroom(packet)};
+    }
+    static void set_length(rte_mbuf* packet, std::uint32_t length) {
+        packet->data_len = static_cast<std::uint16_t>(length);
+        packet->pkt_len = length;
+    }
+    static rte_mbuf* make(std::uint16_t port) {
+        rte_mbuf* const packet = pool_ == nullptr ? nullptr : rte_pktmbuf_alloc(pool_);
+        if (packet != nullptr) packet->port = port;
+        return packet;
+    }
+
     static void set_next_fragment(rte_mbuf* packet, rte_mbuf* next) {
         *RTE_MBUF_DYNFIELD(packet, next_fragment_offset_, rte_mbuf**) = next;
     }
@@ -92,6 +112,7 @@ struct MbufIo {
         return (flags & bad) != 0 ? pipeline::ChecksumState::bad : pipeline::ChecksumState::unknown;
     }
 
+    static inline rte_mempool* pool_ = nullptr;
     static inline int next_fragment_offset_ = 0;
     static inline std::array<std::uint8_t, RTE_MAX_ETHPORTS> pair_of_port_{};
 };

@@ -179,7 +179,11 @@ class Worker {
                     each(judged.packet, decision.datagram, [this](rte_mbuf* packet) { forward(packet); });
                     break;
                 case pipeline::Action::drop:
+                case pipeline::Action::absorb:
                     each(judged.packet, decision.datagram, [this](rte_mbuf* packet) { discard(packet); });
+                    break;
+                case pipeline::Action::answer:
+                    send_control(links_.port_of_id[judged.packet->port], judged.packet);
                     break;
                 case pipeline::Action::handover:
                     hand_over(judged.packet, decision);

@@ -82,8 +82,9 @@ class Handshake {
     /// with.
     Handshake(const std::uint8_t* client, const std::uint8_t* server, std::uint16_t client_port,
               std::uint16_t server_port, std::uint32_t client_sequence, flow::Domain domain) {
-        using Address = std::array<std::uint8_t, AddressBytes>;
-        store(words_.data(), std::array<Address, 2>{load<Address>(client), load<Address>(server)});
+        using WireAddress = std::array<std::uint8_t, AddressBytes>;
+        store(words_.data(),
+              std::array<WireAddress, 2>{load<WireAddress>(client), load<WireAddress>(server)});
         words_[words - 3] =
             client_port | std::uint32_t{server_port} << 16 | std::uint64_t{client_sequence} << 32;
         words_[words - 2] = domain.vlans_and_pair;

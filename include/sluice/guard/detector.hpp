@@ -106,25 +106,25 @@ struct SourceLimit {
 };
 
 /// What is done for a service.
-struct Decision {
+struct Defence {
     Level level = Level::quiet;
     std::uint32_t syn_limit = 0;  ///< SYNs a second over all workers; 0: none
 
-    friend bool operator==(const Decision&, const Decision&) = default;
+    friend bool operator==(const Defence&, const Defence&) = default;
 };
 
 /// Where decisions are published: each one word, by one release store. The control thread writes, any worker
 /// reads, at the cost of a load from a line that seldom changes.
-class DecisionBoard {
+class DefenceBoard {
   public:
-    explicit DecisionBoard(std::size_t services) : words_(services) {}
+    explicit DefenceBoard(std::size_t services) : words_(services) {}
 
-    void publish(ServiceNumber service, Decision decision) {
+    void publish(ServiceNumber service, Defence defence) {
         words_[service].store(
-            static_cast<std::uint64_t>(decision.level) | std::uint64_t{decision.syn_limit} << 8,
+            static_cast<std::uint64_t>(defence.level) | std::uint64_t{defence.syn_limit} << 8,
             std::memory_order_release);
     }
-    [[nodiscard]] Decision read(ServiceNumber service) const {
+    [[nodiscard]] Defence read(ServiceNumber service) const {
         const std::uint64_t word = words_[service].load(std::memory_order_acquire);
         return {static_cast<Level>(word & 0xFF), static_cast<std::uint32_t>(word >> 8)};
     }
@@ -161,7 +161,7 @@ class Detector {
     void set_policy(ServiceNumber service, const Policy& policy) { rows_[service].policy = policy; }
 
     /// What is to be done for a service: its own level or its group's, as far as its mode allows.
-    [[nodiscard]] Decision decision(ServiceNumber service) const;
+    [[nodiscard]] Defence defence(ServiceNumber service) const;
     /// What the numbers call for.
     [[nodiscard]] Level level(ServiceNumber service) const { return rows_[service].level; }
     [[nodiscard]] Level group_level(std::uint16_t group) const { return rows_[services_ + group].level; }

@@ -11,6 +11,9 @@ struct alignas(64) Counters {
     Counter bytes;           ///< their frame lengths
     Counter passed;          ///< packets to be forwarded
     Counter dropped;         ///< packets dropped, each under one reason
+    Counter answered;        ///< packets that the box dealt with itself: answered with a cookie, or part of a
+                             ///< handshake it carries on
+    Counter emitted;         ///< packets made by the box, beyond those that were answers in their own buffers
     Counter handed_over;     ///< packets given to the worker that owns the flow
     Counter found;           ///< packets that belonged to a flow
     Counter invalid;         ///< refused packets

@@ -19,8 +19,11 @@ struct MemoryPacket {
     std::uint32_t missing = 0;
     std::uint8_t port_pair = 0;
     ChecksumState checksum = ChecksumState::unknown;
+    std::uint16_t port = 0;
     MemoryPacket* next_fragment = nullptr;
     std::uint64_t number = 0;  ///< for the caller: which packet this is
+    /// From the first byte of `first` on; empty: nobody may write there.
+    std::span<std::uint8_t> room{};
 };
 
 struct MemoryIo {
@@ -49,6 +52,15 @@ struct MemoryIo {
     static ChecksumState network_checksum(const Packet* p) { return p->checksum; }
     static ChecksumState transport_checksum(const Packet* p) { return p->checksum; }
     static std::uint8_t port_pair(const Packet* p) { return p->port_pair; }
+    static std::uint16_t port(const Packet* p) { return p->port; }
+    static std::span<std::uint8_t> writable(Packet* p) {
+        return p->rest.empty() && p->missing == 0 ? p->room : std::span<std::uint8_t>{};
+    }
+    static void set_length(Packet* p, std::uint32_t length) { p->first = p->room.first(length); }
+    /// Whoever wants packets of the box's own puts a source of them here, one for each thread.
+    using Maker = Packet* (*)(std::uint16_t port);
+    static inline thread_local Maker maker = nullptr;
+    static Packet* make(std::uint16_t port) { return maker == nullptr ? nullptr : maker(port); }
     static void set_next_fragment(Packet* p, Packet* next) { p->next_fragment = next; }
     static Packet* next_fragment(const Packet* p) { return p->next_fragment; }
     [[gnu::always_inline]] static void prefetch_packet(const Packet* p) { prefetch_read(p); }

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace sluice::pipeline {
 
@@ -27,6 +28,16 @@ concept PacketIo = requires(typename Io::Packet* packet, const typename Io::Pack
     { Io::transport_checksum(constant) } -> std::same_as<ChecksumState>;
     // Which port pair it came in on, 0 to max_port_pairs - 1.
     { Io::port_pair(constant) } -> std::convertible_to<std::uint8_t>;
+    // The port it came in by, or, of one that the box makes, belongs to: packets that pass leave by that
+    // port's partner, answers by that port itself.
+    { Io::port(constant) } -> std::same_as<std::uint16_t>;
+    // The first segment from its first byte on and the room behind it, when nobody else may see it and it is
+    // the only one; otherwise nothing.
+    { Io::writable(packet) } -> std::same_as<std::span<std::uint8_t>>;
+    // What was written there has this length now, and checksums of our own.
+    {Io::set_length(packet, number)};
+    // An empty packet that belongs to `port`; null when there is none left.
+    { Io::make(/*port*/ std::uint16_t{}) } -> std::same_as<typename Io::Packet*>;
     // Links the fragments of one datagram by a pointer kept beside the packet. Null ends the list.
     {Io::set_next_fragment(packet, packet)};
     { Io::next_fragment(constant) } -> std::same_as<typename Io::Packet*>;

@@ -5,11 +5,14 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "sluice/base/lifetime.hpp"
 #include "sluice/tcp/segment.hpp"
 
 namespace sluice::pipeline {
+
+struct Protection;  // protection.hpp
 
 /// Sizes of one worker's tables. Memory for them is taken once, at start.
 struct Limits {
@@ -18,6 +21,8 @@ struct Limits {
     std::uint32_t fragment_datagrams = 1024;  ///< datagrams held at once, 1 to 65536
     bool accounting = false;                  ///< packets and bytes per direction (nf_conntrack_acct)
     bool timestamps = false;                  ///< start time of each flow (nf_conntrack_timestamp)
+    std::uint16_t guarded_services = 0;       ///< numbers of services that SYNs are counted for; 0: no guard
+    std::uint16_t proxied_handshakes = 8192;  ///< with a guard: handshakes with servers under way, 1 to 65534
 };
 
 /// EtherTypes with a policy of their own, beside the default for what is not IP.
@@ -38,6 +43,9 @@ struct Settings {
     std::uint32_t fragment_timeout_ipv4 = 30;          ///< seconds
     std::uint32_t fragment_timeout_ipv6 = 60;          ///< seconds (nf_conntrack_frag6_timeout)
     std::array<std::uint16_t, max_port_pairs> zone{};  ///< conntrack zone of each port pair
+
+    /// What the guard does; null: nothing. Means something where Limits::guarded_services is not 0.
+    std::shared_ptr<const Protection> protection;
 
     /// Frames that are not IP: the default, and the exceptions to it.
     bool pass_other_ether_types = false;

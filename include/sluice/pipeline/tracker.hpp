@@ -38,6 +38,7 @@
 #include "sluice/pipeline/packet_io.hpp"
 #include "sluice/pipeline/settings.hpp"
 #include "sluice/pipeline/steering.hpp"
+#include "sluice/pipeline/syn_guard.hpp"
 #include "sluice/pipeline/verdict.hpp"
 #include "sluice/tcp/step.hpp"
 
@@ -105,6 +106,8 @@ class Tracker {
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] const Table4& table4() const { return table4_; }
     [[nodiscard]] const Table6& table6() const { return table6_; }
+    /// Null without a guard (Limits::guarded_services).
+    [[nodiscard]] SynGuard* guard() { return guard_; }
     /// How the first bytes of a frame are read; replay changes it between captures.
     void set_link_layer(packet::LinkLayer link) { link_ = link; }
 
@@ -184,7 +187,7 @@ class Tracker {
 
     Tracker(const Settings& settings, const Steering& steering, packet::LinkLayer link, Observer* observer,
             Table4&& table4, Table6&& table6, const Pending& pending4, const Pending& pending6,
-            Fragments&& fragments)
+            Fragments&& fragments, SynGuard* guard)
         : settings_(&settings),
           intervals_(intervals_of(settings)),
           untagged_(domains_of(settings)),
@@ -196,6 +199,7 @@ class Tracker {
           pending4_(pending4),
           pending6_(pending6),
           fragments_(std::move(fragments)),
+          guard_(guard),
           mailbox_(std::make_unique<Mailbox>()) {}
 
     // classify (tracker_classify.hpp)
@@ -284,6 +288,7 @@ class Tracker {
     Table6 table6_;
     Pending pending4_, pending6_;
     Fragments fragments_;
+    SynGuard* guard_;  ///< in the arena; null: none
     std::unique_ptr<Mailbox> mailbox_;
     struct {
         flow::Ref next4 = 0, next6 = 0;  ///< how far the flush in progress has come

@@ -75,7 +75,8 @@ std::size_t Tracker<Io, Observer>::bytes_needed(const Limits& limits) {
     return round(Table4::bytes_needed(table_config(limits.ipv4_flows, limits, settings, secret))) +
            round(Table6::bytes_needed(table_config(limits.ipv6_flows, limits, settings, secret))) +
            round(Pending::bytes_needed(limits.ipv4_flows)) + round(Pending::bytes_needed(limits.ipv6_flows)) +
-           round(Fragments::bytes_needed(fragment_limits(limits, settings, secret)));
+           round(Fragments::bytes_needed(fragment_limits(limits, settings, secret))) +
+           SynGuard::bytes_needed(limits);
 }
 
 template <PacketIo Io, class Observer>
@@ -97,9 +98,10 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
     auto fragments =
         Fragments::create(fragment_config, carve(arena, Fragments::bytes_needed(fragment_config)));
     if (!fragments) return Error{fragments.error()};
+    SynGuard* const guard = SynGuard::create(limits, secret, arena);
     return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
-                                                std::move(*table6), pending4, pending6,
-                                                std::move(*fragments)));
+                                                std::move(*table6), pending4, pending6, std::move(*fragments),
+                                                guard));
 }
 
 /// What a flow leaves behind when it goes: counted, its remembered SYN forgotten.

@@ -22,6 +22,9 @@ enum class Action : std::uint8_t {
     pass,      ///< forward it out of the other port of its pair
     drop,      ///< free it; already counted under its reason
     handover,  ///< give it to worker `owner`
+    answer,    ///< it was made an answer of the box's own: send it out of the port it belongs to, through the
+               ///< control queue
+    absorb,    ///< free it: the box goes on with its handshake itself
 };
 
 /// The decision on one packet. `flow` is the record it belongs to after the packet (no_ref: none).
