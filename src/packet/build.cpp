@@ -1,8 +1,10 @@
 #include "sluice/packet/build.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
+#include "option_words.hpp"
 #include "sluice/packet/checksum.hpp"
 #include "walk.hpp"
 
@@ -32,17 +34,33 @@ bool is_one_host(Family family, const Address& address) {
     return family == Family::ipv4 ? is_one_host_ipv4(address) : is_one_host_ipv6(address);
 }
 
-// The fields of the answer that checksums and layout need, as the parser would report them.
-Headers headers_of_answer(const Headers& headers, std::size_t segment_length) {
+// What checksums and layout need of a segment to be written, as the parser would report it: all but its ends.
+Headers headers_of_layout(Family family, std::size_t network_offset, std::size_t segment_length) {
     Headers out;
-    out.family = headers.family;
+    out.family = family;
     out.protocol = tcp;
-    out.network_offset = headers.network_offset;
-    const std::size_t network = headers.family == Family::ipv4 ? ipv4_header_bytes : ipv6_header_bytes;
-    out.transport_offset = static_cast<std::uint16_t>(headers.network_offset + network);
+    out.network_offset = static_cast<std::uint16_t>(network_offset);
+    const std::size_t ip_header = family == Family::ipv4 ? ipv4_header_bytes : ipv6_header_bytes;
+    out.transport_offset = static_cast<std::uint16_t>(network_offset + ip_header);
     out.transport_length = static_cast<std::uint32_t>(segment_length);
+    return out;
+}
+
+Headers headers_of_answer(const Headers& headers, std::size_t segment_length) {
+    Headers out = headers_of_layout(headers.family, headers.network_offset, segment_length);
     out.source = headers.destination;
     out.destination = headers.source;
+    out.source_port = headers.destination_port;
+    out.destination_port = headers.source_port;
+    return out;
+}
+
+Headers headers_of_segment(const OwnSegment& segment, std::size_t link_length, std::size_t segment_length) {
+    Headers out = headers_of_layout(segment.family, link_length, segment_length);
+    out.source = segment.source;
+    out.destination = segment.destination;
+    out.source_port = segment.source_port;
+    out.destination_port = segment.destination_port;
     return out;
 }
 
@@ -84,8 +102,8 @@ void write_ipv6(const Headers& answer, std::uint8_t hop_limit, std::uint8_t* out
 
 void write_tcp(const Headers& headers, const TcpAnswer& answer, std::uint8_t* out) {
     const std::size_t length = tcp_header_bytes + answer.options.size();
-    store(out, be16(headers.destination_port));
-    store(out + 2, be16(headers.source_port));
+    store(out, be16(headers.source_port));
+    store(out + 2, be16(headers.destination_port));
     store(out + 4, be32(answer.sequence));
     store(out + 8, be32(answer.acknowledgement));
     out[12] = static_cast<std::uint8_t>(length / 4 << 4);
@@ -93,6 +111,43 @@ void write_tcp(const Headers& headers, const TcpAnswer& answer, std::uint8_t* ou
     store(out + 14, be16(answer.window));
     store(out + 16, be32(0));  // checksum and urgent pointer
     std::copy(answer.options.begin(), answer.options.end(), out + tcp_header_bytes);
+}
+
+// All behind the link header of the frame that begins at `out`, where `headers` says.
+void write_segment(const Headers& headers, const TcpAnswer& answer, std::span<std::uint8_t> out) {
+    std::uint8_t* const network = out.data() + headers.network_offset;
+    if (headers.family == Family::ipv4) {
+        write_ipv4(headers, answer.hop_limit, network);
+    } else {
+        write_ipv6(headers, answer.hop_limit, network);
+    }
+    write_tcp(headers, answer, out.data() + headers.transport_offset);
+    write_transport_checksum(headers, out.subspan(headers.transport_offset, headers.transport_length));
+}
+
+// Options as they are written: all four take 20 bytes.
+struct OptionBytes {
+    std::array<std::uint8_t, 20> bytes{};
+    std::size_t length = 0;
+
+    void write(std::uint32_t word) {
+        store(&bytes[length], be32(word));
+        length += sizeof word;
+    }
+};
+
+OptionBytes bytes_of(const TcpOptions& options) {
+    OptionBytes out;
+    if (options.mss != 0) out.write(mss_word | options.mss);
+    if (options.has_timestamps) {
+        out.write(options.sack_permitted ? sack_timestamps_word : timestamps_word);
+        out.write(options.timestamp_value);
+        out.write(options.timestamp_echo);
+    } else if (options.sack_permitted) {
+        out.write(sack_word);
+    }
+    if (options.has_window_scale) out.write(scale_word | options.window_scale);
+    return out;
 }
 
 }  // namespace
@@ -116,14 +171,7 @@ std::size_t build_tcp_answer(const ParseInput& input, const Headers& headers, co
     const std::size_t length = back.transport_offset + back.transport_length;
     if (out.size() < length) return 0;
     write_link(input, headers, length - back.network_offset, out.data());
-    std::uint8_t* const network = out.data() + back.network_offset;
-    if (back.family == Family::ipv4) {
-        write_ipv4(back, answer.hop_limit, network);
-    } else {
-        write_ipv6(back, answer.hop_limit, network);
-    }
-    write_tcp(headers, answer, out.data() + back.transport_offset);
-    write_transport_checksum(back, out.subspan(back.transport_offset, back.transport_length));
+    write_segment(back, answer, out);
     return length;
 }
 
@@ -139,6 +187,42 @@ std::size_t build_reset(const ParseInput& input, const Headers& headers, std::sp
         answer.flags = rst | ack;
     }
     return build_tcp_answer(input, headers, answer, out);
+}
+
+std::optional<LinkHeader> link_header_of(const ParseInput& input, const Headers& headers) {
+    const std::size_t length = ethernet_header_bytes + headers.vlan_count * vlan_tag_bytes;
+    if (input.link != LinkLayer::ethernet || headers.family == Family::none ||
+        headers.network_offset != length) {
+        return std::nullopt;
+    }
+    LinkHeader out;
+    std::memcpy(out.bytes.data(), input.bytes.data(), length);
+    out.length = static_cast<std::uint8_t>(length);
+    return out;
+}
+
+LinkHeader reversed(const LinkHeader& header) {
+    LinkHeader out = header;
+    std::swap_ranges(out.bytes.begin(), out.bytes.begin() + 6, out.bytes.begin() + 6);
+    return out;
+}
+
+std::size_t build_segment(const LinkHeader& link, const OwnSegment& segment, std::span<std::uint8_t> out) {
+    const OptionBytes options = bytes_of(segment.fields.options);
+    const Headers headers = headers_of_segment(segment, link.length, tcp_header_bytes + options.length);
+    const std::size_t unpadded = headers.transport_offset + headers.transport_length;
+    const std::size_t length = std::max(unpadded, least_ethernet_bytes);
+    if (out.size() < length) return 0;
+    std::memcpy(out.data(), link.bytes.data(), link.length);
+    const TcpAnswer said{.sequence = segment.fields.sequence,
+                         .acknowledgement = segment.fields.acknowledgement,
+                         .window = segment.fields.window,
+                         .flags = segment.fields.flags,
+                         .hop_limit = segment.hop_limit,
+                         .options = std::span(options.bytes).first(options.length)};
+    write_segment(headers, said, out);
+    std::memset(out.data() + unpadded, 0, length - unpadded);
+    return length;
 }
 
 }  // namespace sluice::packet

@@ -3,21 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "option_words.hpp"
 #include "sluice/packet/build.hpp"
 #include "sluice/packet/checksum.hpp"
 #include "walk.hpp"
 
 namespace sluice::packet {
 namespace {
-
-constexpr std::size_t least_ethernet_bytes = 60;  // without the check sequence, IEEE 802.3
-
-// ---- Options, as words of four bytes in Linux's order
-
-constexpr std::uint32_t mss_word = 0x0204'0000;
-constexpr std::uint32_t sack_timestamps_word = 0x0402'080A;
-constexpr std::uint32_t timestamps_word = 0x0101'080A;  // two NOPs for want of "SACK permitted"
-constexpr std::uint32_t scale_word = 0x0103'0300;       // a NOP before it
 
 // The agreed options that the SYN has too.
 SynAck agreed(const SynAck& answer, const TcpFields& asked) {

@@ -1,8 +1,11 @@
-// Answers the tracker gives on its own account: a TCP segment back to whoever sent the one at hand.
+// Segments of the tracker's own: an answer to whoever sent the one at hand, and one that nothing at hand
+// calls for.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "sluice/packet/headers.hpp"
@@ -38,5 +41,37 @@ struct TcpAnswer {
 /// segment acknowledges, or, when it acknowledges nothing, acknowledging the segment.
 [[nodiscard]] std::size_t build_reset(const ParseInput& input, const Headers& headers,
                                       std::span<std::uint8_t> out);
+
+/// How a frame begins, kept for frames to be built later: Ethernet, no tag to two with their priorities, the
+/// EtherType; as on the wire.
+struct LinkHeader {
+    std::array<std::uint8_t, 22> bytes{};
+    std::uint8_t length = 0;
+};
+
+/// The link header of the IP packet in `input`, parsed into `headers`. None where it holds more than a
+/// LinkHeader does: SNAP, whose length is another for each frame, and link layers other than Ethernet.
+[[nodiscard]] std::optional<LinkHeader> link_header_of(const ParseInput& input, const Headers& headers);
+
+/// The way back: the MAC addresses swapped, the tags as they are.
+[[nodiscard]] LinkHeader reversed(const LinkHeader& header);
+
+/// A TCP segment without payload, host order. Of `fields`, the lengths are not looked at, and of its options
+/// those are written that endpoints agree on in a handshake: maximum segment size, "SACK permitted",
+/// timestamps, window scale.
+struct OwnSegment {
+    Family family = Family::none;
+    Address source{}, destination{};
+    std::uint16_t source_port = 0, destination_port = 0;
+    TcpFields fields;
+    std::uint8_t hop_limit = 64;
+};
+
+/// Writes the frame of `segment` behind `link`, whose EtherType is that of the segment's family: options in
+/// Linux's order, "don't fragment" set with an identification of 0, checksums right, zeros up to Ethernet's
+/// least length. Returns its length, at most max_answer_bytes; 0, and nothing written, when `out` is too
+/// small.
+[[nodiscard]] std::size_t build_segment(const LinkHeader& link, const OwnSegment& segment,
+                                        std::span<std::uint8_t> out);
 
 }  // namespace sluice::packet
