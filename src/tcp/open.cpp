@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "pending.hpp"
+#include "sluice/tcp/begin.hpp"
 #include "sluice/tcp/step.hpp"
 
 namespace sluice::tcp {
@@ -33,42 +34,11 @@ Connection open_in_mid_stream(const Segment& segment) {
 
 }  // namespace
 
-Connection detail::begin(const Segment& syn, const Former& former) {
-    const std::uint32_t end = syn.sequence + 1 + std::max<std::uint32_t>(syn.payload_length, former.payload);
-    Connection fresh{};
-    fresh.side[0] = {.end = end, .max_end = end, .max_window = syn.window, .max_ack = 0};
-    // Until the responder is heard its numbers say what is known otherwise. What it will acknowledge at the
-    // least: the SYN, whose ISN is found here. And what it may acknowledge of the connection before: up to
-    // `end`, from behind `max_end`.
-    fresh.side[1] = {.end = former.end,
-                     .max_end = former.acknowledged - (former.known ? 1U : 0U),
-                     .max_window = 0,
-                     .max_ack = syn.sequence + 1};
-    // Put together in a register: bit by bit in memory, each would wait for the one before.
-    const Field common([](Connection& c) {
-        c.seen = 1;
-        c.pair = static_cast<unsigned>(Pair::syn_sent__syn_rcvd) & 31U;
-        c.lifetime = static_cast<unsigned>(Lifetime::syn_sent) & 31U;
-    });
-    const Field scale([](Connection& c) { c.scale_original = 15; });
-    const Field scale_offered([](Connection& c) { c.scale_offered = 1; });
-    const Field sack_permitted([](Connection& c) { c.sack_permitted = 1; });
-    set_small_fields(fresh, common.mask() |
-                                scale.in_place(mask_of(syn.has_window_scale) & (syn.window_scale & 15U)) |
-                                scale_offered.in_place(std::uint32_t{syn.has_window_scale}) |
-                                sack_permitted.in_place(std::uint32_t{syn.sack_permitted}));
-    return fresh;
-}
-
 Verdict open(Connection& connection, const Segment& segment, const Settings& settings) {
     const FlagClass cls = classify_flags(segment.flags);
     if (cls == FlagClass::bad) return {.outcome = Outcome::refused, .reason = Reason::bad_flags};
-    constexpr Verdict opens{.outcome = Outcome::accepted,
-                            .reason = Reason::none,
-                            .refresh = Refresh::set,
-                            .lifetime = Lifetime::syn_sent};
     if (cls == FlagClass::syn) [[likely]] {
-        connection = detail::begin(segment, {});
+        connection = begin(segment);
         return opens;
     }
     const bool mid_stream = (cls == FlagClass::ack && (settings.loose || settings.asymmetric)) ||

@@ -33,16 +33,6 @@ inline constexpr std::uint32_t unknown_window = 65535;
 /// What there is to remember of a SYN or SYN,ACK beside its numbers.
 [[nodiscard]] PendingSyn::Kind kind_of(const Segment& segment, Direction side);
 
-/// What a connection that a SYN ends leaves to the one that begins.
-struct Former {
-    std::uint16_t payload = 0;                ///< bytes that rode on an earlier copy of the SYN (O12)
-    bool known = false;                       ///< whether the SYN's sender was heard in that connection; then
-    std::uint32_t end = 0, acknowledged = 0;  ///< its highest number, and the highest acknowledgement of it
-};
-
-/// A connection that begins with `syn`, its sender the originator. All but `pending_syn` is set.
-[[nodiscard]] Connection begin(const Segment& syn, const Former& former);
-
 /// Begins one side from its SYN. What it may send and what it has acknowledged is the caller's to set.
 void start_side(Connection& connection, Direction side, RememberedSyn syn, PendingSyn::Kind kind);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "pending.hpp"
+#include "sluice/tcp/begin.hpp"
 #include "sluice/tcp/step.hpp"
 
 namespace sluice::tcp {
@@ -522,8 +523,8 @@ void note_tolerated(Case& c, Cell cell, unsigned predicates, PendingSyn& pending
 
 /// What the connection that begins with this SYN has to know of the one that ends. An earlier copy of the SYN
 /// may have been remembered, with data on it: the answer to it may still come.
-detail::Former former(Case& c) {
-    detail::Former out;
+Former former(Case& c) {
+    Former out;
     for (const auto& [syn, kind] : {std::pair{c.pending.highest, c.pending.highest_kind},
                                     std::pair{c.pending.last, c.pending.last_kind}})
         if (detail::is_of(kind, c.direction) && syn.sequence == c.segment.sequence) out.payload = syn.payload;
@@ -570,7 +571,7 @@ Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction
     if (verdict.outcome == Outcome::tolerated) {
         note_tolerated(c, cell, predicates, kept);
     } else if (static_cast<spec::Action>(cell.action) == spec::Action::reopen) {
-        connection = detail::begin(segment, former(c));
+        connection = begin(segment, former(c));
         return {.outcome = Outcome::accepted,
                 .reason = Reason::none,
                 .refresh = Refresh::set,

@@ -119,7 +119,7 @@ class Publication {
 
     /// Stores `value` at a byte offset, both whole words.
     template <class T>
-    void put(std::size_t offset, const T& value) const {
+    [[gnu::always_inline]] void put(std::size_t offset, const T& value) const {
         static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % word_bytes == 0);
         put_words(offset / word_bytes, reinterpret_cast<const std::byte*>(&value),
                   std::make_index_sequence<sizeof(T) / word_bytes>());
@@ -130,7 +130,8 @@ class Publication {
 
     /// Unrolled: as a loop, which compilers leave of atomic stores, it takes three times the instructions.
     template <std::size_t... Index>
-    void put_words(std::size_t first, const std::byte* from, std::index_sequence<Index...>) const {
+    [[gnu::always_inline]] void put_words(std::size_t first, const std::byte* from,
+                                          std::index_sequence<Index...>) const {
         (seqlock::store_release(record_, first + Index, load<seqlock::Word>(from + Index * word_bytes)), ...);
     }
 

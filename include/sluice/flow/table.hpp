@@ -134,15 +134,29 @@ class Table {
     }
     /// The live record with this key, or no_ref. `candidate` is tried first; then the rest, bounded. A record
     /// whose expiry is reached is not found.
-    [[nodiscard]] Ref find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now);
+    [[nodiscard]] Ref find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now) {
+        return unless_expired(holder_of(key, hash, candidate), now);
+    }
+    /// find() in two steps: the record with this key, its expiry reached or not; and whether it is to be
+    /// seen.
+    [[nodiscard]] Ref holder_of(const KeyT& key, std::uint64_t hash, Ref candidate);
+    [[nodiscard]] Ref unless_expired(Ref holder, Tick now) const {
+        return holder == no_ref || reached(now, records_[holder].expiry) ? no_ref : holder;
+    }
 
-    /// Adds a flow (the caller has just not found it). A record with the same key is removed first: expired,
-    /// or replaced should it be live. A full pool evicts as told above; no_ref when nothing could go.
-    /// `on_removed(Ref, const Record&, Removal)` is called for whatever left, before it is gone; here and
+    /// Adds a flow (the caller has just not found it). `holder`, what holder_of() says, is removed first:
+    /// expired, or replaced should it be live. A full pool evicts as told above; no_ref when nothing could
+    /// go. `on_removed(Ref, const Record&, Removal)` is called for whatever left, before it is gone; here and
     /// below it may read the table, not change it.
     template <class OnRemoved>
-    [[nodiscard]] Ref insert(const KeyT& key, std::uint64_t hash, bool original_from_high,
+    [[nodiscard]] Ref insert(const KeyT& key, std::uint64_t hash, Ref holder, bool original_from_high,
                              const Payload& payload, Tick expiry, Tick now, OnRemoved&& on_removed);
+    template <class OnRemoved>
+    [[nodiscard]] Ref insert(const KeyT& key, std::uint64_t hash, bool original_from_high,
+                             const Payload& payload, Tick expiry, Tick now, OnRemoved&& on_removed) {
+        return insert(key, hash, holder_of(key, hash, no_ref), original_from_high, payload, expiry, now,
+                      on_removed);
+    }
 
     /// Whether a flow with this hash, and `others` besides, could be added and none pushed out for it.
     [[nodiscard]] bool has_room(std::uint64_t hash, std::uint32_t others) const {
@@ -274,8 +288,14 @@ class Table {
     [[nodiscard]] unsigned perhaps_too_late(const std::array<Ref, lane_count>& refs, const Deadlines& was,
                                             const Deadlines& is, Tick now) const;
     void reschedule(Ref ref, std::uint32_t was, std::uint32_t is, Tick remaining, Tick now);
+    /// Where a new record lies, and its age list.
+    struct Place {
+        Ref ref;
+        unsigned list;
+    };
     template <class OnRemoved>
-    void remove_same_key(const KeyT& key, std::uint64_t hash, Tick now, OnRemoved&& on_removed);
+    [[nodiscard]] Place place(std::uint64_t hash, Ref holder, std::uint32_t lifetime, Tick expiry, Tick now,
+                              OnRemoved&& on_removed);
     template <class OnRemoved>
     void remove_hashed(Ref ref, std::uint64_t hash, Removal why, OnRemoved&& on_removed);
     template <class OnRemoved>

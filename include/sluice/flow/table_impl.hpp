@@ -58,48 +58,62 @@ inline void Table<KeyT, Payload>::prefetch_record(Ref ref) const {
 }
 
 template <class KeyT, class Payload>
-Ref Table<KeyT, Payload>::find(const KeyT& key, std::uint64_t hash, Ref candidate, Tick now) {
+Ref Table<KeyT, Payload>::holder_of(const KeyT& key, std::uint64_t hash, Ref candidate) {
     // A candidate is a hint from before: its flow may have been removed since, its number even given to
     // another.
-    if (candidate == no_ref || !is_of_key(candidate, key)) [[unlikely]] {
-        candidate = index_.find(hash, [&](Ref ref) { return is_of_key(ref, key); });
-        if (candidate == no_ref) return no_ref;
-    }
-    return reached(now, records_[candidate].expiry) ? no_ref : candidate;
+    if (candidate != no_ref && is_of_key(candidate, key)) [[likely]]
+        return candidate;
+    return index_.find(hash, [&](Ref ref) { return is_of_key(ref, key); });
 }
 
 // ---- Inserting
 
 template <class KeyT, class Payload>
 template <class OnRemoved>
-Ref Table<KeyT, Payload>::insert(const KeyT& key, std::uint64_t hash, bool original_from_high,
-                                 const Payload& payload, Tick expiry, Tick now, OnRemoved&& on_removed) {
-    const Tick age = state_->ages.advance(now);
-    remove_same_key(key, hash, now, on_removed);
-    if (size() == capacity_ && !make_room(now, age, on_removed)) return no_ref;
-    const Ref ref = take_slot();
-    if (!index_.insert(hash, ref)) [[unlikely]] {
-        state_->index_overflows.add(1);
-        if (!make_room_in_index(hash, now, on_removed) || !index_.insert(hash, ref)) {
-            cold_[ref].next = std::exchange(state_->first_free, ref);
-            return no_ref;
-        }
-    }
-    const unsigned list = state_->ages.list_for(lifetime_of(payload), expiry - now);
-    state_->ages.push(ref, list, age);
-
-    KeyT stored = key;
-    stored.spare = static_cast<std::uint8_t>(
-        spare_live | (original_from_high ? spare_original_from_high : 0) | list << spare_list_shift);
+[[gnu::always_inline]] inline Ref Table<KeyT, Payload>::insert(const KeyT& key, std::uint64_t hash,
+                                                               Ref holder, bool original_from_high,
+                                                               const Payload& payload, Tick expiry, Tick now,
+                                                               OnRemoved&& on_removed) {
+    const auto [ref, list] = place(hash, holder, lifetime_of(payload), expiry, now, on_removed);
+    if (ref == no_ref) [[unlikely]]
+        return no_ref;
+    const unsigned spare =
+        spare_live | (original_from_high ? spare_original_from_high : 0U) | list << spare_list_shift;
     const Publication publication(&records_[ref]);
     publication.put(expiry_at, expiry);
     publication.put(payload_at, payload);
-    publication.put(key_at, stored);
+    publication.put(key_at, key);
+    set_spare(records_[ref], spare);
     seqlock::store_release(&cold_[ref].mark, 0, 0);
     zero_account(ref);
     if (starts_ != nullptr) seqlock::store_long_release(&starts_[ref], 0);
     state_->size.add(1);
     return ref;
+}
+
+/// Makes room for a record, and puts it into the index and its age list: what insert() does before it
+/// publishes.
+template <class KeyT, class Payload>
+template <class OnRemoved>
+[[gnu::noinline]] auto Table<KeyT, Payload>::place(std::uint64_t hash, Ref holder, std::uint32_t lifetime,
+                                                   Tick expiry, Tick now, OnRemoved&& on_removed) -> Place {
+    const Tick age = state_->ages.advance(now);
+    if (holder != no_ref) [[unlikely]]
+        remove_hashed(holder, hash,
+                      reached(now, records_[holder].expiry) ? Removal::expired : Removal::replaced,
+                      on_removed);
+    if (size() == capacity_ && !make_room(now, age, on_removed)) return {no_ref, 0};
+    const Ref ref = take_slot();
+    if (!index_.insert(hash, ref)) [[unlikely]] {
+        state_->index_overflows.add(1);
+        if (!make_room_in_index(hash, now, on_removed) || !index_.insert(hash, ref)) {
+            cold_[ref].next = std::exchange(state_->first_free, ref);
+            return {no_ref, 0};
+        }
+    }
+    const unsigned list = state_->ages.list_for(lifetime, expiry - now);
+    state_->ages.push(ref, list, age);
+    return {ref, list};
 }
 
 /// A slot for a new record; the caller knows that there is one.
@@ -117,17 +131,6 @@ Ref Table<KeyT, Payload>::take_slot() {
     const std::uint32_t fresh = high_water();
     state_->high_water.set(fresh + 1);
     return fresh;
-}
-
-template <class KeyT, class Payload>
-template <class OnRemoved>
-void Table<KeyT, Payload>::remove_same_key(const KeyT& key, std::uint64_t hash, Tick now,
-                                           OnRemoved&& on_removed) {
-    const Ref old = index_.find(hash, [&](Ref ref) { return records_[ref].key == key; });
-    if (old == no_ref) [[likely]]
-        return;
-    remove_hashed(old, hash, reached(now, records_[old].expiry) ? Removal::expired : Removal::replaced,
-                  on_removed);
 }
 
 // ---- Removing

@@ -40,6 +40,7 @@
 #include "sluice/pipeline/steering.hpp"
 #include "sluice/pipeline/syn_guard.hpp"
 #include "sluice/pipeline/verdict.hpp"
+#include "sluice/tcp/begin.hpp"
 #include "sluice/tcp/step.hpp"
 
 namespace sluice::pipeline {
@@ -235,6 +236,8 @@ class Tracker {
     Decision decide(Item& item, Now now);
     template <unsigned AddressBytes>
     Decision judge_flow(Item& item, Now now);
+    template <unsigned AddressBytes>
+    Decision open_tcp(Item& item, Now now);
     template <unsigned AddressBytes>
     Decision judge_tcp(Item& item, flow::Ref ref, Now now);
     template <unsigned AddressBytes>

@@ -109,22 +109,28 @@ template <unsigned AddressBytes>
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 Decision Tracker<Io, Observer>::judge_flow(Item& item, Now now) {
-    const flow::Ref ref =
-        table<AddressBytes>().find(key<AddressBytes>(item), item.hash, item.candidate, now.tick);
-    return item.protocol == packet::tcp ? judge_tcp<AddressBytes>(item, ref, now)
-                                        : judge_datagram_flow<AddressBytes>(item, ref, now);
+    auto& flows = table<AddressBytes>();
+    // From here on no guess: should the flow begin, what is left of one with its key.
+    item.candidate = flows.holder_of(key<AddressBytes>(item), item.hash, item.candidate);
+    const flow::Ref ref = flows.unless_expired(item.candidate, now.tick);
+    if (item.protocol != packet::tcp) return judge_datagram_flow<AddressBytes>(item, ref, now);
+    return ref == flow::no_ref ? open_tcp<AddressBytes>(item, now) : judge_tcp<AddressBytes>(item, ref, now);
 }
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
-    const tcp::Segment& segment = item.segment;
-    if (ref == flow::no_ref) {
-        FlowState state{};
-        const tcp::Verdict verdict = tcp::open(state.tcp, segment, settings_->tcp);
-        return begin_tcp<AddressBytes>(item, state, verdict, now);
-    }
+[[gnu::always_inline]] inline Decision Tracker<Io, Observer>::open_tcp(Item& item, Now now) {
+    if (tcp::classify_flags(item.segment.flags) == tcp::FlagClass::syn) [[likely]]
+        return begin_tcp<AddressBytes>(item, FlowState{.tcp = tcp::begin(item.segment)}, tcp::opens, now);
+    FlowState state{};
+    const tcp::Verdict verdict = tcp::open(state.tcp, item.segment, settings_->tcp);
+    return begin_tcp<AddressBytes>(item, state, verdict, now);
+}
 
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
+    const tcp::Segment& segment = item.segment;
     auto& flows = table<AddressBytes>();
     const auto& record = flows.record(ref);
     const tcp::Direction direction = direction_of(item.from_high, flows.original_from_high(record));
@@ -148,6 +154,7 @@ Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
     }
     if (verdict.reopens) [[unlikely]] {
         flows.remove(ref, flow::Removal::replaced, on_removed<AddressBytes>());
+        item.candidate = flow::no_ref;
         return begin_tcp<AddressBytes>(
             item, FlowState{.tcp = state.tcp},
             {.outcome = Outcome::accepted, .reason = Reason::none, .lifetime = verdict.lifetime}, now);
@@ -179,8 +186,9 @@ Decision Tracker<Io, Observer>::judge_tcp(Item& item, flow::Ref ref, Now now) {
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-Decision Tracker<Io, Observer>::begin_tcp(Item& item, const FlowState& state, const tcp::Verdict& verdict,
-                                          Now now) {
+[[gnu::always_inline]] inline Decision Tracker<Io, Observer>::begin_tcp(Item& item, const FlowState& state,
+                                                                        const tcp::Verdict& verdict,
+                                                                        Now now) {
     if constexpr (Observer::watches)
         observer_->segment(tcp::Connection{}, tcp::PendingSyn{}, tcp::Direction::original, item.segment,
                            verdict);
@@ -198,7 +206,7 @@ Decision Tracker<Io, Observer>::begin_tcp(Item& item, const FlowState& state, co
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-Decision Tracker<Io, Observer>::judge_datagram_flow(Item& item, flow::Ref ref, Now now) {
+[[gnu::noinline]] Decision Tracker<Io, Observer>::judge_datagram_flow(Item& item, flow::Ref ref, Now now) {
     auto& flows = table<AddressBytes>();
     const std::uint8_t protocol = item.protocol;
     if (ref == flow::no_ref) {
@@ -270,10 +278,12 @@ Decision Tracker<Io, Observer>::judge_icmp_error(Item& item, Now now) {
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-flow::Ref Tracker<Io, Observer>::insert(Item& item, const FlowState& state, Lifetime lifetime, Now now) {
+[[gnu::always_inline]] inline flow::Ref Tracker<Io, Observer>::insert(Item& item, const FlowState& state,
+                                                                      Lifetime lifetime, Now now) {
     auto& flows = table<AddressBytes>();
-    const flow::Ref ref = flows.insert(key<AddressBytes>(item), item.hash, item.from_high, state,
-                                       now.tick + ticks_of(lifetime), now.tick, on_removed<AddressBytes>());
+    const flow::Ref ref =
+        flows.insert(key<AddressBytes>(item), item.hash, item.candidate, item.from_high, state,
+                     now.tick + ticks_of(lifetime), now.tick, on_removed<AddressBytes>());
     if (ref == flow::no_ref) {
         counters_.insert_failed.add();
         return ref;
