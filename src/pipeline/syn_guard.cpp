@@ -13,24 +13,129 @@ std::uint64_t derived(const flow::Secret& secret, std::uint8_t use, std::uint8_t
     return siphash(std::array<std::uint8_t, 2>{use, word}, {secret.words[2], secret.words[3]});
 }
 
+constexpr std::size_t words_for(std::uint32_t bits) {
+    return (std::size_t{bits} + 63) / 64;
+}
+
+// A tenth of a second may be saved up.
+TokenBucket bucket_of(std::uint32_t rate) {
+    return {rate, ticks_per_second, std::max(1U, rate / 10)};
+}
+
+auto limit_of(const std::vector<guard::SourceLimit>& limits, guard::Source source) {
+    const auto place = std::lower_bound(
+        limits.begin(), limits.end(), source.word,
+        [](const guard::SourceLimit& limit, std::uint64_t word) { return limit.source.word < word; });
+    return place != limits.end() && place->source == source ? place : limits.end();
+}
+
 }  // namespace
 
 std::size_t SynGuard::bytes_needed(const Limits& limits) {
     if (limits.guarded_services == 0) return 0;
-    return flow::arena_bytes<SynGuard>(1) +
-           flow::arena_bytes<guard::ServiceCounters>(limits.guarded_services);
+    std::size_t bytes = flow::arena_bytes<SynGuard>(1) +
+                        flow::arena_bytes<guard::ServiceCounters>(limits.guarded_services) +
+                        flow::arena_bytes<Service>(limits.guarded_services) +
+                        flow::arena_bytes<OwnHandshake>(limits.proxied_handshakes);
+    for (const std::uint32_t flows : {limits.ipv4_flows, limits.ipv6_flows})
+        bytes += flow::arena_bytes<GuardRecord>(flows) + flow::arena_bytes<std::uint64_t>(words_for(flows));
+    return bytes;
 }
 
 SynGuard* SynGuard::create(const Limits& limits, const flow::Secret& secret, std::span<std::byte> arena) {
     if (limits.guarded_services == 0) return nullptr;
     flow::Arena memory(arena);
     auto* const place = memory.take<SynGuard>(1);
-    auto* const services = memory.take<guard::ServiceCounters>(limits.guarded_services);
-    for (std::size_t i = 0; i < limits.guarded_services; ++i) ::new (&services[i]) guard::ServiceCounters;
+    auto* const counters = memory.take<guard::ServiceCounters>(limits.guarded_services);
+    std::uninitialized_default_construct_n(counters, limits.guarded_services);
     const flow::Secret sources{
         {derived(secret, 's', 0), derived(secret, 's', 1), derived(secret, 's', 2), derived(secret, 's', 3)}};
-    return ::new (place) SynGuard({services, limits.guarded_services}, sources,
-                                  {derived(secret, 'c', 0), derived(secret, 'c', 1)});
+    auto* const guard = ::new (place) SynGuard({counters, limits.guarded_services}, sources,
+                                               {derived(secret, 'c', 0), derived(secret, 'c', 1)});
+    guard->services_ = memory.take<Service>(limits.guarded_services);
+    std::uninitialized_default_construct_n(guard->services_, limits.guarded_services);
+    guard->handshakes_ = memory.take<OwnHandshake>(limits.proxied_handshakes);
+    guard->places_ = limits.proxied_handshakes;
+    const std::array<std::uint32_t, 2> flows{limits.ipv4_flows, limits.ipv6_flows};
+    for (std::size_t family = 0; family < flows.size(); ++family) {
+        guard->proxied_[family].records = memory.take<GuardRecord>(flows[family]);
+        guard->proxied_[family].bits = memory.take<std::uint64_t>(words_for(flows[family]));
+    }
+    return guard;
+}
+
+void SynGuard::adopt(const Protection* protection) {
+    if (protection == nullptr) {
+        protection_ = nullptr;
+        return;
+    }
+    std::array<TokenBucket, most_source_limits> buckets;
+    const auto& limits = protection->source_limits;
+    for (std::size_t i = 0; i < std::min(limits.size(), buckets.size()); ++i) {
+        buckets[i] = bucket_of(limits[i].rate);
+        if (protection_ == nullptr) continue;
+        // A source that was limited before has not saved up anything by being named again.
+        const auto& former = protection_->source_limits;
+        const auto known = limit_of(former, limits[i].source);
+        const auto place = static_cast<std::size_t>(known - former.begin());
+        if (known != former.end() && known->rate == limits[i].rate && place < buckets.size())
+            buckets[i] = source_buckets_[place];
+    }
+    source_buckets_ = buckets;
+    protection_ = protection;
+    cookies_ = guard::SynCookies(protection->cookie_secrets);
+}
+
+SynGuard::Fate SynGuard::on_syn(guard::Source source, guard::ServiceNumber service, bool shows_options) {
+    accounts_.count_syn(source, service);
+    const guard::Defence defence = protection_->board->read(service);
+    if (defence.level < guard::Level::defend) return Fate::pass;
+    if (!within_source_limit(source)) {
+        accounts_.count_limited(service);
+        return Fate::over_source_limit;
+    }
+    if (defence.syn_limit != 0 && !within_service_limit(service, defence.syn_limit)) {
+        accounts_.count_limited(service);
+        return Fate::over_service_limit;
+    }
+    Service& one = services_[service];
+    if (!shows_options || time_ < one.look_again) return Fate::answer;
+    one.look_again = time_ + first_look;
+    return Fate::pass;
+}
+
+bool SynGuard::within_source_limit(guard::Source source) {
+    const auto& limits = protection_->source_limits;
+    const auto limit = limit_of(limits, source);
+    if (limit == limits.end()) return true;
+    const auto place = static_cast<std::size_t>(limit - limits.begin());
+    return place >= source_buckets_.size() || source_buckets_[place].take(1, time_) != 0;
+}
+
+bool SynGuard::within_service_limit(guard::ServiceNumber service, std::uint32_t limit) {
+    Service& one = services_[service];
+    if (one.limit != limit) {
+        one.limit = limit;
+        one.bucket = bucket_of(std::max(1U, limit / std::max(1U, protection_->workers)));
+    }
+    return one.bucket.take(1, time_) != 0;
+}
+
+OwnHandshake& SynGuard::occupy(const OwnHandshake& handshake, GuardRecord& record) {
+    const std::uint16_t place = first_free_ != no_place ? first_free_ : used_++;
+    if (place == first_free_) first_free_ = handshakes_[place].next_free;
+    record.handshake = static_cast<std::uint16_t>(place + 1);
+    under_way_.add();
+    return handshakes_[place] = handshake;
+}
+
+void SynGuard::end_handshake(GuardRecord& record) {
+    if (record.handshake == 0) return;
+    OwnHandshake& handshake = handshake_of(record);
+    handshake.flow = flow::no_ref;
+    handshake.next_free = std::exchange(first_free_, static_cast<std::uint16_t>(record.handshake - 1));
+    record.handshake = 0;
+    under_way_.set(under_way_.read() - 1);
 }
 
 }  // namespace sluice::pipeline

@@ -1,4 +1,4 @@
-#include "sluice/dpdk/token_bucket.hpp"
+#include "sluice/base/token_bucket.hpp"
 
 #include <gtest/gtest.h>
 

@@ -16,7 +16,7 @@
 
 #include "sluice/base/counters.hpp"
 #include "sluice/base/reason.hpp"
-#include "sluice/dpdk/token_bucket.hpp"
+#include "sluice/base/token_bucket.hpp"
 #include "sluice/pipeline/settings.hpp"
 
 namespace sluice::dpdk {

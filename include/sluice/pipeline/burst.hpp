@@ -29,9 +29,9 @@ struct Output {
         typename Io::Packet* packet;
         Decision decision;
     };
-    /// A packet may come out itself, complete a datagram and push the oldest datagram out of the fragment
-    /// table.
-    std::array<Judged, 4 * max_burst> judged;
+    /// A packet may come out itself, complete a datagram, push the oldest datagram out of the fragment table,
+    /// and have the box send two of its own.
+    std::array<Judged, 6 * max_burst> judged;
     std::size_t size = 0;
 
     void add(typename Io::Packet* packet, const Decision& decision) { judged[size++] = {packet, decision}; }

@@ -1,24 +1,65 @@
-// One worker's half of the guard: counts SYNs by service and source, and keeps what it needs to answer for
-// servers under a flood.
+// One worker's half of the guard: counts SYNs by service and source, and keeps what it takes to answer for
+// servers under a flood. What it does to packets is in tracker_guard.hpp.
 //
-// The tracker's own thread; what the control thread may read at any time says so.
+// Beside each flow's record, by its number, lies a GuardRecord: under which service a half-open flow was
+// counted, and how a proxied flow is translated. A bit a flow tells the proxied ones, so that a packet of
+// another flow touches nothing of this, and none is asked for while there is no proxied flow.
+//
+// The tracker's own thread; what the control thread may read at any time says so. Fixed memory.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
+#include "sluice/base/counters.hpp"
+#include "sluice/base/token_bucket.hpp"
 #include "sluice/flow/arena.hpp"
 #include "sluice/flow/hash.hpp"
+#include "sluice/flow/ref.hpp"
 #include "sluice/guard/learnt_services.hpp"
+#include "sluice/guard/proxied_handshake.hpp"
 #include "sluice/guard/service_counters.hpp"
+#include "sluice/packet/build.hpp"
 #include "sluice/pipeline/protection.hpp"
 #include "sluice/pipeline/settings.hpp"
 
 namespace sluice::pipeline {
 
+/// What the guard keeps of a flow.
+struct GuardRecord {
+    guard::Translation translation;  ///< of an open proxied flow
+    std::uint16_t counted;           ///< the service whose half-open flow it is counted as, and one; 0: none
+    std::uint16_t handshake;         ///< its place among the handshakes under way, and one; 0: none
+};
+static_assert(sizeof(GuardRecord) == 16);
+
+/// A handshake that the box carries on with a server, for a client that has proved its address.
+struct OwnHandshake {
+    guard::ProxiedHandshake machine;
+    packet::LinkHeader to_server;
+    std::uint16_t client_port;  ///< of the box, that leads to the client
+    guard::ServiceNumber service;
+    packet::Family family;
+    flow::Ref flow;  ///< no_ref: this place is free
+    std::uint16_t next_free;
+};
+
 class SynGuard {
   public:
+    /// What cookies promise of windows: a number that must not change (ProvenClient). Windows are translated.
+    static constexpr std::uint8_t promised_window_scale = 7;
+    /// How long an answer with a cookie may come back.
+    static constexpr Tick cookies_live = 2 * guard::cookie_slot;
+    /// How often a SYN is let through to a service under a flood, so that the answer shows what its server
+    /// knows: until there was one, and later.
+    static constexpr Tick first_look = ticks_per_second / 4, next_look = 60 * ticks_per_second;
+    /// A handshake with a server is given up before (ProxiedHandshake).
+    static constexpr Tick longest_handshake = 16 * ticks_per_second;
+
     /// Bytes of arena for these limits; 0 without a guard.
     [[nodiscard]] static std::size_t bytes_needed(const Limits& limits);
     /// Null without a guard. `arena` is zeroed, aligned to 64, and outlives it. Sketch and candidates get
@@ -30,14 +71,134 @@ class SynGuard {
     [[nodiscard]] const guard::SynAccounts& accounts() const { return accounts_; }
     /// The control thread takes from it.
     [[nodiscard]] guard::ServiceCandidates& candidates() { return candidates_; }
+    /// Any thread: handshakes with servers that are under way, proxied flows.
+    [[nodiscard]] std::uint64_t handshakes() const { return under_way_.read(); }
+    [[nodiscard]] std::uint64_t proxied_flows() const {
+        return proxied_[0].count.read() + proxied_[1].count.read();
+    }
+
+    // ---- The worker.
+
+    [[nodiscard]] guard::SynAccounts& account() { return accounts_; }
+    /// Obeys `protection` from now on; it outlives that, and the call to the next. Null: none.
+    void adopt(const Protection* protection);
+    [[nodiscard]] const guard::SynCookies& cookies() const { return cookies_; }
+    /// Once a poll.
+    void advance(Tick now) {
+        time_ += static_cast<Tick>(now - static_cast<Tick>(time_));
+        accounts_.advance(now);
+    }
+
+    /// What becomes of a SYN that belongs to no flow.
+    enum class Fate : std::uint8_t { pass, answer, over_service_limit, over_source_limit };
+    /// Counts it and decides. `options` tells whether its answer would show what the server knows.
+    [[nodiscard]] Fate on_syn(guard::Source source, guard::ServiceNumber service, bool shows_options);
+    /// A cookie leaves for a client of this service.
+    void answered(guard::ServiceNumber service) {
+        services_[service].cookies_until = time_ + cookies_live;
+        accounts_.count_answered(service);
+    }
+    /// Whether an ACK may bring a cookie back.
+    [[nodiscard]] bool expects_cookies(guard::ServiceNumber service) const {
+        return time_ < services_[service].cookies_until;
+    }
+    [[nodiscard]] guard::ServerProfile& profile(guard::ServiceNumber service) {
+        return services_[service].profile;
+    }
+    /// A server's SYN,ACK has told its profile.
+    void learnt(guard::ServiceNumber service) { services_[service].look_again = time_ + next_look; }
+
+    template <unsigned AddressBytes>
+    [[nodiscard]] GuardRecord& record(flow::Ref flow) {
+        return proxied<AddressBytes>().records[flow];
+    }
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool any_proxied() const {
+        return proxied_[AddressBytes == 4 ? 0 : 1].count.read() != 0;
+    }
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool is_proxied(flow::Ref flow) const {
+        return (proxied_[AddressBytes == 4 ? 0 : 1].bits[flow / 64] >> flow % 64 & 1U) != 0;
+    }
+    /// The flow goes: what is kept of it goes too.
+    template <unsigned AddressBytes>
+    void forget_proxied(flow::Ref flow) {
+        Flows& flows = proxied<AddressBytes>();
+        flows.bits[flow / 64] &= ~(std::uint64_t{1} << flow % 64);
+        flows.count.set(flows.count.read() - 1);
+        end_handshake(flows.records[flow]);
+    }
+
+    /// Whether another handshake may begin.
+    [[nodiscard]] bool has_place() const { return first_free_ != no_place || used_ < places_; }
+    /// A flow is proxied from now on. There must be a place.
+    template <unsigned AddressBytes>
+    OwnHandshake& begin_handshake(const OwnHandshake& handshake) {
+        Flows& flows = proxied<AddressBytes>();
+        const flow::Ref flow = handshake.flow;
+        flows.bits[flow / 64] |= std::uint64_t{1} << flow % 64;
+        flows.count.add();
+        flows.records[flow] = {};
+        return occupy(handshake, flows.records[flow]);
+    }
+    [[nodiscard]] OwnHandshake& handshake_of(const GuardRecord& record) {
+        return handshakes_[record.handshake - 1U];
+    }
+    void end_handshake(GuardRecord& record);
+    /// The next few that wait for a server, in turn; calls `examine(OwnHandshake&)`.
+    template <class Examine>
+    void for_some_handshakes(Examine&& examine) {
+        constexpr unsigned budget = 4;
+        if (under_way_.read() == 0) [[likely]]
+            return;
+        for (unsigned i = 0; i < budget && i < used_; ++i) {
+            if (++turn_ >= used_) turn_ = 0;
+            if (handshakes_[turn_].flow != flow::no_ref) examine(handshakes_[turn_]);
+        }
+    }
 
   private:
+    struct Service {
+        guard::ServerProfile profile;
+        std::uint64_t look_again = 0;  ///< of time_, as the next
+        std::uint64_t cookies_until = 0;
+        TokenBucket bucket;
+        std::uint32_t limit = 0;  ///< that `bucket` has
+    };
+    struct Flows {
+        GuardRecord* records = nullptr;
+        std::uint64_t* bits = nullptr;
+        Counter count;
+    };
+    static constexpr std::uint16_t no_place = 0xFFFF;
+    static constexpr std::size_t most_source_limits = guard::Detector::most_limits;
+
     SynGuard(std::span<guard::ServiceCounters> services, const flow::Secret& sources,
              const SipHashKey& candidates)
         : accounts_(services, sources, 0), candidates_(candidates) {}
+    template <unsigned AddressBytes>
+    [[nodiscard]] Flows& proxied() {
+        return proxied_[AddressBytes == 4 ? 0 : 1];
+    }
+    OwnHandshake& occupy(const OwnHandshake& handshake, GuardRecord& record);
+    [[nodiscard]] bool within_source_limit(guard::Source source);
+    [[nodiscard]] bool within_service_limit(guard::ServiceNumber service, std::uint32_t limit);
 
+    const Protection* protection_ = nullptr;
+    std::uint64_t time_ =
+        0;  ///< ticks that do not wrap: buckets and services rest for longer than ticks last
     guard::SynAccounts accounts_;
     guard::ServiceCandidates candidates_;
+    guard::SynCookies cookies_{{}};
+    Service* services_ = nullptr;
+    std::array<Flows, 2> proxied_;
+    OwnHandshake* handshakes_ = nullptr;
+    std::uint16_t places_ = 0;             ///< there are
+    std::uint16_t used_ = 0;               ///< were ever taken: the first ones
+    std::uint16_t first_free_ = no_place;  ///< of those given back
+    std::uint16_t turn_ = 0;
+    Counter under_way_;
+    std::array<TokenBucket, most_source_limits> source_buckets_;  ///< of protection_->source_limits
 };
 
 }  // namespace sluice::pipeline

@@ -67,6 +67,45 @@ struct NoObserver {
     static constexpr bool watches = false;
 };
 
+[[nodiscard]] constexpr bool is_half_open(std::uint32_t lifetime) {
+    return lifetime_texts[lifetime].eviction_class == EvictionClass::half_open;
+}
+
+/// A TCP flow by its ends, as its originator sees it: the client, who opened it, and the server.
+template <unsigned AddressBytes>
+struct Ends {
+    const flow::Key<AddressBytes>& key;
+    unsigned client;  ///< the endpoint of the key
+
+    [[nodiscard]] const std::uint8_t* bytes(guard::Toward whose) const {
+        return key.address[place(whose)].data();
+    }
+    [[nodiscard]] std::uint16_t port(guard::Toward whose) const { return key.port[place(whose)]; }
+    [[nodiscard]] guard::Address address(guard::Toward whose) const {
+        if constexpr (AddressBytes == 4)
+            return guard::Address::ipv4(bytes(whose));
+        else
+            return guard::Address::ipv6(bytes(whose));
+    }
+    [[nodiscard]] guard::Source source() const { return guard::Source::of(address(guard::Toward::client)); }
+    [[nodiscard]] guard::Handshake<AddressBytes> handshake(std::uint32_t client_isn) const {
+        using guard::Toward;
+        return {bytes(Toward::client),
+                bytes(Toward::server),
+                port(Toward::client),
+                port(Toward::server),
+                client_isn,
+                {key.vlans_and_pair, key.zone}};
+    }
+
+  private:
+    [[nodiscard]] std::size_t place(guard::Toward whose) const {
+        return client ^ static_cast<unsigned>(whose);
+    }
+};
+template <unsigned AddressBytes>
+Ends(const flow::Key<AddressBytes>&, unsigned) -> Ends<AddressBytes>;
+
 template <PacketIo Io, class Observer = NoObserver>
 class Tracker {
   public:
@@ -122,6 +161,7 @@ class Tracker {
 
     /// What the parser says of a packet that is not plain TCP.
     struct General {
+        Packet* bearer;  ///< holds them: the packet, or the first of its fragments
         packet::Headers headers;
         packet::Quote quote;  ///< Kind::icmp_error only
     };
@@ -247,7 +287,7 @@ class Tracker {
     template <unsigned AddressBytes>
     Decision judge_icmp_error(Item& item, Now now);
     template <unsigned AddressBytes>
-    flow::Ref insert(Item& item, const FlowState& state, Lifetime lifetime, Now now);
+    flow::Ref insert(Item& item, const FlowState& state, Tick expiry, Now now);
     template <unsigned AddressBytes>
     [[nodiscard]] bool adds_quietly(std::uint64_t hash);
     template <unsigned AddressBytes>
@@ -257,6 +297,55 @@ class Tracker {
     void pass_untracked(const Item& item, Output<Io>& out);
     void count(const Item& item, const Decision& decision);
     void finish(const Item& item, Packet* packet, const Decision& decision, Output<Io>& out);
+
+    // guard (tracker_guard.hpp)
+    /// A SYN in this burst that is to become its answer.
+    struct Answer {
+        Item* item;
+        guard::ServiceNumber service;
+    };
+    [[nodiscard]] bool guards() const { return guard_ != nullptr && settings_->protection != nullptr; }
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool is_proxied(flow::Ref ref) const {
+        return guard_ != nullptr && guard_->template any_proxied<AddressBytes>() &&
+               guard_->template is_proxied<AddressBytes>(ref);
+    }
+    template <unsigned AddressBytes>
+    [[nodiscard]] guard::ServiceNumber service_of(const Ends<AddressBytes>& ends) const;
+    const packet::Headers& headers_of(Item& item);
+    template <unsigned AddressBytes>
+    Decision open_guarded(Item& item, Now now);
+    template <unsigned AddressBytes>
+    Decision judge_syn(Item& item, const FlowState& state, const tcp::Verdict& verdict, Now now);
+    void write_answers(Now now);
+    template <unsigned AddressBytes>
+    void write_answers_of(Now now);
+    template <unsigned AddressBytes>
+    Decision judge_cookie(Item& item, const FlowState& state, const tcp::Verdict& verdict,
+                          guard::ServiceNumber service, Now now);
+    template <unsigned AddressBytes>
+    Decision open_proxied(Item& item, const guard::ProvenClient& client, guard::ServiceNumber service,
+                          Now now);
+    template <unsigned AddressBytes>
+    void count_opened(Item& item, flow::Ref ref);
+    template <unsigned AddressBytes>
+    void count_reopening(Item& item);
+    template <unsigned AddressBytes>
+    void count_gone(flow::Ref ref, guard::HalfOpenEnd end);
+    template <unsigned AddressBytes>
+    void follow_half_open(Item& item, flow::Ref ref, tcp::Direction direction, bool was_answered,
+                          const tcp::Connection& after);
+    template <unsigned AddressBytes>
+    Decision judge_proxied(Item& item, flow::Ref ref, Now now);
+    template <unsigned AddressBytes>
+    void complete_handshake(const Item& syn_ack, flow::Ref ref, const OwnHandshake& handshake,
+                            const guard::HandshakeOutcome& outcome, Now now);
+    template <unsigned AddressBytes>
+    bool translate_error(Item& item, flow::Ref ref, tcp::Direction quoted);
+    template <unsigned AddressBytes>
+    void emit(const Ends<AddressBytes>& ends, const OwnHandshake& handshake,
+              const guard::HandshakeOutcome& outcome);
+    void poll_guard(Now now);
 
     // fragments (tracker_fragments.hpp)
     void collect_fragment(Item& item, Now now, Output<Io>& out);
@@ -291,7 +380,8 @@ class Tracker {
     Table6 table6_;
     Pending pending4_, pending6_;
     Fragments fragments_;
-    SynGuard* guard_;  ///< in the arena; null: none
+    SynGuard* guard_;            ///< in the arena; null: none
+    Output<Io>* out_ = nullptr;  ///< of the call under way: where packets of the box's own go
     std::unique_ptr<Mailbox> mailbox_;
     struct {
         flow::Ref next4 = 0, next6 = 0;  ///< how far the flush in progress has come
@@ -300,6 +390,8 @@ class Tracker {
     Counters counters_;
     std::array<Item, max_burst> items_;
     std::array<General, max_burst> general_;
+    std::array<Answer, max_burst> answers_;
+    std::size_t answer_count_ = 0;
 };
 
 }  // namespace sluice::pipeline
@@ -308,4 +400,5 @@ class Tracker {
 #include "sluice/pipeline/tracker_control.hpp"
 #include "sluice/pipeline/tracker_fragments.hpp"
 #include "sluice/pipeline/tracker_group.hpp"
+#include "sluice/pipeline/tracker_guard.hpp"
 #include "sluice/pipeline/tracker_judge.hpp"

@@ -13,13 +13,13 @@ inline void set_options(tcp::Segment& segment, const packet::TcpOptions& options
     segment.has_sack = options.has_sack;
 }
 
-[[nodiscard]] inline tcp::Segment segment_of(const packet::Headers& headers) {
-    tcp::Segment segment{.sequence = headers.tcp.sequence,
-                         .acknowledgement = headers.tcp.acknowledgement,
-                         .payload_length = headers.tcp.payload_length,
-                         .window = headers.tcp.window,
-                         .flags = headers.tcp.flags};
-    set_options(segment, headers.tcp.options);
+[[nodiscard]] inline tcp::Segment segment_of(const packet::TcpFields& fields) {
+    tcp::Segment segment{.sequence = fields.sequence,
+                         .acknowledgement = fields.acknowledgement,
+                         .payload_length = fields.payload_length,
+                         .window = fields.window,
+                         .flags = fields.flags};
+    set_options(segment, fields.options);
     return segment;
 }
 
@@ -106,6 +106,7 @@ template <packet::Family family>
     item.network_bytes = plain.network_length();
     item.segment.set(plain.sequence, plain.acknowledgement, plain.payload_length(), plain.window_and_flags);
     item.usual = tcp::are_usual(plain.flags());
+    item.general = nullptr;
     if (!plain.options_are_usual()) [[unlikely]]
         set_options(item.segment, plain.options());
     auto& key = this->template key<address_bytes>(item);
@@ -124,6 +125,7 @@ template <PacketIo Io, class Observer>
 [[gnu::noinline]] void Tracker<Io, Observer>::classify_general(Item& item, General& general) {
     packet::ParseInput input = input_of(item.packet);
     item.general = &general;
+    general.bearer = item.packet;
     item.usual = false;
     // Headers split over segments are copied into one piece; the packet itself is never touched.
     std::array<std::uint8_t, packet::max_header_bytes> gathered;
@@ -158,7 +160,7 @@ void Tracker<Io, Observer>::classify_parsed(Item& item, const packet::ParseInput
     item.protocol = headers.protocol;
     item.network_bytes = headers.transport_offset - headers.network_offset + headers.transport_length;
     item.is_answer = headers.icmp_query && packet::is_icmp_reply(headers.protocol, headers.icmp_type);
-    if (headers.protocol == packet::tcp) item.segment = segment_of(headers);
+    if (headers.protocol == packet::tcp) item.segment = segment_of(headers.tcp);
     if (headers.icmp_error) [[unlikely]] {
         classify_quote(item, input);
         return;

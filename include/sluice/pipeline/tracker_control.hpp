@@ -99,6 +99,7 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
         Fragments::create(fragment_config, carve(arena, Fragments::bytes_needed(fragment_config)));
     if (!fragments) return Error{fragments.error()};
     SynGuard* const guard = SynGuard::create(limits, secret, arena);
+    if (guard != nullptr) guard->adopt(settings.protection.get());
     return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
                                                 std::move(*table6), pending4, pending6, std::move(*fragments),
                                                 guard));
@@ -114,6 +115,11 @@ auto Tracker<Io, Observer>::on_removed() {
                                record.expiry);
         if (record.key.protocol == packet::tcp && record.payload.tcp.pending_syn)
             pending<AddressBytes>().erase(ref);
+        if (guard_ != nullptr && record.key.protocol == packet::tcp) {
+            if (is_half_open(record.payload.tcp.lifetime))
+                count_gone<AddressBytes>(ref, guard::HalfOpenEnd::lost);
+            if (is_proxied<AddressBytes>(ref)) guard_->template forget_proxied<AddressBytes>(ref);
+        }
         switch (why) {
             case flow::Removal::expired:
                 counters_.expired.add();
@@ -135,10 +141,12 @@ unsigned Tracker<Io, Observer>::poll(Now now, Output<Io>& out) {
     constexpr unsigned expiry_budget = 64;
 
     out.size = 0;
+    out_ = &out;
     unsigned chores = answer_requests(now);
     chores += table4_.expire(now.tick, expiry_budget, on_removed<4>());
     chores += table6_.expire(now.tick, expiry_budget, on_removed<16>());
     expire_fragments(now, out);
+    if (guard_ != nullptr) poll_guard(now);
     return chores;
 }
 
@@ -249,6 +257,7 @@ bool Tracker<Io, Observer>::flush_slice(Request& request) {
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::adopt_settings(const Settings& settings, Tick now) {
     settings_ = &settings;
+    if (guard_ != nullptr) guard_->adopt(settings.protection.get());
     intervals_ = intervals_of(settings);
     untagged_ = domains_of(settings);
     table4_.set_intervals(intervals_, now);

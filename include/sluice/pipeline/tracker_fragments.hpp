@@ -97,6 +97,7 @@ void Tracker<Io, Observer>::drop_held(Output<Io>& out) {
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::process_datagram(Packet* first, Now now, Output<Io>& out) {
     out.size = 0;
+    out_ = &out;
     std::array<Packet*, packet::max_fragments> fragments;
     std::size_t count = 0;
     for (Packet* p = first; p != nullptr && count < fragments.size(); p = Io::next_fragment(p))
@@ -153,6 +154,7 @@ void Tracker<Io, Observer>::judge_datagram(std::span<Packet* const> fragments, N
         if (!packet::is_later_fragment(headers)) first = fragments[i];
     }
     if (first != nullptr) {
+        general.bearer = first;
         HeaderBytes bytes;
         const packet::ParseInput input = parse_fragment(first, bytes, general.headers);
         item.family = general.headers.family;

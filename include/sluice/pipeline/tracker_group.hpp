@@ -119,7 +119,9 @@ class Tracker<Io, Observer>::Group {
         }
         const typename Flows::Deadlines was{expiry, fields & lifetime_bits};
         const Lanes from_reply = is_from_high(facts[3]) ^ Flows::original_from_high(columns);
-        const Lanes usual = tcp::is_usual(fields) & ~repeats_earlier(numbers[6]);
+        Lanes usual = tcp::is_usual(fields) & ~repeats_earlier(numbers[6]);
+        if (tracker_.guard_ != nullptr && tracker_.guard_->template any_proxied<AddressBytes>()) [[unlikely]]
+            usual &= ~are_proxied(refs);
         const auto mine = [&](const Lanes& a, const Lanes& b) { return select(from_reply, b, a); };
         const auto other = [&](const Lanes& a, const Lanes& b) { return select(from_reply, a, b); };
         tcp::SideOf<Lanes> sender{mine(a_end, b_end), mine(a_max_end, b_max_end),
@@ -140,6 +142,7 @@ class Tracker<Io, Observer>::Group {
         const unsigned waiting = (1U << size_) - 1;
         const unsigned good = bits_of(step.accepted & usual) & waiting;
         flows_.update(refs, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good);
+        if constexpr (within == tcp::Within::any_pair) count_completed(refs, was.lifetime, fields, good);
         pass(good, from_reply, numbers[6]);
         count(good, from_reply, facts[0]);
         for (unsigned others = waiting & ~good; others != 0; others &= others - 1)
@@ -224,6 +227,25 @@ class Tracker<Io, Observer>::Group {
         counters.bytes.add(bytes);
         counters.passed.add(packets);
         counters.found.add(packets);
+    }
+
+    /// Masks: their numbers are translated, one by one.
+    [[nodiscard]] Lanes are_proxied(const std::array<flow::Ref, lane_count>& refs) const {
+        const auto mask = [&](unsigned lane) {
+            return mask_of(tracker_.guard_->template is_proxied<AddressBytes>(refs[lane]));
+        };
+        return Lanes{mask(0), mask(1), mask(2), mask(3), mask(4), mask(5), mask(6), mask(7)};
+    }
+
+    /// Those whose handshake is complete are half-open no more.
+    void count_completed(const std::array<flow::Ref, lane_count>& refs, const Lanes& was, const Lanes& fields,
+                         unsigned good) {
+        if (tracker_.guard_ == nullptr) return;
+        for (unsigned some = good; some != 0; some &= some - 1) {
+            const auto lane = static_cast<unsigned>(std::countr_zero(some));
+            if (is_half_open(was[lane]) && !is_half_open(fields[lane] & lifetime_bits))
+                tracker_.count_gone<AddressBytes>(refs[lane], guard::HalfOpenEnd::completed);
+        }
     }
 
     /// Of an item's words behind `protocol`.

@@ -18,6 +18,7 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
     constexpr std::size_t header_distance = 6;
 
     out.size = 0;
+    out_ = &out;
     const std::size_t count = burst.size();
     for (std::size_t i = 0; i < std::min(packet_distance, count); ++i) Io::prefetch_packet(burst[i]);
     for (std::size_t i = 0; i < std::min(header_distance, count); ++i) Io::prefetch_header(burst[i]);
@@ -47,6 +48,8 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
         group4.judge();
         group6.judge();
     }
+    if (answer_count_ != 0) [[unlikely]]
+        write_answers(now);
 }
 
 template <PacketIo Io, class Observer>
@@ -114,12 +117,17 @@ Decision Tracker<Io, Observer>::judge_flow(Item& item, Now now) {
     item.candidate = flows.holder_of(key<AddressBytes>(item), item.hash, item.candidate);
     const flow::Ref ref = flows.unless_expired(item.candidate, now.tick);
     if (item.protocol != packet::tcp) return judge_datagram_flow<AddressBytes>(item, ref, now);
-    return ref == flow::no_ref ? open_tcp<AddressBytes>(item, now) : judge_tcp<AddressBytes>(item, ref, now);
+    if (ref == flow::no_ref) return open_tcp<AddressBytes>(item, now);
+    if (is_proxied<AddressBytes>(ref)) [[unlikely]]
+        return judge_proxied<AddressBytes>(item, ref, now);
+    return judge_tcp<AddressBytes>(item, ref, now);
 }
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 [[gnu::always_inline]] inline Decision Tracker<Io, Observer>::open_tcp(Item& item, Now now) {
+    if (guards()) [[unlikely]]
+        return open_guarded<AddressBytes>(item, now);
     if (tcp::classify_flags(item.segment.flags) == tcp::FlagClass::syn) [[likely]]
         return begin_tcp<AddressBytes>(item, FlowState{.tcp = tcp::begin(item.segment)}, tcp::opens, now);
     FlowState state{};
@@ -135,7 +143,8 @@ template <unsigned AddressBytes>
     const auto& record = flows.record(ref);
     const tcp::Direction direction = direction_of(item.from_high, flows.original_from_high(record));
     FlowState state = record.payload;
-    const bool was_pending = state.tcp.pending_syn;
+    const bool was_pending = state.tcp.pending_syn, was_answered = state.tcp.seen_reply;
+    const bool was_half_open = is_half_open(state.tcp.lifetime);
     tcp::PendingSyn syn{};
     if (was_pending) [[unlikely]] {
         if (const tcp::PendingSyn* kept = pending<AddressBytes>().find(ref))
@@ -155,6 +164,8 @@ template <unsigned AddressBytes>
     if (verdict.reopens) [[unlikely]] {
         flows.remove(ref, flow::Removal::replaced, on_removed<AddressBytes>());
         item.candidate = flow::no_ref;
+        if (guards()) [[unlikely]]
+            count_reopening<AddressBytes>(item);
         return begin_tcp<AddressBytes>(
             item, FlowState{.tcp = state.tcp},
             {.outcome = Outcome::accepted, .reason = Reason::none, .lifetime = verdict.lifetime}, now);
@@ -175,6 +186,8 @@ template <unsigned AddressBytes>
     if (verdict.outcome == Outcome::accepted || state.tcp.pending_syn != record.payload.tcp.pending_syn ||
         state.tcp.seen_reply != record.payload.tcp.seen_reply)
         flows.update(ref, state, expiry, now.tick);
+    if (guard_ != nullptr && was_half_open) [[unlikely]]
+        follow_half_open<AddressBytes>(item, ref, direction, was_answered, state.tcp);
     flows.account(ref, static_cast<unsigned>(direction), item.network_bytes);
     return {.action = Action::pass,
             .state = ct_state_of(direction, state.tcp.seen_reply),
@@ -194,8 +207,10 @@ template <unsigned AddressBytes>
                            verdict);
     if (verdict.outcome == Outcome::refused) return refuse(item, verdict.reason);
 
-    const flow::Ref ref = insert<AddressBytes>(item, state, verdict.lifetime, now);
+    const flow::Ref ref = insert<AddressBytes>(item, state, now.tick + ticks_of(verdict.lifetime), now);
     if (ref == flow::no_ref) return no_room(item);
+    if (guards() && is_half_open(static_cast<std::uint32_t>(verdict.lifetime))) [[unlikely]]
+        count_opened<AddressBytes>(item, ref);
     keep_half_open_budget<AddressBytes>(now);
     return {.action = Action::pass,
             .state = CtState::new_flow,
@@ -212,7 +227,7 @@ template <unsigned AddressBytes>
     if (ref == flow::no_ref) {
         if (item.is_answer) return refuse(item, Reason::no_connection);  // to a query that nobody sent
         const FlowState state = open_datagram_flow(protocol, now.tick);
-        ref = insert<AddressBytes>(item, state, first_lifetime(protocol), now);
+        ref = insert<AddressBytes>(item, state, now.tick + ticks_of(first_lifetime(protocol)), now);
         if (ref == flow::no_ref) return no_room(item);
         return {.action = Action::pass, .state = CtState::new_flow, .family = item.family, .flow = ref};
     }
@@ -265,12 +280,22 @@ Decision Tracker<Io, Observer>::judge_icmp_error(Item& item, Now now) {
     const auto& record = flows.record(ref);
     const tcp::Direction quoted = direction_of(item.from_high, flows.original_from_high(record));
     const packet::Quote& quote = item.general->quote;
-    const bool fits =
-        quote.protocol != packet::tcp ||
-        (quote.tcp_sequence_known && quote_fits(record.payload.tcp, quoted, quote.tcp_sequence));
+    const bool proxied = quote.protocol == packet::tcp && is_proxied<AddressBytes>(ref);
+    // What the client saw of the server's numbers is not what the table has of them.
+    const std::uint32_t sequence =
+        proxied && quoted == tcp::Direction::reply
+            ? quote.tcp_sequence - guard_->template record<AddressBytes>(ref).translation.sequence_delta
+            : quote.tcp_sequence;
+    const bool fits = quote.protocol != packet::tcp ||
+                      (quote.tcp_sequence_known && quote_fits(record.payload.tcp, quoted, sequence));
     Decision decision =
         fits ? Decision{.action = Action::pass, .state = CtState::related, .family = item.family}
              : refuse(item, Reason::icmp_mismatch);
+    if (fits && proxied && !translate_error<AddressBytes>(item, ref, quoted)) [[unlikely]]
+        decision = {.action = Action::drop,
+                    .state = CtState::untracked,
+                    .reason = Reason::no_buffer,
+                    .family = item.family};
     decision.direction = tcp::opposite(quoted);
     decision.flow = ref;
     return decision;
@@ -279,11 +304,10 @@ Decision Tracker<Io, Observer>::judge_icmp_error(Item& item, Now now) {
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 [[gnu::always_inline]] inline flow::Ref Tracker<Io, Observer>::insert(Item& item, const FlowState& state,
-                                                                      Lifetime lifetime, Now now) {
+                                                                      Tick expiry, Now now) {
     auto& flows = table<AddressBytes>();
-    const flow::Ref ref =
-        flows.insert(key<AddressBytes>(item), item.hash, item.candidate, item.from_high, state,
-                     now.tick + ticks_of(lifetime), now.tick, on_removed<AddressBytes>());
+    const flow::Ref ref = flows.insert(key<AddressBytes>(item), item.hash, item.candidate, item.from_high,
+                                       state, expiry, now.tick, on_removed<AddressBytes>());
     if (ref == flow::no_ref) {
         counters_.insert_failed.add();
         return ref;
@@ -348,7 +372,9 @@ void Tracker<Io, Observer>::count(const Item& item, const Decision& decision) {
     }
     counters_.packets.add(item.packets);
     counters_.bytes.add(item.bytes);
-    if (decision.action == Action::pass)
+    if (decision.action == Action::answer || decision.action == Action::absorb)
+        counters_.answered.add(item.packets);
+    else if (decision.action == Action::pass)
         counters_.passed.add(item.packets);
     else
         counters_.dropped.add(item.packets);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 
-namespace sluice::dpdk {
+namespace sluice {
 
 /// Tokens drip in with time and are taken a packet each. Time is a parameter, in any unit that only grows.
 class TokenBucket {
@@ -44,4 +44,4 @@ class TokenBucket {
     std::uint64_t last_ = 0;
 };
 
-}  // namespace sluice::dpdk
+}  // namespace sluice

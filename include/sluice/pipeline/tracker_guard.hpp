@@ -1,0 +1,429 @@
+// The guard on the packet path: SYNs are counted and, while their service is defended, answered with cookies;
+// who proves its address gets a flow, and the box the rest of the handshake with the server; from then on the
+// flow is translated. Part of tracker.hpp.
+//
+//     SYN without a flow      counted; passes, is dropped by a limit, or turned into the answer in its buffer
+//     ACK without a flow      a good cookie opens a proxied flow, half-open until the server answers
+//     packet of a proxied flow    of the handshake: the box goes on with it; later: judged by the server's
+//                             numbers, which the table holds, and translated as it passes
+#pragma once
+
+#include "sluice/packet/syn_ack.hpp"
+#include "sluice/pipeline/tracker.hpp"
+
+namespace sluice::pipeline {
+
+/// What a cookie promises a client: what it offers and the server knows.
+[[nodiscard]] inline guard::CookieOptions promised_options(const packet::TcpFields& syn,
+                                                           const guard::ServerProfile& server) {
+    guard::CookieOptions out = guard::offered_options(syn);
+    out.has_timestamps &= server.timestamps;
+    out.sack_permitted &= server.sack && out.has_timestamps;
+    out.has_window_scale &= server.scales && out.has_timestamps;
+    out.ecn &= server.ecn && out.has_timestamps;
+    return out;
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+guard::ServiceNumber Tracker<Io, Observer>::service_of(const Ends<AddressBytes>& ends) const {
+    return settings_->protection->services.find(ends.address(guard::Toward::server),
+                                                ends.port(guard::Toward::server));
+}
+
+/// The item's headers, read again where the quick way did not keep them.
+template <PacketIo Io, class Observer>
+const packet::Headers& Tracker<Io, Observer>::headers_of(Item& item) {
+    if (item.general == nullptr) {
+        item.general = &general_[static_cast<std::size_t>(&item - items_.data())];
+        item.general->bearer = item.packet;
+        packet::parse(input_of(item.packet), item.general->headers);
+    }
+    return item.general->headers;
+}
+
+// ---- Segments without a flow
+
+/// On a segment that belongs to no flow, while there is a guard.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] Decision Tracker<Io, Observer>::open_guarded(Item& item, Now now) {
+    FlowState state{};
+    const tcp::Verdict verdict = tcp::open(state.tcp, item.segment, settings_->tcp);
+    constexpr unsigned deciding = packet::syn | packet::ack | packet::rst | packet::fin;
+    const unsigned flags = item.segment.flags & deciding;
+    if (flags == packet::syn && verdict.outcome == Outcome::accepted)
+        return judge_syn<AddressBytes>(item, state, verdict, now);
+    if ((flags & (packet::syn | packet::ack | packet::rst)) == packet::ack &&
+        verdict.reason != Reason::bad_flags) {
+        const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+        const guard::ServiceNumber service = service_of(ends);
+        if (guard_->expects_cookies(service))
+            return judge_cookie<AddressBytes>(item, state, verdict, service, now);
+    }
+    return begin_tcp<AddressBytes>(item, state, verdict, now);
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState& state, const tcp::Verdict& verdict,
+                                          Now now) {
+    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+    const guard::ServiceNumber service = service_of(ends);
+    const bool shows_options = item.segment.has_window_scale && item.segment.sack_permitted;
+    const auto limited = [&](Reason reason) {
+        return Decision{
+            .action = Action::drop, .state = CtState::untracked, .reason = reason, .family = item.family};
+    };
+    switch (guard_->on_syn(ends.source(), service, shows_options)) {
+        case SynGuard::Fate::over_source_limit:
+            return limited(Reason::source_limit);
+        case SynGuard::Fate::over_service_limit:
+            return limited(Reason::syn_limit);
+        case SynGuard::Fate::pass:
+            break;
+        case SynGuard::Fate::answer: {
+            const packet::Headers& headers = headers_of(item);
+            // Signed, it is for the server alone to answer; what else cannot be answered no client needs.
+            if (headers.tcp.options.has_signature) break;
+            if (item.packets != 1 || !packet::may_answer_syn(input_of(item.packet), headers) ||
+                Io::writable(item.packet).empty())
+                return limited(Reason::syn_limit);
+            guard_->answered(service);
+            answers_[answer_count_++] = {&item, service};
+            return {.action = Action::answer, .state = CtState::untracked, .family = item.family};
+        }
+    }
+    return begin_tcp<AddressBytes>(item, state, verdict, now);
+}
+
+/// The answers of a burst, written side by side.
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] void Tracker<Io, Observer>::write_answers(Now now) {
+    write_answers_of<4>(now);
+    write_answers_of<16>(now);
+    answer_count_ = 0;
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::write_answers_of(Now now) {
+    constexpr packet::Family family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6;
+    std::array<guard::Handshake<AddressBytes>, max_burst> handshakes;
+    std::array<guard::CookieOptions, max_burst> options;
+    std::array<guard::Cookie, max_burst> cookies;
+    std::array<const Answer*, max_burst> of_family;
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < answer_count_; ++i) {
+        const Answer& answer = answers_[i];
+        if (answer.item->family != family) continue;
+        const packet::TcpFields& syn = answer.item->general->headers.tcp;
+        const Ends ends{key<AddressBytes>(*answer.item), answer.item->from_high ? 1U : 0U};
+        handshakes[count] = ends.handshake(syn.sequence);
+        options[count] = promised_options(syn, guard_->profile(answer.service));
+        of_family[count++] = &answer;
+    }
+    if (count == 0) return;
+    guard_->cookies().template make<AddressBytes>(std::span(handshakes).first(count),
+                                                  std::span(options).first(count), now.tick,
+                                                  std::span(cookies).first(count));
+    for (std::size_t i = 0; i < count; ++i) {
+        Item& item = *of_family[i]->item;
+        const packet::SynAck answer{.sequence = cookies[i].sequence,
+                                    .window = 0,
+                                    .ecn = options[i].ecn,
+                                    .mss = guard_->profile(of_family[i]->service).mss,
+                                    .has_timestamps = options[i].has_timestamps,
+                                    .sack_permitted = options[i].sack_permitted,
+                                    .has_window_scale = options[i].has_window_scale,
+                                    .window_scale = SynGuard::promised_window_scale,
+                                    .timestamp_value = cookies[i].timestamp};
+        const std::size_t length = packet::turn_into_syn_ack(input_of(item.packet), item.general->headers,
+                                                             answer, Io::writable(item.packet));
+        // It may be answered and never grows, so it always fits.
+        Io::set_length(item.packet, static_cast<std::uint32_t>(length));
+    }
+}
+
+/// On an ACK without a flow that may bring a cookie back.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+Decision Tracker<Io, Observer>::judge_cookie(Item& item, const FlowState& state, const tcp::Verdict& verdict,
+                                             guard::ServiceNumber service, Now now) {
+    const packet::TcpFields& ack = headers_of(item).tcp;
+    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+    const std::optional<std::uint32_t> echo =
+        ack.options.has_timestamps ? std::optional(ack.options.timestamp_echo) : std::nullopt;
+    const auto check = [&](std::uint32_t client_isn) {
+        return guard_->cookies().template check<AddressBytes>(ends.handshake(client_isn), ack.acknowledgement,
+                                                              echo, now.tick);
+    };
+    guard::ProvenClient client{.initial_sequence = ack.sequence - 1};
+    guard::CookieCheck checked = check(client.initial_sequence);
+    if (checked.verdict == guard::CookieVerdict::wrong && ack.payload_length == 0) {
+        // Its ACK was lost: it probes the window of 0 with the number before (RFC 9293 3.8.6.1).
+        client.initial_sequence = ack.sequence;
+        checked = check(client.initial_sequence);
+    }
+    if (checked.verdict != guard::CookieVerdict::good) {
+        if (verdict.outcome == Outcome::accepted) return begin_tcp<AddressBytes>(item, state, verdict, now);
+        return refuse(
+            item, checked.verdict == guard::CookieVerdict::too_old ? Reason::old_cookie : Reason::bad_cookie);
+    }
+    client.cookie = ack.acknowledgement - 1;
+    client.timestamp_value = ack.options.timestamp_value;
+    client.timestamp_echo = ack.options.timestamp_echo;
+    client.window = ack.window;
+    client.mss = checked.options.mss;
+    client.window_scale = checked.options.window_scale;
+    client.promised_window_scale = SynGuard::promised_window_scale;
+    client.scales = checked.options.has_window_scale;
+    client.sack = checked.options.sack_permitted;
+    client.timestamps = checked.options.has_timestamps;
+    client.ecn = checked.options.ecn;
+    return open_proxied<AddressBytes>(item, client, service, now);
+}
+
+/// A client has proved its address: a flow for it, and the SYN to its server.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+Decision Tracker<Io, Observer>::open_proxied(Item& item, const guard::ProvenClient& client,
+                                             guard::ServiceNumber service, Now now) {
+    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+    const auto link = packet::link_header_of(input_of(item.general->bearer), item.general->headers);
+    if (!link || !guard_->has_place()) return no_room(item);
+
+    guard::HandshakeOutcome outcome;
+    const guard::ProxiedHandshake machine(client, now.tick, outcome);
+    FlowState state{};
+    (void)tcp::open(state.tcp, segment_of(outcome.segments()[0].segment), settings_->tcp);
+    const Tick patience = std::max(ticks_of(Lifetime::syn_sent), SynGuard::longest_handshake);
+    const flow::Ref ref = insert<AddressBytes>(item, state, now.tick + patience, now);
+    if (ref == flow::no_ref) return no_room(item);
+    OwnHandshake& handshake =
+        guard_->template begin_handshake<AddressBytes>({.machine = machine,
+                                                        .to_server = *link,
+                                                        .client_port = Io::port(item.packet),
+                                                        .service = service,
+                                                        .family = item.family,
+                                                        .flow = ref,
+                                                        .next_free = 0});
+    guard_->account().count_completed(ends.source(), service);
+    emit(ends, handshake, outcome);
+    keep_half_open_budget<AddressBytes>(now);
+    return {.action = Action::absorb, .state = CtState::new_flow, .family = item.family, .flow = ref};
+}
+
+// ---- Half-open flows, counted
+
+/// A flow has been made by a SYN that passed.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] void Tracker<Io, Observer>::count_opened(Item& item, flow::Ref ref) {
+    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+    const guard::ServiceNumber service = service_of(ends);
+    guard_->account().count_opened(service);
+    guard_->template record<AddressBytes>(ref) = {
+        .translation = {}, .counted = static_cast<std::uint16_t>(service + 1U), .handshake = 0};
+}
+
+/// A SYN opens a flow again that it belongs to.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] void Tracker<Io, Observer>::count_reopening(Item& item) {
+    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+    guard_->account().count_syn(ends.source(), service_of(ends));
+}
+
+/// A flow is half-open no more.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::count_gone(flow::Ref ref, guard::HalfOpenEnd end) {
+    std::uint16_t& counted = guard_->template record<AddressBytes>(ref).counted;
+    if (counted == 0) return;
+    const auto service = static_cast<guard::ServiceNumber>(counted - 1U);
+    counted = 0;
+    const auto& flows = table<AddressBytes>();
+    const auto& record = flows.record(ref);
+    const Ends ends{record.key, flows.original_from_high(record) ? 1U : 0U};
+    guard_->account().count_gone(ends.source(), service, end);
+    if (end == guard::HalfOpenEnd::completed && service == guard::no_service)
+        guard_->candidates().count_completed(
+            {ends.address(guard::Toward::server), ends.port(guard::Toward::server)});
+}
+
+/// After a segment that left a flow in `state`: was it the one that answers a SYN, or the last of the
+/// handshake?
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] void Tracker<Io, Observer>::follow_half_open(Item& item, flow::Ref ref,
+                                                               tcp::Direction direction, bool was_answered,
+                                                               const tcp::Connection& after) {
+    const GuardRecord& record = guard_->template record<AddressBytes>(ref);
+    if (record.counted == 0) return;
+    const bool syn = (item.segment.flags & packet::syn) != 0, rst = (item.segment.flags & packet::rst) != 0;
+    if (!was_answered && after.seen_reply && syn && direction == tcp::Direction::reply) {
+        const auto service = static_cast<guard::ServiceNumber>(record.counted - 1U);
+        guard_->account().count_answered(service);
+        const packet::TcpFields& answer = headers_of(item).tcp;
+        // What the SYN offered, as far as it was kept or the answer shows it.
+        packet::TcpFields asked;
+        asked.options.has_window_scale = (after.scale_offered & 1U) != 0;
+        asked.options.sack_permitted = (after.sack_permitted & 1U) != 0;
+        asked.options.has_timestamps = answer.options.has_timestamps;
+        constexpr unsigned ecn = packet::ece | packet::cwr;
+        if ((answer.flags & ecn) == packet::ece) asked.flags = packet::syn | ecn;
+        guard::learn(asked, answer, guard_->profile(service));
+        guard_->learnt(service);
+    }
+    if (is_half_open(after.lifetime)) return;
+    count_gone<AddressBytes>(ref, !rst                                    ? guard::HalfOpenEnd::completed
+                                  : direction == tcp::Direction::original ? guard::HalfOpenEnd::reset
+                                                                          : guard::HalfOpenEnd::refused);
+}
+
+// ---- Proxied flows
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] Decision Tracker<Io, Observer>::judge_proxied(Item& item, flow::Ref ref, Now now) {
+    using guard::Toward;
+    const auto& flows = table<AddressBytes>();
+    const bool client_is_high = flows.original_from_high(flows.record(ref));
+    const tcp::Direction direction = direction_of(item.from_high, client_is_high);
+    const Toward toward = direction == tcp::Direction::original ? Toward::server : Toward::client;
+    GuardRecord& record = guard_->template record<AddressBytes>(ref);
+    if (record.handshake != 0) [[unlikely]] {
+        OwnHandshake& handshake = guard_->handshake_of(record);
+        const packet::TcpFields segment = headers_of(item).tcp;
+        const bool was_open = handshake.machine.state() == guard::HandshakeState::open;
+        const guard::HandshakeOutcome outcome =
+            toward == Toward::server
+                ? handshake.machine.from_client(segment, now.tick)
+                : handshake.machine.from_server(segment, guard_->profile(handshake.service));
+        const Ends ends{flows.record(ref).key, client_is_high ? 1U : 0U};
+        emit(ends, handshake, outcome);
+        if (!was_open && handshake.machine.state() == guard::HandshakeState::open)
+            complete_handshake<AddressBytes>(item, ref, handshake, outcome, now);
+        if (handshake.machine.state() == guard::HandshakeState::refused) {
+            table<AddressBytes>().remove(ref, flow::Removal::deleted, on_removed<AddressBytes>());
+            ref = flow::no_ref;
+        }
+        if (outcome.taken)
+            return {.action = Action::absorb,
+                    .state = CtState::established,
+                    .family = item.family,
+                    .direction = direction,
+                    .flow = ref};
+        // The server has got our ACK: it says something else than its SYN,ACK.
+        if (toward == Toward::client) guard_->end_handshake(record);
+    }
+
+    const guard::Translation translation = record.translation;
+    if (toward == Toward::server) {
+        item.segment.acknowledgement -= translation.sequence_delta;
+        item.segment.sack_highest -= translation.sequence_delta;
+    }
+    Decision decision = judge_tcp<AddressBytes>(item, ref, now);
+    // A SYN may have begun a new connection, which is the endpoints' own.
+    if (decision.action != Action::pass || decision.flow == flow::no_ref ||
+        !guard_->template is_proxied<AddressBytes>(decision.flow))
+        return decision;
+    const packet::Headers& headers = headers_of(item);
+    const auto bytes = Io::writable(item.general->bearer);
+    if (headers.transport_offset + std::size_t{headers.tcp.header_length} > bytes.size()) [[unlikely]]
+        return {.action = Action::drop,
+                .state = CtState::untracked,
+                .reason = Reason::no_buffer,
+                .family = item.family,
+                .direction = direction,
+                .flow = ref};
+    guard::translate(bytes.subspan(headers.transport_offset, headers.tcp.header_length), toward, translation);
+    return decision;
+}
+
+/// The server has answered: the connection in the table goes through the two segments that the box has seen
+/// and sent itself, and from now on it is translated.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::complete_handshake(const Item& syn_ack, flow::Ref ref,
+                                               const OwnHandshake& handshake,
+                                               const guard::HandshakeOutcome& outcome, Now now) {
+    Item item = syn_ack;
+    (void)judge_tcp<AddressBytes>(item, ref, now);
+    for (const guard::SegmentToSend& sent : outcome.segments()) {
+        if (sent.toward != guard::Toward::server) continue;
+        item.segment = segment_of(sent.segment);
+        item.from_high = !syn_ack.from_high;
+        (void)judge_tcp<AddressBytes>(item, ref, now);
+    }
+    guard_->template record<AddressBytes>(ref).translation = handshake.machine.translation();
+}
+
+/// An ICMP error about a proxied flow: the sender of the quoted segment must recognise its numbers.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+bool Tracker<Io, Observer>::translate_error(Item& item, flow::Ref ref, tcp::Direction quoted) {
+    const packet::Quote& quote = item.general->quote;
+    const auto bytes = Io::writable(item.general->bearer);
+    const std::size_t message = item.general->headers.transport_offset;
+    const std::size_t length = std::min<std::size_t>(item.general->headers.transport_length,
+                                                     Io::length(item.general->bearer) - message);
+    if (message + length > bytes.size()) return false;
+    guard::translate_quote(bytes.subspan(message, length), quote.transport_offset - message,
+                           quoted == tcp::Direction::original ? guard::Toward::client : guard::Toward::server,
+                           guard_->template record<AddressBytes>(ref).translation);
+    return true;
+}
+
+// ---- Packets of the box's own
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::emit(const Ends<AddressBytes>& ends, const OwnHandshake& handshake,
+                                 const guard::HandshakeOutcome& outcome) {
+    using guard::Toward;
+    for (const guard::SegmentToSend& sent : outcome.segments()) {
+        const Toward from = guard::opposite(sent.toward);
+        packet::OwnSegment segment{.family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6,
+                                   .source_port = ends.port(from),
+                                   .destination_port = ends.port(sent.toward),
+                                   .fields = sent.segment};
+        std::copy_n(ends.bytes(from), AddressBytes, segment.source.begin());
+        std::copy_n(ends.bytes(sent.toward), AddressBytes, segment.destination.begin());
+        Packet* const packet = Io::make(handshake.client_port);
+        const std::size_t length =
+            packet == nullptr
+                ? 0
+                : packet::build_segment(sent.toward == Toward::server ? handshake.to_server
+                                                                      : packet::reversed(handshake.to_server),
+                                        segment, Io::writable(packet));
+        if (packet == nullptr) {
+            counters_.not_emitted.add();
+            continue;
+        }
+        Io::set_length(packet, static_cast<std::uint32_t>(length));
+        counters_.emitted.add();
+        out_->add(packet, {.action = sent.toward == Toward::server ? Action::pass : Action::answer,
+                           .state = CtState::established,
+                           .family = segment.family});
+    }
+}
+
+/// What is due of handshakes with servers.
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::poll_guard(Now now) {
+    guard_->advance(now.tick);
+    guard_->for_some_handshakes([&](OwnHandshake& handshake) {
+        by_family(handshake.family, [&]<unsigned AddressBytes>() {
+            auto& flows = table<AddressBytes>();
+            const guard::HandshakeOutcome outcome = handshake.machine.tick(now.tick);
+            const auto& record = flows.record(handshake.flow);
+            emit(Ends{record.key, flows.original_from_high(record) ? 1U : 0U}, handshake, outcome);
+            if (handshake.machine.state() == guard::HandshakeState::refused)
+                flows.remove(handshake.flow, flow::Removal::deleted, on_removed<AddressBytes>());
+        });
+    });
+}
+
+}  // namespace sluice::pipeline
