@@ -51,7 +51,8 @@ SynGuard* SynGuard::create(const Limits& limits, const flow::Secret& secret, std
     const flow::Secret sources{
         {derived(secret, 's', 0), derived(secret, 's', 1), derived(secret, 's', 2), derived(secret, 's', 3)}};
     auto* const guard = ::new (place) SynGuard({counters, limits.guarded_services}, sources,
-                                               {derived(secret, 'c', 0), derived(secret, 'c', 1)});
+                                               {derived(secret, 'c', 0), derived(secret, 'c', 1)},
+                                               {derived(secret, 'i', 0), derived(secret, 'i', 1)});
     guard->services_ = memory.take<Service>(limits.guarded_services);
     std::uninitialized_default_construct_n(guard->services_, limits.guarded_services);
     guard->handshakes_ = memory.take<OwnHandshake>(limits.proxied_handshakes);
@@ -86,7 +87,8 @@ void SynGuard::adopt(const Protection* protection) {
     cookies_ = guard::SynCookies(protection->cookie_secrets);
 }
 
-SynGuard::Fate SynGuard::on_syn(guard::Source source, guard::ServiceNumber service, bool shows_options) {
+SynGuard::Fate SynGuard::on_syn(guard::Source source, guard::ServiceNumber service, std::uint64_t hash,
+                                bool shows_options) {
     accounts_.count_syn(source, service);
     const guard::Defence defence = protection_->board->read(service);
     if (defence.level < guard::Level::defend) return Fate::pass;
@@ -98,10 +100,25 @@ SynGuard::Fate SynGuard::on_syn(guard::Source source, guard::ServiceNumber servi
         accounts_.count_limited(service);
         return Fate::over_service_limit;
     }
+    const Proof proof = protection_->rules_of(service).proof;
+    if (proof != Proof::proxy) return on_unproven(source, proof, hash);
     Service& one = services_[service];
     if (!shows_options || time_ < one.look_again) return Fate::answer;
     one.look_again = time_ + first_look;
     return Fate::pass;
+}
+
+SynGuard::Fate SynGuard::on_unproven(guard::Source source, Proof proof, std::uint64_t hash) {
+    const auto now = coarse_time();
+    if (recent_.since(accounts_.sources().hash(source), now)) return Fate::pass;
+    if (proof == Proof::reset) return Fate::challenge;
+    const auto first = recent_.since(hash, now);
+    if (first && now - *first >= soonest_second_syn >> guard::RecentHashes::unit_shift) {
+        trust_source(source);
+        return Fate::pass;
+    }
+    if (!first) recent_.remember(hash, now, coarse_time(latest_second_syn));
+    return Fate::wait_for_second;
 }
 
 bool SynGuard::within_source_limit(guard::Source source) {

@@ -6,6 +6,7 @@ namespace {
 
 using guard::Level;
 using pipeline::Action;
+using pipeline::SynGuard;
 
 constexpr std::uint32_t client_isn = 1'000'000, server_isn = 0xFFFF'FFF0;
 
@@ -488,6 +489,87 @@ TEST_P(Guard, LimitsALoudSourceAndASoughtAfterService) {
     for (std::uint16_t port = 401; port <= 500; ++port) box.client(syn(port));
     EXPECT_EQ(box.count(Reason::syn_limit), 95U);
     EXPECT_EQ(box.counted().limited.read(), 98U + 98U + 100U + 95U);
+}
+
+TEST_P(Guard, ByResetCookieLetsInWhoAnswersTheChallenge) {
+    pipeline::Protection protection = *box.settings.protection;
+    protection.rules = {{}, {.proof = pipeline::Proof::reset}};
+    box.adopt(protection);
+    box.defend();
+    const packet::TcpFields challenge = answer_to(syn());
+    EXPECT_EQ(challenge.flags, packet::syn | packet::ack);
+    EXPECT_NE(challenge.acknowledgement, client_isn + 1) << "no server would say so";
+    EXPECT_EQ(box.flows(), 0U);
+    // A guess is none.
+    EXPECT_TRUE(
+        box.client(box.from_client().sequence(challenge.acknowledgement + 1).flags(packet::rst)).empty());
+    EXPECT_EQ(box.decision.reason, Reason::no_connection);
+    EXPECT_EQ(box.client(syn()).size(), 1U);
+    EXPECT_EQ(box.decision.action, Action::answer);
+    EXPECT_TRUE(box.client(box.from_client().sequence(challenge.acknowledgement).flags(packet::rst)).empty());
+    EXPECT_EQ(box.decision.action, Action::absorb) << "the RST is for the box";
+    auto sent = box.client(syn());
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(box.decision.action, Action::pass);
+    EXPECT_EQ(sent[0].tcp().sequence, client_isn);
+    EXPECT_EQ(box.client(syn(41'000)).size(), 1U) << "its source is trusted";
+    EXPECT_EQ(box.decision.action, Action::pass);
+    box.server(syn_ack());
+    EXPECT_EQ(box.client(ack(server_isn + 1, 990'000)).size(), 1U);
+    EXPECT_EQ(box.tracker().guard()->proxied_flows(), 0U) << "nothing is translated";
+    box.pass(SynGuard::trust, 10'000);
+    answer_to(syn(42'000));
+}
+
+TEST_P(Guard, BySecondSynLetsInWhoAsksAgain) {
+    pipeline::Protection protection = *box.settings.protection;
+    protection.rules = {{}, {.proof = pipeline::Proof::second_syn}};
+    box.adopt(protection);
+    box.defend();
+    EXPECT_TRUE(box.client(syn()).empty());
+    EXPECT_EQ(box.decision.reason, Reason::first_syn);
+    box.pass(100);
+    EXPECT_TRUE(box.client(syn()).empty()) << "too soon for a client";
+    box.pass(1'000);
+    EXPECT_TRUE(box.client(syn(40'001)).empty()) << "another first";
+    EXPECT_EQ(box.client(syn()).size(), 1U);
+    EXPECT_EQ(box.client(syn(40'002)).size(), 1U) << "its source is trusted";
+    EXPECT_EQ(box.count(Reason::first_syn), 3U);
+}
+
+TEST_P(Guard, HidesGuessableSequenceNumbers) {
+    pipeline::Protection protection = *box.settings.protection;
+    protection.rules = {{}, {.hides_sequence = true}};
+    box.adopt(protection);
+    box.client(syn());
+    auto sent = box.server(syn_ack());
+    ASSERT_EQ(sent.size(), 1U);
+    const std::uint32_t shown = sent[0].tcp().sequence;
+    EXPECT_NE(shown, server_isn);
+    EXPECT_EQ(sent[0].tcp().options.timestamp_value, 990'000U);
+    EXPECT_EQ(sent[0].tcp().window, 65'160);
+    sent = box.server(syn_ack());
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].tcp().sequence, shown) << "a repetition has the same";
+    sent = box.client(ack(shown + 1, 990'000).payload(10));
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].tcp().acknowledgement, server_isn + 1);
+    EXPECT_EQ(box.state(), "ESTABLISHED");
+    EXPECT_EQ(box.counted().completed.read(), 1U);
+    EXPECT_EQ(box.counted().half_open.read(), 0U);
+    sent = box.server(box.from_server()
+                          .sequence(server_isn + 1)
+                          .acknowledgement(client_isn + 11)
+                          .flags(packet::ack)
+                          .option(option::timestamps(990'001, 7'010))
+                          .payload(5));
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].tcp().sequence, shown + 1);
+    // Another connection's number tells nothing of it, and the clock runs.
+    box.pass(1'000);
+    box.client(syn(41'000));
+    const std::uint32_t other = box.server(syn_ack(41'000))[0].tcp().sequence;
+    EXPECT_NE(other, shown + 250'000);
 }
 
 TEST_P(Guard, WithoutBuffersTheHandshakeGoesOnWhenThereAreSome) {

@@ -12,9 +12,30 @@
 
 namespace sluice::pipeline {
 
+/// How a client of a defended service shows that its address is its own.
+enum class Proof : std::uint8_t {
+    /// SYN cookie: the box answers for the server and proxies the flow.
+    proxy,
+    /// Reset cookie: the box answers what no server would; the client's RST proves the address, and its next
+    /// SYN passes untouched.
+    reset,
+    /// Its first SYN is dropped; the same again passes untouched. No proof, but more than most floods give.
+    second_syn,
+};
+
+/// What holds for a service beside what stands on the board.
+struct ServiceRules {
+    Proof proof = Proof::proxy;
+    /// Its server's initial sequence numbers are replaced by ones that cannot be guessed (RFC 6528), whether
+    /// it is defended or not.
+    bool hides_sequence = false;
+};
+
 struct Protection {
     /// Numbers below Limits::guarded_services.
     guard::ServiceMap services;
+    /// By number; services beyond the last have the defaults.
+    std::vector<ServiceRules> rules;
     /// As many words as Limits::guarded_services; outlives the trackers.
     const guard::DefenceBoard* board = nullptr;
     /// SYNs a second of one worker that these sources may still send: its share of what the detector says. In
@@ -23,6 +44,10 @@ struct Protection {
     /// How many workers share what the board's limits grant.
     unsigned workers = 1;
     guard::SynCookies::Secrets cookie_secrets;
+
+    [[nodiscard]] ServiceRules rules_of(guard::ServiceNumber service) const {
+        return service < rules.size() ? rules[service] : ServiceRules{};
+    }
 };
 
 }  // namespace sluice::pipeline

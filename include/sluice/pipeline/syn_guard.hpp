@@ -20,8 +20,10 @@
 #include "sluice/flow/arena.hpp"
 #include "sluice/flow/hash.hpp"
 #include "sluice/flow/ref.hpp"
+#include "sluice/guard/initial_sequence.hpp"
 #include "sluice/guard/learnt_services.hpp"
 #include "sluice/guard/proxied_handshake.hpp"
+#include "sluice/guard/recent_hashes.hpp"
 #include "sluice/guard/service_counters.hpp"
 #include "sluice/packet/build.hpp"
 #include "sluice/pipeline/protection.hpp"
@@ -57,6 +59,10 @@ class SynGuard {
     /// How often a SYN is let through to a service under a flood, so that the answer shows what its server
     /// knows: until there was one, and later.
     static constexpr Tick first_look = ticks_per_second / 4, next_look = 60 * ticks_per_second;
+    /// How long a source that has proved its address may open connections untouched.
+    static constexpr Tick trust = 300 * ticks_per_second;
+    /// A SYN comes again as a client's does: no sooner, no later.
+    static constexpr Tick soonest_second_syn = ticks_per_second / 2, latest_second_syn = 8 * ticks_per_second;
     /// A handshake with a server is given up before (ProxiedHandshake).
     static constexpr Tick longest_handshake = 16 * ticks_per_second;
 
@@ -90,9 +96,26 @@ class SynGuard {
     }
 
     /// What becomes of a SYN that belongs to no flow.
-    enum class Fate : std::uint8_t { pass, answer, over_service_limit, over_source_limit };
-    /// Counts it and decides. `options` tells whether its answer would show what the server knows.
-    [[nodiscard]] Fate on_syn(guard::Source source, guard::ServiceNumber service, bool shows_options);
+    enum class Fate : std::uint8_t {
+        pass,
+        answer,     ///< with a cookie
+        challenge,  ///< with a reset cookie
+        wait_for_second,
+        over_service_limit,
+        over_source_limit
+    };
+    /// Counts it and decides. `hash` is its flow's; `shows_options` tells whether its answer would show what
+    /// the server knows.
+    [[nodiscard]] Fate on_syn(guard::Source source, guard::ServiceNumber service, std::uint64_t hash,
+                              bool shows_options);
+    /// The source has answered a challenge.
+    void trust_source(guard::Source source) {
+        recent_.remember(accounts_.sources().hash(source), coarse_time(), coarse_time(trust));
+    }
+    /// The number that a server's connection is to begin with.
+    [[nodiscard]] guard::Translation hide(const guard::Endpoints& endpoints, std::uint32_t its_own) const {
+        return initial_sequence_.hide(endpoints, its_own, static_cast<std::uint32_t>(time_ * 250));
+    }
     /// A cookie leaves for a client of this service.
     void answered(guard::ServiceNumber service) {
         services_[service].cookies_until = time_ + cookies_live;
@@ -120,6 +143,12 @@ class SynGuard {
     [[nodiscard]] bool is_proxied(flow::Ref flow) const {
         return (proxied_[AddressBytes == 4 ? 0 : 1].bits[flow / 64] >> flow % 64 & 1U) != 0;
     }
+    /// A flow is translated from now on, without a handshake of the box's own.
+    template <unsigned AddressBytes>
+    void translate(flow::Ref flow, const guard::Translation& translation) {
+        mark<AddressBytes>(flow);
+        proxied<AddressBytes>().records[flow].translation = translation;
+    }
     /// The flow goes: what is kept of it goes too.
     template <unsigned AddressBytes>
     void forget_proxied(flow::Ref flow) {
@@ -134,12 +163,10 @@ class SynGuard {
     /// A flow is proxied from now on. There must be a place.
     template <unsigned AddressBytes>
     OwnHandshake& begin_handshake(const OwnHandshake& handshake) {
-        Flows& flows = proxied<AddressBytes>();
-        const flow::Ref flow = handshake.flow;
-        flows.bits[flow / 64] |= std::uint64_t{1} << flow % 64;
-        flows.count.add();
-        flows.records[flow] = {};
-        return occupy(handshake, flows.records[flow]);
+        mark<AddressBytes>(handshake.flow);
+        GuardRecord& record = proxied<AddressBytes>().records[handshake.flow];
+        record = {};
+        return occupy(handshake, record);
     }
     [[nodiscard]] OwnHandshake& handshake_of(const GuardRecord& record) {
         return handshakes_[record.handshake - 1U];
@@ -174,8 +201,18 @@ class SynGuard {
     static constexpr std::size_t most_source_limits = guard::Detector::most_limits;
 
     SynGuard(std::span<guard::ServiceCounters> services, const flow::Secret& sources,
-             const SipHashKey& candidates)
-        : accounts_(services, sources, 0), candidates_(candidates) {}
+             const SipHashKey& candidates, const SipHashKey& initial_sequence)
+        : accounts_(services, sources, 0), candidates_(candidates), initial_sequence_(initial_sequence) {}
+    [[nodiscard]] guard::RecentHashes::Time coarse_time(Tick ahead = 0) const {
+        return static_cast<guard::RecentHashes::Time>((time_ + ahead) >> guard::RecentHashes::unit_shift);
+    }
+    [[nodiscard]] Fate on_unproven(guard::Source source, Proof proof, std::uint64_t hash);
+    template <unsigned AddressBytes>
+    void mark(flow::Ref flow) {
+        Flows& flows = proxied<AddressBytes>();
+        flows.bits[flow / 64] |= std::uint64_t{1} << flow % 64;
+        flows.count.add();
+    }
     template <unsigned AddressBytes>
     [[nodiscard]] Flows& proxied() {
         return proxied_[AddressBytes == 4 ? 0 : 1];
@@ -190,6 +227,8 @@ class SynGuard {
     guard::SynAccounts accounts_;
     guard::ServiceCandidates candidates_;
     guard::SynCookies cookies_{{}};
+    guard::InitialSequence initial_sequence_;
+    guard::RecentHashes recent_;  ///< sources that are trusted, first SYNs
     Service* services_ = nullptr;
     std::array<Flows, 2> proxied_;
     OwnHandshake* handshakes_ = nullptr;

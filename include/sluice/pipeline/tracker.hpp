@@ -303,6 +303,7 @@ class Tracker {
     struct Answer {
         Item* item;
         guard::ServiceNumber service;
+        bool challenge;  ///< a reset cookie
     };
     [[nodiscard]] bool guards() const { return guard_ != nullptr && settings_->protection != nullptr; }
     template <unsigned AddressBytes>
@@ -317,6 +318,8 @@ class Tracker {
     Decision open_guarded(Item& item, Now now);
     template <unsigned AddressBytes>
     Decision judge_syn(Item& item, const FlowState& state, const tcp::Verdict& verdict, Now now);
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool answers_challenge(Item& item, Now now);
     void write_answers(Now now);
     template <unsigned AddressBytes>
     void write_answers_of(Now now);
@@ -335,6 +338,8 @@ class Tracker {
     template <unsigned AddressBytes>
     void follow_half_open(Item& item, flow::Ref ref, tcp::Direction direction, bool was_answered,
                           const tcp::Connection& after);
+    template <unsigned AddressBytes>
+    void hide_sequence(Item& item, flow::Ref ref);
     template <unsigned AddressBytes>
     Decision judge_proxied(Item& item, flow::Ref ref, Now now);
     template <unsigned AddressBytes>

@@ -61,6 +61,8 @@ template <unsigned AddressBytes>
         if (guard_->expects_cookies(service))
             return judge_cookie<AddressBytes>(item, state, verdict, service, now);
     }
+    if (flags == packet::rst && answers_challenge<AddressBytes>(item, now))
+        return {.action = Action::absorb, .state = CtState::untracked, .family = item.family};
     return begin_tcp<AddressBytes>(item, state, verdict, now);
 }
 
@@ -75,13 +77,17 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState& state, co
         return Decision{
             .action = Action::drop, .state = CtState::untracked, .reason = reason, .family = item.family};
     };
-    switch (guard_->on_syn(ends.source(), service, shows_options)) {
+    const SynGuard::Fate fate = guard_->on_syn(ends.source(), service, item.hash, shows_options);
+    switch (fate) {
+        case SynGuard::Fate::wait_for_second:
+            return limited(Reason::first_syn);
         case SynGuard::Fate::over_source_limit:
             return limited(Reason::source_limit);
         case SynGuard::Fate::over_service_limit:
             return limited(Reason::syn_limit);
         case SynGuard::Fate::pass:
             break;
+        case SynGuard::Fate::challenge:
         case SynGuard::Fate::answer: {
             const packet::Headers& headers = headers_of(item);
             // Signed, it is for the server alone to answer; what else cannot be answered no client needs.
@@ -90,11 +96,39 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState& state, co
                 Io::writable(item.packet).empty())
                 return limited(Reason::syn_limit);
             guard_->answered(service);
-            answers_[answer_count_++] = {&item, service};
+            answers_[answer_count_++] = {&item, service, fate == SynGuard::Fate::challenge};
             return {.action = Action::answer, .state = CtState::untracked, .family = item.family};
         }
     }
     return begin_tcp<AddressBytes>(item, state, verdict, now);
+}
+
+/// Whether a RST without a flow is what a client answers a challenge with: the number that it was told its
+/// SYN was acknowledged with (RFC 9293 3.10.7.3). Its source is trusted then.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+bool Tracker<Io, Observer>::answers_challenge(Item& item, Now now) {
+    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+    const guard::ServiceNumber service = service_of(ends);
+    if (!guard_->expects_cookies(service) || settings_->protection->rules_of(service).proof != Proof::reset ||
+        guard_->cookies()
+                .template check<AddressBytes>(ends.handshake(0), item.segment.sequence + 1, std::nullopt,
+                                              now.tick)
+                .verdict != guard::CookieVerdict::good)
+        return false;
+    guard_->trust_source(ends.source());
+    return true;
+}
+
+/// Turns an answer, from its network header on, into one that acknowledges something else.
+template <unsigned AddressBytes>
+void acknowledge_another(std::span<std::uint8_t> answer, std::uint32_t acknowledgement) {
+    std::uint8_t* const tcp =
+        &answer[AddressBytes == 4 ? packet::ipv4_header_bytes : packet::ipv6_header_bytes];
+    packet::ChecksumChange change;
+    change.replace(8, load<be32>(tcp + 8), be32(acknowledgement));
+    store(tcp + 8, be32(acknowledgement));
+    store(tcp + 16, change.update(load<be16>(tcp + 16)));
 }
 
 /// The answers of a burst, written side by side.
@@ -119,8 +153,10 @@ void Tracker<Io, Observer>::write_answers_of(Now now) {
         if (answer.item->family != family) continue;
         const packet::TcpFields& syn = answer.item->general->headers.tcp;
         const Ends ends{key<AddressBytes>(*answer.item), answer.item->from_high ? 1U : 0U};
-        handshakes[count] = ends.handshake(syn.sequence);
-        options[count] = promised_options(syn, guard_->profile(answer.service));
+        // A challenge is answered by a RST, which says nothing of the SYN.
+        handshakes[count] = ends.handshake(answer.challenge ? 0 : syn.sequence);
+        options[count] = answer.challenge ? guard::CookieOptions{}
+                                          : promised_options(syn, guard_->profile(answer.service));
         of_family[count++] = &answer;
     }
     if (count == 0) return;
@@ -140,6 +176,9 @@ void Tracker<Io, Observer>::write_answers_of(Now now) {
                                     .timestamp_value = cookies[i].timestamp};
         const std::size_t length = packet::turn_into_syn_ack(input_of(item.packet), item.general->headers,
                                                              answer, Io::writable(item.packet));
+        if (of_family[i]->challenge)
+            acknowledge_another<AddressBytes>(
+                Io::writable(item.packet).subspan(item.general->headers.network_offset), cookies[i].sequence);
         // It may be answered and never grows, so it always fits.
         Io::set_length(item.packet, static_cast<std::uint32_t>(length));
     }
@@ -275,11 +314,31 @@ template <unsigned AddressBytes>
         if ((answer.flags & ecn) == packet::ece) asked.flags = packet::syn | ecn;
         guard::learn(asked, answer, guard_->profile(service));
         guard_->learnt(service);
+        if (guards() && settings_->protection->rules_of(service).hides_sequence)
+            hide_sequence<AddressBytes>(item, ref);
     }
     if (is_half_open(after.lifetime)) return;
     count_gone<AddressBytes>(ref, !rst                                    ? guard::HalfOpenEnd::completed
                                   : direction == tcp::Direction::original ? guard::HalfOpenEnd::reset
                                                                           : guard::HalfOpenEnd::refused);
+}
+
+/// From its SYN,ACK on, a server's numbers are others for the client.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::hide_sequence(Item& item, flow::Ref ref) {
+    const packet::Headers& headers = item.general->headers;
+    const auto bytes = Io::writable(item.general->bearer);
+    if (headers.transport_offset + std::size_t{headers.tcp.header_length} > bytes.size()) return;
+    const guard::Translation translation = guard_->hide({.family = headers.family,
+                                                         .local_port = headers.source_port,
+                                                         .remote_port = headers.destination_port,
+                                                         .local = headers.source,
+                                                         .remote = headers.destination},
+                                                        headers.tcp.sequence);
+    guard_->template translate<AddressBytes>(ref, translation);
+    guard::translate(bytes.subspan(headers.transport_offset, headers.tcp.header_length),
+                     guard::Toward::client, translation);
 }
 
 // ---- Proxied flows
