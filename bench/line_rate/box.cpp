@@ -79,6 +79,7 @@ Status Box::make_ports() {
 
 Status Box::make_fabric() {
     if (Status done = dpdk::MbufIo::register_field(); !done) return done;
+    dpdk::MbufIo::set_pool(plan_.pool);
     dpdk::FabricPlan plan;
     plan.workers = plan_.workers;
     plan.by_rss = true;  // the generators sort packets into queues as a card with RSS would

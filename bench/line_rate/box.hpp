@@ -64,7 +64,7 @@ class Box {
         unsigned workers = 1;
         unsigned ring_slots = 1024;
         bool huge_pages = false;
-        rte_mempool* pool = nullptr;  ///< for the copies that odd buffers would need
+        rte_mempool* pool = nullptr;  ///< for copies of odd buffers and packets of the box's own
         pipeline::Limits limits;
         pipeline::Settings settings;
     };

@@ -92,6 +92,7 @@ Status Runtime::Parts::make_pool(const MemoryPlan& memory, const std::vector<Dev
     auto made = make_buffer_pool(memory.buffers, memory.buffer_room, node, cards);
     if (!made) return Error{made.error()};
     pool = std::move(*made);
+    MbufIo::set_pool(pool.get());
     if (xdp && !lies_in_one_piece(*pool)) {
         return Error{std::string("the packet buffers do not lie in one piece, as af_xdp needs them: ") +
                      (cards ? "beside PCI ports it needs an IOMMU (EAL argument --iova-mode=va)"

@@ -13,10 +13,14 @@
 namespace sluice::dpdk {
 namespace {
 
-void drop(std::span<rte_mbuf*> packets, Reason reason, Losses& losses) {
+void count(Reason reason, std::size_t packets, Losses* losses) {
+    if (losses != nullptr) losses->add(reason, packets);
+}
+
+void drop(std::span<rte_mbuf*> packets, Reason reason, Losses* losses) {
     if (packets.empty()) return;
     rte_pktmbuf_free_bulk(packets.data(), static_cast<unsigned>(packets.size()));
-    losses.add(reason, packets.size());
+    count(reason, packets.size(), losses);
 }
 
 /// Packets on their way to a port.
@@ -51,12 +55,12 @@ std::uint32_t bytes_of_tags(const rte_mbuf* frame) {
 
 /// Drops what is too long for the port: a device may refuse such a packet together with all behind it
 /// (net_tap), or lose it without a count (af_packet).
-Outgoing without_too_long(const Outgoing& all, std::uint32_t longest_frame, Losses& losses) {
+Outgoing without_too_long(const Outgoing& all, std::uint32_t longest_frame, Losses* losses) {
     std::size_t kept = 0;
     for (rte_mbuf* packet : all.packets) {
         if (packet->pkt_len > longest_frame && packet->pkt_len - bytes_of_tags(packet) > longest_frame) {
             rte_pktmbuf_free(packet);
-            losses.add(Reason::too_long);
+            count(Reason::too_long, 1, losses);
         } else {
             all.packets[kept++] = packet;
         }
@@ -65,14 +69,14 @@ Outgoing without_too_long(const Outgoing& all, std::uint32_t longest_frame, Loss
 }
 
 /// Keeps the packets that could be brought into one segment, in order.
-void join_segments(Outgoing& out, rte_mempool* pool, Losses& losses) {
+void join_segments(Outgoing& out, rte_mempool* pool, Losses* losses) {
     std::size_t kept = 0;
     for (rte_mbuf* packet : out.packets) {
         if (packet->nb_segs > 1) {
             const std::uint32_t length = packet->pkt_len;
             packet = in_one_segment(packet, pool);
             if (packet == nullptr) {
-                losses.add(Reason::no_buffer);
+                count(Reason::no_buffer, 1, losses);
                 out.bytes -= length;
                 continue;
             }
@@ -98,7 +102,9 @@ unsigned drain_forward(const Sender& sender, TxQueue& queue, bool& dry) {
     return taken;
 }
 
-unsigned drain_control(const Sender& sender, TxQueue& queue, std::uint64_t cycles) {
+// What the box says itself may be lost, but must not hold up the worker at a device that takes nothing.
+unsigned drain_control(const Sender& forwarding, TxQueue& queue, std::uint64_t cycles) {
+    const Sender sender{forwarding.links, forwarding.counters, nullptr, false};
     std::array<void*, pipeline::max_burst> batch;
     PortCounters& port = sender.counters.ports[queue.port];
     unsigned taken = 0;
@@ -110,8 +116,9 @@ unsigned drain_control(const Sender& sender, TxQueue& queue, std::uint64_t cycle
         queue.control_pace.put_back(granted - count);
         if (count == 0) continue;
         taken += count;
-        port.control_packets.add(
-            transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count}));
+        const unsigned sent = transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count});
+        port.control_packets.add(sent);
+        port.control_dropped.add(count - sent);
     }
     return taken;
 }
@@ -173,9 +180,10 @@ unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf
     std::uint16_t sent = 0;
     for (unsigned attempt = 0; attempt < transmit_attempts && sent < wanted; ++attempt) {
         if (attempt != 0) rte_pause();
-        sent = static_cast<std::uint16_t>(sent + rte_eth_tx_burst(port.port_id, queue.queue_id,
-                                                                  out.packets.data() + sent,
-                                                                  static_cast<std::uint16_t>(wanted - sent)));
+        const std::uint16_t taken = rte_eth_tx_burst(port.port_id, queue.queue_id, out.packets.data() + sent,
+                                                     static_cast<std::uint16_t>(wanted - sent));
+        if (taken == 0 && !sender.patient) break;
+        sent = static_cast<std::uint16_t>(sent + taken);
     }
     const auto unsent = out.packets.subspan(sent);
     for (const rte_mbuf* packet : unsent) out.bytes -= packet->pkt_len;

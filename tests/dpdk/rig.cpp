@@ -20,6 +20,7 @@ Rig::Rig(const RigOptions& wanted) : options(wanted), trackers(wanted.workers) {
     pool = rte_pktmbuf_pool_create(fresh("pool").c_str(), 4095, 0, 0, 2048 + RTE_PKTMBUF_HEADROOM,
                                    SOCKET_ID_ANY);
     if (pool == nullptr || !MbufIo::register_field()) throw std::runtime_error("no packet buffers");
+    MbufIo::set_pool(pool);
     ports = std::make_unique<Ports>();
     const auto wires = [&](unsigned count) {
         std::vector<rte_ring*> made;
@@ -72,6 +73,7 @@ Rig::~Rig() {
     EXPECT_EQ(free_buffers(), buffers_at_start) << "packet buffers were lost";
     ports.reset();
     for (rte_ring* ring : rings_) rte_ring_free(ring);
+    MbufIo::set_pool(nullptr);
     rte_mempool_free(pool);
 }
 

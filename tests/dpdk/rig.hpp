@@ -4,6 +4,7 @@
 #include <rte_eth_ring.h>
 #include <rte_mbuf.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -21,7 +22,9 @@ namespace sluice::dpdk::test {
 
 /// Decides by the first byte of a frame: 'P' pass, 'D' drop, 'H' hand over to the worker whose number follows
 /// (that one passes it), 'F' a fragment: held, and a datagram complete with the third. 'X' as 'F', but
-/// completed datagrams go to the worker whose number follows.
+/// completed datagrams go to the worker whose number follows. 'A' answer: it goes back as 'a', a byte
+/// shorter; dropped when nobody may write there. 'B' absorb. 'M' absorb, and two packets of its own in its
+/// place: "m" passes, "n" is an answer.
 class PlainTracker {
   public:
     using Output = pipeline::Output<MbufIo>;
@@ -69,9 +72,36 @@ class PlainTracker {
                 held.push_back(packet);
                 if (held.size() == 3) complete(bytes[0] == 'X', owner, out);
                 break;
+            case 'A':
+                answer(packet, out);
+                break;
+            case 'M':
+                make("m", packet, pipeline::Action::pass, out);
+                make("n", packet, pipeline::Action::answer, out);
+                [[fallthrough]];
+            case 'B':
+                out.add(packet, {.action = pipeline::Action::absorb});
+                break;
             default:
                 out.add(packet, {.action = pipeline::Action::pass});
         }
+    }
+    static void answer(rte_mbuf* packet, Output& out) {
+        const auto room = MbufIo::writable(packet);
+        if (room.empty()) {
+            out.add(packet, {.action = pipeline::Action::drop});
+            return;
+        }
+        room[0] = 'a';
+        MbufIo::set_length(packet, MbufIo::length(packet) - 1);
+        out.add(packet, {.action = pipeline::Action::answer});
+    }
+    static void make(const std::string& text, const rte_mbuf* like, pipeline::Action action, Output& out) {
+        rte_mbuf* const made = MbufIo::make(MbufIo::port(like));
+        if (made == nullptr) return;
+        std::copy(text.begin(), text.end(), MbufIo::writable(made).begin());
+        MbufIo::set_length(made, static_cast<std::uint32_t>(text.size()));
+        out.add(made, {.action = action});
     }
     void link_held() {
         for (std::size_t i = 0; i < held.size(); ++i) {

@@ -46,7 +46,7 @@ struct PortCounters {
     Counter rx_packets, rx_bytes;
     Counter tx_packets, tx_bytes;
     Counter control_packets;  ///< sent on our own account, part of tx_packets
-    Counter control_dropped;  ///< answers that had to go first
+    Counter control_dropped;  ///< others on our own account: found no room or were not taken; under no reason
 };
 
 /// What one worker counts beside its tracker.

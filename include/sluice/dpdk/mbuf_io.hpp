@@ -82,7 +82,10 @@ struct MbufIo {
         return {rte_pktmbuf_mtod(packet, std::uint8_t*),
                 std::size_t{packet->data_len} + rte_pktmbuf_tailroom(packet)};
     }
+    /// What the port said of the packet that came (checksums, hash) goes with it: a device in software hands
+    /// it on to the next reader.
     static void set_length(rte_mbuf* packet, std::uint32_t length) {
+        packet->ol_flags = 0;
         packet->data_len = static_cast<std::uint16_t>(length);
         packet->pkt_len = length;
     }

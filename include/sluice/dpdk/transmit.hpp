@@ -29,11 +29,11 @@ inline constexpr unsigned transmit_attempts = 4;
 struct Sender {
     const Links& links;
     WorkerCounters& counters;
-    Losses& losses;
+    Losses* losses;       ///< what is dropped is added there by reason; null: the caller counts it
+    bool patient = true;  ///< tries again where the device took nothing
 };
 
-/// Sends what it can and drops the rest by reason (link_down, too_long, tx_full, no_buffer). Returns packets
-/// sent.
+/// Sends what it can and drops the rest (link_down, too_long, tx_full, no_buffer). Returns packets sent.
 unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets);
 
 /// Empties the rings that feed `queue`: forwarded packets, then, only once those are gone, paced control

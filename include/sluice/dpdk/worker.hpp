@@ -277,7 +277,7 @@ class Worker {
         discarded_.size = 0;
     }
 
-    [[nodiscard]] Sender sender() { return {links_, counters_, losses_}; }
+    [[nodiscard]] Sender sender() { return {links_, counters_, &losses_}; }
 
     void settle_losses() {
         losses_.settle(
