@@ -102,23 +102,37 @@ unsigned drain_forward(const Sender& sender, TxQueue& queue, bool& dry) {
     return taken;
 }
 
+/// Frees the `packets` oldest of a ring that holds as many.
+void shed(rte_ring* ring, unsigned packets) {
+    std::array<void*, pipeline::max_burst> batch;
+    while (packets != 0) {
+        const unsigned some = std::min(packets, static_cast<unsigned>(batch.size()));
+        const unsigned count = rte_ring_sc_dequeue_bulk(ring, batch.data(), some, nullptr);
+        if (count == 0) return;
+        rte_pktmbuf_free_bulk(reinterpret_cast<rte_mbuf**>(batch.data()), count);
+        packets -= count;
+    }
+}
+
 // What the box says itself may be lost, but must not hold up the worker at a device that takes nothing.
-unsigned drain_control(const Sender& forwarding, TxQueue& queue, std::uint64_t cycles) {
+unsigned drain_control(const Sender& forwarding, TxQueue& queue, std::uint64_t cycles, bool may_send) {
     const Sender sender{forwarding.links, forwarding.counters, nullptr, false};
     std::array<void*, pipeline::max_burst> batch;
     PortCounters& port = sender.counters.ports[queue.port];
     unsigned taken = 0;
     for (rte_ring* ring : queue.control) {
-        if (rte_ring_empty(ring) != 0) continue;
-        const auto granted = static_cast<unsigned>(queue.control_pace.take(batch.size(), cycles));
-        const unsigned count =
-            granted == 0 ? 0 : rte_ring_sc_dequeue_burst(ring, batch.data(), granted, nullptr);
-        queue.control_pace.put_back(granted - count);
-        if (count == 0) continue;
-        taken += count;
-        const unsigned sent = transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count});
+        const unsigned waiting = rte_ring_count(ring);  // and more may come meanwhile, but none goes
+        if (waiting == 0) continue;
+        const auto granted = static_cast<unsigned>(
+            may_send ? queue.control_pace.take(std::min<std::size_t>(waiting, batch.size()), cycles) : 0);
+        const unsigned excess = waiting - granted > control_backlog ? waiting - granted - control_backlog : 0;
+        shed(ring, excess);
+        const unsigned count = rte_ring_sc_dequeue_burst(ring, batch.data(), granted, nullptr);
+        const unsigned sent =
+            count == 0 ? 0 : transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count});
+        taken += excess + count;
         port.control_packets.add(sent);
-        port.control_dropped.add(count - sent);
+        port.control_dropped.add(excess + count - sent);
     }
     return taken;
 }
@@ -197,7 +211,7 @@ unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf
 unsigned drain_rings(const Sender& sender, TxQueue& queue, std::uint64_t cycles) {
     bool dry = true;
     const unsigned forwarded = drain_forward(sender, queue, dry);
-    return dry ? forwarded + drain_control(sender, queue, cycles) : forwarded;
+    return forwarded + drain_control(sender, queue, cycles, dry);
 }
 
 }  // namespace sluice::dpdk

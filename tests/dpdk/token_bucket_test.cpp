@@ -25,13 +25,6 @@ TEST(TokenBucket, TimeThatStandsStillOrGoesBackGivesNothing) {
     EXPECT_EQ(bucket.take(5, 100), 0U);
 }
 
-TEST(TokenBucket, WhatWasNotUsedCanBePutBack) {
-    TokenBucket bucket(1, 1000, 5);
-    EXPECT_EQ(bucket.take(5, 1), 5U);
-    bucket.put_back(3);
-    EXPECT_EQ(bucket.take(5, 1), 3U);
-}
-
 TEST(TokenBucket, ALongPauseDoesNotOverflow) {
     TokenBucket bucket(10'000'000, 3'000'000'000ULL, 32);
     EXPECT_EQ(bucket.take(32, 1), 32U);

@@ -149,7 +149,67 @@ TEST(Transmit, ControlPacketsHaveQueuesOfTheirOwnWhereThereAreEnough) {
     EXPECT_EQ(rte_ring_count(rig.out[1][3]), 1U) << "worker 1 speaks on queue 2 + 1";
 }
 
-TEST(Transmit, TooManyControlPacketsAreTheFirstToGo) {
+Texts numbered(unsigned from, unsigned to) {
+    Texts out;
+    for (unsigned i = from; i < to; ++i) out.push_back(std::to_string(i));
+    return out;
+}
+
+/// Everything that waits to leave by port 1, with all the time it needs.
+Texts all_that_waited(Rig& rig) {
+    Texts out;
+    for (unsigned round = 0; round < ring_slots; ++round) {
+        rig.cycles += 1'000'000'000;
+        rig.turn(1);
+        for (const std::string& text : rig.left(1)) out.push_back(text);
+    }
+    return out;
+}
+
+TEST(Transmit, TheOldestControlPacketsAreTheFirstToGo) {
+    Rig rig({.control_packets_per_second = 1000});
+    const auto& counted = rig.fabric->counters(0).ports[1];
+    Texts left;
+    for (unsigned number = 0; number < 20'000; ++number) {
+        EXPECT_TRUE(rig.workers[0]->send_control(1, rig.frame(std::to_string(number)))) << "there is room";
+        if (number % 100 != 99) continue;
+        rig.turn(1);
+        for (const std::string& text : rig.left(1)) left.push_back(text);
+    }
+    EXPECT_EQ(left, numbered(0, static_cast<unsigned>(left.size()))) << "while there was no backlog";
+    EXPECT_EQ(counted.control_dropped.read(), 20'000 - left.size() - control_backlog);
+    EXPECT_EQ(all_that_waited(rig), numbered(20'000 - control_backlog, 20'000));
+    EXPECT_EQ(counted.control_packets.read() + counted.control_dropped.read(), 20'000U);
+    EXPECT_EQ(rig.dropped(Reason::tx_full), 0U);
+}
+
+TEST(Transmit, TheOldestControlPacketsGoAlsoWhileForwardedOnesStillQueue) {
+    Rig rig({.workers = 2, .tx_queues = 1, .rx_queues = 2});
+    const unsigned owner = rig.fabric->links(0).lanes[1].own != nullptr ? 0 : 1;
+    const unsigned other = 1 - owner;
+    const auto& counted = rig.fabric->counters(owner).ports[1];
+    unsigned forwarded = 0;
+    for (unsigned number = 0; number < 3000; ++number) {
+        EXPECT_TRUE(rig.workers[other]->send_control(1, rig.frame(std::to_string(number))));
+        if (number % 300 != 299) continue;
+        for (unsigned i = 0; i < 96; ++i) rig.arrive(0, "P", other);
+        for (unsigned i = 0; i < 3; ++i) rig.workers[other]->poll(rig.now, rig.cycles);
+        rig.workers[owner]->poll(rig.now, rig.cycles);  // takes 64 forwarded packets of 96
+        for (const std::string& text : rig.left(1)) {
+            EXPECT_EQ(text, "P");
+            ++forwarded;
+        }
+    }
+    EXPECT_EQ(forwarded, 640U);
+    EXPECT_EQ(counted.control_packets.read(), 0U);
+    EXPECT_EQ(counted.control_dropped.read(), 3000U - control_backlog);
+    Texts waited = all_that_waited(rig);
+    EXPECT_EQ(std::erase(waited, "P"), 320U);
+    EXPECT_EQ(waited, numbered(3000 - control_backlog, 3000));
+    EXPECT_EQ(rig.dropped(Reason::tx_full), 0U);
+}
+
+TEST(Transmit, TheNewestControlPacketsGoWhereTheOwnerDoesNotPoll) {
     Rig rig;
     for (unsigned i = 0; i < ring_slots - 1; ++i)
         EXPECT_TRUE(rig.workers[0]->send_control(0, rig.frame("c")));

@@ -22,8 +22,6 @@ class TokenBucket {
         tokens_ -= granted;
         return granted;
     }
-    /// Gives back tokens that were taken and not used.
-    void put_back(std::uint64_t tokens) { tokens_ = std::min(depth_, tokens_ + tokens); }
 
   private:
     void refill(std::uint64_t now) {

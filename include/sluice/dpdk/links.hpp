@@ -125,4 +125,10 @@ struct Links {
 /// further behind loses packets counted as handover_full or tx_full rather than holding up another.
 inline constexpr unsigned ring_slots = 1024;
 
+/// Control packets of one worker that may wait for one port. A producer cannot take back what lies in its
+/// ring: the owner of the transmit queue drops the oldest beyond this, so that the newest, whose reader still
+/// waits for them, find room for as long as the owner polls. The other half of the ring is for what a worker
+/// says between two polls of the owner.
+inline constexpr unsigned control_backlog = ring_slots / 2;
+
 }  // namespace sluice::dpdk

@@ -37,7 +37,9 @@ struct Sender {
 unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets);
 
 /// Empties the rings that feed `queue`: forwarded packets, then, only once those are gone, paced control
-/// packets. Bounded: a burst from each ring. Returns packets taken from rings.
+/// packets. Of control packets that must go on waiting, the oldest beyond control_backlog are dropped.
+/// Bounded: a burst sent from each ring, and at most the rest of a ring dropped. Returns packets taken from
+/// rings.
 unsigned drain_rings(const Sender& sender, TxQueue& queue, std::uint64_t cycles);
 
 }  // namespace sluice::dpdk

@@ -80,7 +80,8 @@ class Worker {
     }
 
     /// Sends `packet`, built by this box, out of port `port` (ours), paced and behind forwarded traffic.
-    /// Takes it in any case: false says that it was dropped because too many were waiting.
+    /// Takes it in any case: false says that it was dropped, because the owner of the port's transmit queue
+    /// has not polled since the ring to it was half full (while it polls, the oldest go instead).
     bool send_control(std::uint8_t port, rte_mbuf* packet) {
         if (rte_ring_sp_enqueue(links_.lanes[port].control, packet) == 0) return true;
         rte_pktmbuf_free(packet);
