@@ -25,6 +25,12 @@ bool is_reset(FlagClass cls) {
     return cls == FlagClass::rst || cls == FlagClass::rst_ack;
 }
 
+RememberedSyn as_syn(const Segment& segment) {
+    return {.sequence = segment.sequence,
+            .payload = static_cast<std::uint16_t>(segment.payload_length),
+            .window = segment.window};
+}
+
 /// One segment on its way to a verdict. `trial` is the connection as it would be.
 struct Case {
     Connection trial;
@@ -47,11 +53,7 @@ struct Case {
     [[nodiscard]] bool dialling() const { return pair() == Pair::syn_sent__syn_rcvd; }
     [[nodiscard]] bool opening() const { return spec::opening.has(pair()); }
     [[nodiscard]] bool closed() const { return spec::closed.has(pair()); }
-    [[nodiscard]] RememberedSyn as_syn() const {
-        return {.sequence = segment.sequence,
-                .payload = static_cast<std::uint16_t>(segment.payload_length),
-                .window = segment.window};
-    }
+    [[nodiscard]] RememberedSyn as_syn() const { return tcp::as_syn(segment); }
 };
 
 Span span_of_any(const Case& c) {
@@ -545,10 +547,80 @@ Outcome outcome_of(Reason reason, const Settings& settings) {
     return text_of(reason).outcome;
 }
 
-}  // namespace
+/// Whether the originator has sent one SYN and nothing else has been seen, or is remembered.
+bool awaits_first_answer(std::uint32_t fields) {
+    const detail::Field asked([](Connection& c) {
+        c.pair = 31;
+        c.seen = 3;
+        c.pending_syn = 1;
+    });
+    const detail::Field wanted([](Connection& c) {
+        c.pair = static_cast<unsigned>(Pair::syn_sent__syn_rcvd) & 31U;
+        c.seen = 1;
+    });
+    return (fields & asked.mask()) == wanted.mask();
+}
 
-Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction direction,
-                          const Segment& segment, const Settings& settings) {
+/// The short way for every connection's second segment: the SYN,ACK of its one SYN begins the responder's
+/// side, as start() does where nothing is remembered and no side to be repeated or replaced. False: the long
+/// way.
+bool take_first_answer(Connection& connection, Direction direction, const Segment& segment,
+                       const Settings& settings, Verdict& verdict) {
+    const std::uint32_t fields = small_fields(connection);
+    if (direction != Direction::reply || classify_flags(segment.flags) != FlagClass::syn_ack ||
+        !awaits_first_answer(fields))
+        return false;
+    Side& sender = connection.side[index_of(Direction::reply)];
+    Side& receiver = connection.side[index_of(Direction::original)];
+    const RememberedSyn syn = as_syn(segment);
+    const Span span{.sequence = segment.sequence,
+                    .end = segment.sequence + 1 + segment.payload_length,
+                    .acknowledgement = segment.acknowledgement,
+                    .sack = segment.acknowledgement,
+                    .window = segment.window};
+    const unsigned predicates = window_predicates(sender, receiver, span, 0U, 0U);
+    const Cell cell =
+        transition(Pair::syn_sent__syn_rcvd, direction, classify(FlagClass::syn_ack, predicates));
+    if (static_cast<Reason>(cell.reason) != Reason::none ||
+        static_cast<spec::Action>(cell.action) != spec::Action::start)
+        return false;
+
+    sender = {.end = syn.end(),
+              .max_end = segment.sequence + 1 + std::max(receiver.max_window, 1U),
+              .max_window = segment.window,
+              .max_ack = segment.acknowledgement};
+    receiver.max_end =
+        segment.acknowledgement + std::max<std::uint32_t>(segment.window, 1);  // for a probe, if it is closed
+    receiver.max_ack = segment.sequence + 1;
+    // Put together in a register: bit by bit in memory, each would wait for the one before.
+    const detail::Field pair([](Connection& c) { c.pair = 31; });
+    const detail::Field heard([](Connection& c) {
+        c.seen = 2;
+        c.seen_reply = 1;
+    });
+    const detail::Field assured([](Connection& c) { c.assured = 1; });
+    const detail::Field scale_original([](Connection& c) { c.scale_original = 15; });
+    const detail::Field scale_reply([](Connection& c) { c.scale_reply = 15; });
+    const detail::Field scale_offered([](Connection& c) { c.scale_offered = 2; });
+    const detail::Field sack_permitted([](Connection& c) { c.sack_permitted = 2; });
+    const std::uint32_t both_scale =
+        mask_of(segment.has_window_scale) & mask_of(connection.scale_offered != 0);
+    const unsigned proven = cell.assures & connection.seen_reply;
+    set_small_fields(connection, (fields & ~(pair.mask() | (scale_original.mask() & ~both_scale))) |
+                                     pair.in_place(std::uint32_t{cell.next}) | heard.mask() |
+                                     assured.in_place(proven) |
+                                     scale_reply.in_place(segment.window_scale & both_scale) |
+                                     scale_offered.in_place(std::uint32_t{segment.has_window_scale}) |
+                                     sack_permitted.in_place(std::uint32_t{segment.sack_permitted}));
+    verdict = {.outcome = Outcome::accepted,
+               .reason = Reason::none,
+               .refresh = static_cast<Refresh>(cell.refresh),
+               .lifetime = detail::lifetime_in_force(connection, segment.window, settings)};
+    return true;
+}
+
+[[gnu::noinline]] Verdict take_long_way(Connection& connection, PendingSyn& pending, Direction direction,
+                                        const Segment& segment, const Settings& settings) {
     PendingSyn kept = connection.pending_syn != 0 ? pending : PendingSyn{};
     Case c{.trial = connection,
            .pending = kept,
@@ -588,12 +660,21 @@ Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction
         if (c.begins_anew) kept.highest_kind = kept.last_kind = {};
         connection = c.trial;
         verdict.refresh = static_cast<Refresh>(cell.refresh);
-        verdict.lifetime = lifetime_in_force(connection, segment.window, settings);
+        verdict.lifetime = detail::lifetime_in_force(connection, segment.window, settings);
     }
     connection.seen_reply = (connection.seen_reply | static_cast<unsigned>(direction)) & 1U;
     connection.pending_syn = detail::anything(kept) ? 1U : 0U;
     pending = kept;
     return verdict;
+}
+
+}  // namespace
+
+Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction direction,
+                          const Segment& segment, const Settings& settings) {
+    if (Verdict verdict; take_first_answer(connection, direction, segment, settings, verdict)) [[likely]]
+        return verdict;
+    return take_long_way(connection, pending, direction, segment, settings);
 }
 
 }  // namespace sluice::tcp
