@@ -27,62 +27,6 @@ void AgeLists::head_changed(List& list) {
     }
 }
 
-[[gnu::always_inline]] inline void AgeLists::link(Ref ref, unsigned list, Tick age) {
-    List& into = lists_[list];
-    ColdNode& node = nodes_[ref];
-    node.next = no_ref;
-    node.previous = into.tail;
-    node.queued_at = age;
-    if (into.tail != no_ref) {
-        nodes_[into.tail].next = ref;
-    } else {
-        into.head = ref;
-        into.head_queued_at = age;
-        if (occupied_ == 0 || before(due(into), next_due_)) next_due_ = due(into);
-        occupied_ |= std::uint64_t{1} << list;
-    }
-    into.tail = ref;
-}
-
-[[gnu::always_inline]] inline void AgeLists::unlink(Ref ref, unsigned list) {
-    List& from = lists_[list];
-    const ColdNode& node = nodes_[ref];
-    if (node.next != no_ref) {
-        nodes_[node.next].previous = node.previous;
-    } else {
-        from.tail = node.previous;
-    }
-    if (node.previous != no_ref) {
-        nodes_[node.previous].next = node.next;
-    } else {
-        from.head = node.next;
-        if (from.head != no_ref) {
-            from.head_queued_at = nodes_[from.head].queued_at;
-        } else {
-            occupied_ &= ~(std::uint64_t{1} << list);
-        }
-        head_changed(from);
-    }
-}
-
-void AgeLists::move(Ref ref, unsigned from, unsigned to, Tick age) {
-    unlink(ref, from);
-    link(ref, to, age);
-    if (lists_[from].eviction_class == lists_[to].eviction_class) return;
-    count(to, 1);
-    count(from, -1);
-}
-
-void AgeLists::push(Ref ref, unsigned list, Tick age) {
-    link(ref, list, age);
-    count(list, 1);
-}
-
-void AgeLists::remove(Ref ref, unsigned list) {
-    unlink(ref, list);
-    count(list, -1);
-}
-
 unsigned AgeLists::next_due_list(Tick age) {
     // From the one after the cursor, round to the cursor itself.
     const unsigned first = (cursor_ + 1) % list_count;

@@ -143,7 +143,8 @@ void Table<KeyT, Payload>::remove(Ref ref, Removal why, OnRemoved&& on_removed) 
 
 template <class KeyT, class Payload>
 template <class OnRemoved>
-void Table<KeyT, Payload>::remove_hashed(Ref ref, std::uint64_t hash, Removal why, OnRemoved&& on_removed) {
+[[gnu::always_inline]] inline void Table<KeyT, Payload>::remove_hashed(Ref ref, std::uint64_t hash,
+                                                                       Removal why, OnRemoved&& on_removed) {
     Record& record = records_[ref];
     on_removed(ref, static_cast<const Record&>(record), why);
     if (why == Removal::evicted) state_->evictions.add(1);

@@ -34,7 +34,12 @@ struct Output {
     std::array<Judged, 6 * max_burst> judged;
     std::size_t size = 0;
 
-    void add(typename Io::Packet* packet, const Decision& decision) { judged[size++] = {packet, decision}; }
+    /// Field by field: a pair put together on the stack would be loaded wider than it was stored.
+    void add(typename Io::Packet* packet, const Decision& decision) {
+        Judged& entry = judged[size++];
+        entry.packet = packet;
+        entry.decision = decision;
+    }
     [[nodiscard]] std::span<const Judged> view() const { return {judged.data(), size}; }
 };
 

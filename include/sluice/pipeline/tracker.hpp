@@ -279,6 +279,8 @@ class Tracker {
     template <unsigned AddressBytes>
     Decision open_tcp(Item& item, Now now);
     template <unsigned AddressBytes>
+    Decision open_in_mid_stream(Item& item, Now now);
+    template <unsigned AddressBytes>
     Decision judge_tcp(Item& item, flow::Ref ref, Now now);
     template <unsigned AddressBytes>
     Decision begin_tcp(Item& item, const FlowState& state, const tcp::Verdict& verdict, Now now);

@@ -130,6 +130,12 @@ template <unsigned AddressBytes>
         return open_guarded<AddressBytes>(item, now);
     if (tcp::classify_flags(item.segment.flags) == tcp::FlagClass::syn) [[likely]]
         return begin_tcp<AddressBytes>(item, FlowState{.tcp = tcp::begin(item.segment)}, tcp::opens, now);
+    return open_in_mid_stream<AddressBytes>(item, now);
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] Decision Tracker<Io, Observer>::open_in_mid_stream(Item& item, Now now) {
     FlowState state{};
     const tcp::Verdict verdict = tcp::open(state.tcp, item.segment, settings_->tcp);
     return begin_tcp<AddressBytes>(item, state, verdict, now);
