@@ -672,7 +672,8 @@ bool take_first_answer(Connection& connection, Direction direction, const Segmen
 
 Verdict detail::step_rare(Connection& connection, PendingSyn& pending, Direction direction,
                           const Segment& segment, const Settings& settings) {
-    if (Verdict verdict; take_first_answer(connection, direction, segment, settings, verdict)) [[likely]]
+    Verdict verdict;
+    if (take_first_answer(connection, direction, segment, settings, verdict)) [[likely]]
         return verdict;
     return take_long_way(connection, pending, direction, segment, settings);
 }
