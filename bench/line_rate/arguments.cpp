@@ -63,6 +63,9 @@ void declare(CLI::App& app, Arguments& out) {
                    "tenth of what the box can)")
         ->check(number(0, 1e9))
         ->capture_default_str();
+    app.add_flag("--in-turns", out.in_turns,
+                 "generator and worker in turns on one thread, the worker's turns alone timed: what a "
+                 "saturated worker does, for profiles established, imix and setup; needs one processor");
     app.add_flag("--search", out.search,
                  "the highest rate without loss, by frame size and for IMIX (RFC 2544 26.1), instead of one "
                  "measurement");
@@ -95,6 +98,17 @@ std::string contradiction(const Arguments& given) {
     if (!given.ports.empty() && given.workers != 1)
         return "--workers belongs to the box over rings; behind --ports is a box of your own";
     if (!given.ports.empty() && given.ports[0] == given.ports[1]) return "--ports takes two different ports";
+    if (given.in_turns) {
+        if (!given.ports.empty())
+            return "--in-turns runs the worker itself; behind --ports is a box of your own";
+        if (given.workers != 1) return "--in-turns is one thread: it belongs to --workers 1";
+        if (given.search || given.rate != 0)
+            return "--in-turns offers as much as the worker takes: it knows neither --search nor --rate";
+        if (given.profile == Profile::synflood || given.profile == Profile::all)
+            return "--in-turns knows no rates, which profiles synflood and all need: use established, imix "
+                   "or "
+                   "setup";
+    }
     if (given.flows < given.workers) return "--flows must be at least one for each worker";
     if (given.generators > given.workers)
         return "--generators may not be more than --workers: each worker is fed by one";

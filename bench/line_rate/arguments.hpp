@@ -22,6 +22,7 @@ struct Arguments {
     bool accounting = false;
     double rate = 0;  ///< packets a second offered; 0: by the profile
     bool search = false;
+    bool in_turns = false;  ///< generator and worker on one thread
     std::vector<std::string> sizes{"64",   "128",  "256",  "512",
                                    "1024", "1280", "1518", "imix"};  ///< of the search
     double trial_seconds = 1;
@@ -33,6 +34,8 @@ struct Arguments {
 
     [[nodiscard]] bool over_rings() const { return ports.empty(); }
     [[nodiscard]] unsigned box_workers() const { return over_rings() ? workers : 0; }
+    /// Those that have a core of their own.
+    [[nodiscard]] unsigned worker_cores() const { return in_turns ? 0 : box_workers(); }
 };
 
 [[nodiscard]] const char* name_of(Profile profile);

@@ -129,7 +129,22 @@ std::function<void()> Box::turning(TrackerT& tracker, unsigned worker) {
     };
 }
 
+template <class TrackerT>
+std::function<std::uint64_t()> Box::emptying(TrackerT& tracker) {
+    auto worker = std::make_shared<dpdk::Worker<TrackerT>>(tracker, fabric_->links(0), fabric_->counters(0));
+    return [this, worker] {
+        const std::uint64_t began = dpdk::Clock::cycles();
+        std::uint64_t cycles = began;
+        while (worker->poll(clock_.at(cycles), cycles).packets != 0) cycles = dpdk::Clock::cycles();
+        return dpdk::Clock::cycles() - began;
+    };
+}
+
 Status Box::start(Kind kind, const Cores& cores) {
+    if (cores.in_turns) {
+        turn_ = kind == Kind::tracking ? emptying(*trackers_.front()) : emptying(*forwarders_.front());
+        return success();
+    }
     for (unsigned worker = 0; worker < plan_.workers; ++worker) {
         controls_[worker]->stage.store(dpdk::Stage::run);
         controls_[worker]->quiet.store(0);

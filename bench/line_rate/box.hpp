@@ -74,9 +74,12 @@ class Box {
     Box(const Box&) = delete;
     Box& operator=(const Box&) = delete;
 
-    /// Launches the workers on their lcores; stop() lets them finish what is under way.
+    /// Launches the workers on their lcores, if they have any; stop() lets them finish what is under way.
     [[nodiscard]] Status start(Kind kind, const Cores& cores);
     void stop();
+    /// Without lcores: runs the only worker's loop on the calling thread until its queues are empty. Returns
+    /// how many cycles that took.
+    std::uint64_t turn_worker() { return turn_(); }
 
     /// DPDK's numbers of the ports that the generators use, one a side.
     [[nodiscard]] std::array<std::uint16_t, 2> outer_ports() const;
@@ -103,6 +106,8 @@ class Box {
     [[nodiscard]] Result<std::vector<rte_ring*>> make_rings();
     template <class TrackerT>
     std::function<void()> turning(TrackerT& tracker, unsigned worker);
+    template <class TrackerT>
+    std::function<std::uint64_t()> emptying(TrackerT& tracker);
 
     Plan plan_;
     dpdk::Clock clock_;
@@ -114,6 +119,7 @@ class Box {
     std::vector<std::unique_ptr<NoTracker>> forwarders_;
     std::vector<std::unique_ptr<dpdk::WorkerControl>> controls_;
     std::vector<std::function<void()>> turns_;
+    std::function<std::uint64_t()> turn_;
     std::vector<std::atomic<pthread_t>> threads_;
     std::vector<unsigned> lcores_;  ///< running
 };

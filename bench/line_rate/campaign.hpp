@@ -71,7 +71,12 @@ class Campaign {
     void close();
 
   private:
-    static unsigned rounds_for(double seconds) { return seconds >= 0.5 ? 5 : 1; }
+    /// In turns they are short: both kinds then meet the same hour of a shared machine.
+    [[nodiscard]] unsigned rounds_for(double seconds) const {
+        constexpr double short_round = 0.02;
+        if (!stand_.environment().cores.in_turns) return seconds >= 0.5 ? 5 : 1;
+        return std::max(1U, static_cast<unsigned>(seconds / short_round));
+    }
     void count(const Outcome& outcome);
 
     Stand& stand_;

@@ -20,7 +20,7 @@ bool contains(const std::vector<std::string>& list, const char* word) {
 }  // namespace
 
 std::vector<unsigned> Cores::by_lcore() const {
-    std::vector<unsigned> out{generators.front()};
+    std::vector<unsigned> out{main};
     out.insert(out.end(), workers.begin(), workers.end());
     out.insert(out.end(), generators.begin(), generators.end());
     return out;
@@ -34,13 +34,16 @@ Cores place_cores(const std::vector<unsigned>& processors, unsigned workers, uns
     const auto take = [&] { return processors[next++ % processors.size()]; };
     for (unsigned i = 0; i < generators; ++i) cores.generators.push_back(take());
     for (unsigned i = 0; i < workers; ++i) cores.workers.push_back(take());
+    // Beside a generator it disturbs no worker; without workers there may be a processor left.
+    cores.main = workers != 0 ? cores.generators.front() : processors.back();
     cores.shared = std::set(processors.begin(), processors.end()).size() < generators + workers;
     return cores;
 }
 
 Result<Environment> Environment::start(const Arguments& arguments, std::size_t arena_bytes) {
     Environment made;
-    made.cores = place_cores(dpdk::allowed_processors(), arguments.box_workers(), arguments.generators);
+    made.cores = place_cores(dpdk::allowed_processors(), arguments.worker_cores(), arguments.generators);
+    made.cores.in_turns = arguments.in_turns;
 
     dpdk::EalRequest request;
     request.processors = made.cores.by_lcore();

@@ -12,10 +12,12 @@
 
 namespace sluice::bench {
 
-/// Processors by role; the main thread sleeps on the first generator's.
+/// Processors by role.
 struct Cores {
     std::vector<unsigned> generators, workers;
-    bool shared = false;  ///< two of them have to make do with one processor
+    unsigned main = 0;      ///< the main thread's, which mostly sleeps
+    bool shared = false;    ///< two of them have to make do with one processor
+    bool in_turns = false;  ///< the worker runs on the generator's thread: `workers` is empty
 
     [[nodiscard]] unsigned worker_lcore(unsigned worker) const { return 1 + worker; }
     [[nodiscard]] unsigned generator_lcore(unsigned generator) const {

@@ -13,15 +13,12 @@ constexpr double burst = 32;
 constexpr double full_enough = 0.9, pushed_back_enough = 0.05;
 /// Less of its processor than this, and a thread was held up by something else.
 constexpr double undisturbed = 0.97;
+/// Those that are left out have been looked at one by one; when they are the most, the rest is suspect, too.
+constexpr double turns_enough = 0.5;
 constexpr double short_enough = 0.01;
 
 double share(std::uint64_t part, std::uint64_t whole) {
     return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
-}
-
-double middle(std::vector<double> of) {
-    std::sort(of.begin(), of.end());
-    return of.empty() ? 0 : (of[(of.size() - 1) / 2] + of[of.size() / 2]) / 2;
 }
 
 Latency latency_of(const Histogram& cycles) {
@@ -39,12 +36,16 @@ Latency latency_of(const Histogram& cycles) {
 std::vector<std::string> doubts(const Figure& figure, const Cores& cores) {
     std::vector<std::string> out;
     if (cores.shared) out.emplace_back("generator and worker share a processor");
-    const bool flat_out = figure.asked_per_second == 0 && !cores.workers.empty();
+    const bool flat_out = figure.asked_per_second == 0 && (cores.in_turns || !cores.workers.empty());
     if (flat_out && !figure.saturated)
         out.emplace_back(fmt::format(
             "the worker was not saturated: the rate is the generator's (bursts {:.0f} % full, {:.0f} % "
             "of the generator's pushed back)",
             100 * figure.burst_fill, 100 * figure.pushed_back));
+    if (figure.turns_counted < turns_enough)
+        out.emplace_back(fmt::format(
+            "the thread kept its processor in {:.0f} % of its turns only: something else ran there",
+            100 * figure.turns_counted));
     if (figure.worker_share < undisturbed)
         out.emplace_back(
             fmt::format("a worker had its processor for {:.0f} % of the time only: something else ran there",
@@ -60,6 +61,11 @@ std::vector<std::string> doubts(const Figure& figure, const Cores& cores) {
 }
 
 }  // namespace
+
+double middle(std::vector<double> of) {
+    std::sort(of.begin(), of.end());
+    return of.empty() ? 0 : (of[(of.size() - 1) / 2] + of[of.size() / 2]) / 2;
+}
 
 Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outcome>& rounds,
                  const Cores& cores) {
@@ -100,9 +106,11 @@ Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outc
 
     out.burst_fill = share(std::max(window.taken[0], window.taken[1]), window.polls) / burst;
     out.pushed_back = share(window.refused, window.attempts);
-    out.saturated = out.burst_fill >= full_enough && out.pushed_back >= pushed_back_enough;
+    out.saturated =
+        cores.in_turns || (out.burst_fill >= full_enough && out.pushed_back >= pushed_back_enough);
     out.worker_share = all.worker_share;
     out.generator_share = all.generator_share;
+    if (cores.in_turns) out.turns_counted = share(all.turns - all.broken_turns, all.turns);
     out.short_of_rate = share(window.forfeited, window.forfeited + window.all_offered());
     out.void_because = doubts(out, cores);
     return out;

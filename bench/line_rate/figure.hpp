@@ -30,14 +30,18 @@ struct Figure {
     double flood_asked_per_second = 0, flood_out_per_second = 0, flood_loss = 0;
 
     // How far to trust it.
-    bool saturated = false;
+    bool saturated = false;  ///< in turns always: the worker's time is only what it works
     double burst_fill =
         0;  ///< mean share of a whole burst that the workers found in the fuller of their queues
     double pushed_back = 0;  ///< share of the generators' bursts that found too little room
     double worker_share = 0, generator_share = 0;
+    double turns_counted = 1;  ///< in turns: share of them in which the thread kept its processor
     double short_of_rate = 0;  ///< share of the packets asked for that were never made
     std::vector<std::string> void_because;
 };
+
+/// The median; 0 of nothing.
+[[nodiscard]] double middle(std::vector<double> of);
 
 /// From the rounds of one measurement.
 [[nodiscard]] Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outcome>& rounds,

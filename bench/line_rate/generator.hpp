@@ -4,12 +4,17 @@
 // Two ways to offer packets. Without a rate, as fast as the box takes them: what finds no room waits, nothing
 // is lost on the way in, and the queues to the box are full whenever the box is slower. At a rate, without
 // looking at the box: what finds no room is lost, as it is when a card's queue is full, and counts as missed.
+//
+// Where the worker has no thread of its own, the generator fills the queues, has the worker empty them, and
+// takes out what came, in turns. Time then passes only while the worker works. Turns in which the thread was
+// switched away from, and those after them, which find cold caches, are left out of the window.
 #pragma once
 
 #include <rte_cycles.h>
 #include <rte_ethdev.h>
 #include <rte_pause.h>
 #include <sched.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -32,27 +37,33 @@ class Generator {
 
     Catch run(const Schedule& schedule) {
         const std::uint64_t drops_before = station_.read_drops();
-        begin_ = last_ = heard_at_ = rte_rdtsc();
+        begin_ = last_ = heard_at_ = time();
         const std::uint64_t open = begin_ + schedule.warm_up, close = open + schedule.window;
         per_cycle_ = schedule.packets_per_second / static_cast<double>(rte_get_tsc_hz());
         milli_ = rte_get_tsc_hz() / 1000;
+        switches_.fill(switches_of_this_thread());
         const Tally at_start = read();
         std::uint64_t opened = 0;
         Tally at_open;
-        for (std::uint64_t now = begin_;; now = rte_rdtsc()) {
+        for (std::uint64_t now = begin_;; now = time()) {
             if (opened == 0 && now >= open) {
                 opened = now;
                 at_open = read();
                 latency_ = {};
+                broken_ = {};
+                turns_ = 0;
             }
             if (schedule.until_done ? traffic_.done() || silent(now)
                                     : now >= close && enough(at_open, now - close)) {
                 catch_.window = read() - at_open;
-                catch_.window_cycles = rte_rdtsc() - opened;
+                catch_.window_cycles = time() - opened;
+                if (!schedule.until_done) leave_out_broken_turns();
                 catch_.latency = latency_;
                 break;
             }
-            const unsigned moved = drain() + (per_cycle_ == 0 ? offer() : offer_at_rate(now));
+            const unsigned moved = station_.turn_worker
+                                       ? take_turns()
+                                       : drain() + (per_cycle_ == 0 ? offer() : offer_at_rate(now));
             look_up(now, moved);
         }
         for (Feed& feed : feeds_) {
@@ -85,6 +96,44 @@ class Generator {
         unsigned first = 0, behind = 0;
         std::array<Lane, 2> lanes;
     };
+
+    /// Cycles: of the counter or, in turns, those that the worker had.
+    [[nodiscard]] std::uint64_t time() const { return station_.turn_worker ? worked_ : rte_rdtsc(); }
+
+    /// The queues filled as far as they go, emptied by the worker, and all that came out taken back.
+    unsigned take_turns() {
+        const Tally before = read();
+        while (offer() != 0) {
+        }
+        const std::uint64_t cycles = station_.turn_worker();
+        unsigned received = 0;
+        while (const unsigned more = drain()) received += more;
+        worked_ += cycles;
+        ++turns_;
+        const long switches = switches_of_this_thread();
+        if (switches != switches_[0]) {
+            broken_.tally += read() - before;
+            broken_.cycles += cycles;
+            ++broken_.turns;
+        }
+        switches_ = {switches_[1], switches};
+        return received;
+    }
+
+    /// How often the thread lost its processor.
+    static long switches_of_this_thread() {
+        rusage use{};
+        getrusage(RUSAGE_THREAD, &use);
+        return use.ru_nvcsw + use.ru_nivcsw;
+    }
+
+    void leave_out_broken_turns() {
+        catch_.turns = turns_;
+        catch_.broken_turns = broken_.turns;
+        if (broken_.turns == turns_) return;  // they are all there is; the figure is void
+        catch_.window -= broken_.tally;
+        catch_.window_cycles -= broken_.cycles;
+    }
 
     /// Nothing has come back for so long that nothing will.
     [[nodiscard]] bool silent(std::uint64_t now) {
@@ -176,6 +225,10 @@ class Generator {
             rte_eth_tx_burst(station_.ports[side], static_cast<std::uint16_t>(feed.worker),
                              lane.packets.data() + lane.first, static_cast<std::uint16_t>(wanted));
         ++tally_.attempts;
+        if (station_.turn_worker) {  // both halves run on one core; a card leaves frames in the shared cache
+            for (unsigned i = lane.first; i < lane.first + sent; ++i)
+                demote(Buffers::frame_of(lane.packets[i]));
+        }
         lane.first += sent;
         if (sent != wanted) {
             ++tally_.refused;
@@ -290,8 +343,9 @@ class Generator {
     /// has come for a while.
     void settle(std::uint64_t drops_before) {
         const std::uint64_t patience = 500 * milli_;
-        for (std::uint64_t now = rte_rdtsc(), heard = now; now - heard < patience; now = rte_rdtsc()) {
+        for (std::uint64_t now = time(), heard = now; now - heard < patience; now = time()) {
             unsigned moved = drain();
+            if (station_.turn_worker) worked_ += station_.turn_worker();
             for (Feed& feed : feeds_) {
                 for (const unsigned side : {0U, 1U}) moved += flush(feed, side, false);
             }
@@ -315,6 +369,14 @@ class Generator {
     Catch catch_;
     std::uint64_t heard_ = 0, heard_at_ = 0;
     std::uint64_t begin_ = 0, last_ = 0, looked_ = 0, milli_ = 1;
+    // In turns.
+    std::uint64_t worked_ = rte_rdtsc();  ///< when it began, and the worker's cycles since
+    std::uint64_t turns_ = 0;             ///< of the window
+    struct {
+        Tally tally;
+        std::uint64_t cycles = 0, turns = 0;
+    } broken_;                        ///< what of the window does not count
+    std::array<long, 2> switches_{};  ///< of the thread, before the last turn and after it
     double per_cycle_ = 0, due_ = 0;
     std::size_t turn_ = 0;
     unsigned idle_ = 0;

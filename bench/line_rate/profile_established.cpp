@@ -22,7 +22,7 @@ Status measure_established(Campaign& campaign) {
     auto flat_out = campaign.compare(name_of(arguments.profile), plan, tracked, plain);
     if (!flat_out) return Error{flat_out.error()};
     campaign.report().measurements.push_back(*flat_out);
-    if (arguments.rate != 0) return success();
+    if (arguments.rate != 0 || arguments.in_turns) return success();
 
     // Queues that are always full say how deep they are; the delay of the box itself shows below that.
     plan.packets_per_second = flat_out->tracker.out_per_second / 2;

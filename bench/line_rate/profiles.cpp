@@ -54,6 +54,7 @@ Result<Report> measure_one(const Arguments& arguments, const Environment& enviro
         report.table_records = limits.ipv4_flows;
         report.tracker_bytes = box->tracker_bytes();
     }
+    if (arguments.in_turns) report.notes.emplace_back(in_turns_note);
     Campaign campaign(**stand, report);
     const auto run = arguments.search                         ? search_lossless_rates
                      : arguments.profile == Profile::setup    ? measure_setup

@@ -11,6 +11,11 @@
 
 namespace sluice::bench {
 
+/// Of the ratios of single rounds.
+struct Spread {
+    double least = 0, median = 0, most = 0;
+};
+
 /// What tracking and plain forwarding did under the same conditions, in turns.
 struct Comparison {
     std::string name;
@@ -19,10 +24,17 @@ struct Comparison {
     [[nodiscard]] double ratio() const {
         return plain && plain->out_per_second > 0 ? tracker.out_per_second / plain->out_per_second : 0;
     }
+    /// None where there is no plain forwarding.
+    [[nodiscard]] std::optional<Spread> ratio_of_rounds() const;
     [[nodiscard]] bool is_void() const {
         return !tracker.void_because.empty() || (plain && !plain->void_because.empty());
     }
 };
+
+/// What in_turns means for every figure beside it.
+inline constexpr const char* in_turns_note =
+    "generator and worker took turns on one thread: seconds, and packets a second, are of the worker's turns "
+    "alone";
 
 /// The open connections that a profile begins with: how fast they were opened, and whether all are there.
 struct Opening {

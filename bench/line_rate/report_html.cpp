@@ -45,30 +45,37 @@ std::string per_cent(double share) {
     return fmt::format("{:.4f} %", 100 * share);
 }
 
-std::string row_of(const std::string& name, const Figure& figure) {
+std::string row_of(const std::string& name, const Figure& figure, bool in_turns) {
     const Latency& l = figure.latency;
     std::vector<std::string> cells{name, millions(figure.in_per_second), millions(figure.out_per_second),
                                    fmt::format("{:.2f}", figure.gigabits_per_second), per_cent(figure.loss)};
-    for (const double value : {l.p50, l.p90, l.p99, l.p99_9, l.highest}) cells.push_back(microseconds(value));
-    cells.emplace_back(figure.asked_per_second > 0 ? "at a rate"
-                       : figure.saturated          ? "saturated"
-                                                   : "not saturated");
+    for (const double value : {l.p50, l.p90, l.p99, l.p99_9, l.highest})
+        cells.push_back(in_turns ? "–" : microseconds(value));
+    cells.emplace_back(in_turns                      ? "in turns"
+                       : figure.asked_per_second > 0 ? "at a rate"
+                       : figure.saturated            ? "saturated"
+                                                     : "not saturated");
     std::string out = row(cells);
     for (const std::string& why : figure.void_because)
         out += fmt::format("<tr><td colspan=\"11\" class=\"void\">void: {}</td></tr>\n", escaped(why));
     return out;
 }
 
-std::string table_of(const std::vector<Comparison>& measurements) {
+std::string table_of(const std::vector<Comparison>& measurements, bool in_turns) {
     std::string out =
         "<table>" +
         row({"", "M/s in", "M/s out", "Gbit/s", "loss", "p50 µs", "p90", "p99", "p99.9", "max", ""}, "th");
     for (const Comparison& one : measurements) {
-        out += row_of(one.name, one.tracker);
+        out += row_of(one.name, one.tracker, in_turns);
         if (!one.plain) continue;
-        out += row_of("plain forwarding", *one.plain);
-        out += fmt::format("<tr><td colspan=\"11\" class=\"soft\">{:.1f} % of plain forwarding{}</td></tr>\n",
-                           100 * one.ratio(), one.is_void() ? " (void)" : "");
+        out += row_of("plain forwarding", *one.plain, in_turns);
+        const Spread rounds = *one.ratio_of_rounds();
+        out += fmt::format(
+            "<tr><td colspan=\"11\" class=\"soft\">{:.1f} % of plain forwarding (of {} rounds {:.1f} to "
+            "{:.1f}, "
+            "median {:.1f}){}</td></tr>\n",
+            100 * one.ratio(), one.tracker.rounds.size(), 100 * rounds.least, 100 * rounds.most,
+            100 * rounds.median, one.is_void() ? " (void)" : "");
     }
     return out + "</table>\n";
 }
@@ -192,9 +199,9 @@ std::string section(const Report& report) {
             out += flood_plots(report);
         } else {
             out += throughput_plot(report);
-            out += latency_plot(report.measurements.back());
+            if (!given.in_turns) out += latency_plot(report.measurements.back());
         }
-        out += table_of(report.measurements);
+        out += table_of(report.measurements, given.in_turns);
     }
     if (!report.search.empty()) out += search_part(report);
     for (const std::string& note : report.notes) out += "<p class=\"soft\">" + escaped(note) + "</p>\n";

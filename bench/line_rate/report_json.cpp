@@ -34,13 +34,17 @@ ordered_json json_of(const Figure& figure, const Arguments& given) {
                      {"dropped", figure.dropped},
                      {"seconds", rounded(figure.seconds, 1e3)},
                      {"asked_packets_per_second", whole(figure.asked_per_second)},
-                     {"latency_ns", json_of(figure.latency)},
                      {"saturated", given.over_rings() ? ordered_json(figure.saturated) : ordered_json()},
                      {"burst_fill", rounded(figure.burst_fill, 1e3)},
                      {"pushed_back", rounded(figure.pushed_back, 1e3)},
                      {"worker_processor_share", rounded(figure.worker_share, 1e3)},
                      {"generator_processor_share", rounded(figure.generator_share, 1e3)},
                      {"short_of_rate", figure.short_of_rate}};
+    if (given.in_turns) {
+        out["turns_counted"] = rounded(figure.turns_counted, 1e3);
+    } else {
+        out["latency_ns"] = json_of(figure.latency);
+    }
     for (const double round : figure.rounds) out["rounds"].push_back(whole(round));
     if (given.profile == Profile::setup)
         out["connections_per_second"] = whole(figure.conversations_per_second);
@@ -58,6 +62,12 @@ ordered_json json_of(const Comparison& measurement, const Arguments& given) {
     ordered_json out{{"name", measurement.name}, {"tracker", json_of(measurement.tracker, given)}};
     out["plain_forwarding"] = measurement.plain ? json_of(*measurement.plain, given) : ordered_json();
     out["ratio"] = measurement.plain ? ordered_json(rounded(measurement.ratio(), 1e3)) : ordered_json();
+    out["ratio_of_rounds"] = nullptr;
+    if (const auto of = measurement.ratio_of_rounds()) {
+        out["ratio_of_rounds"] = {{"least", rounded(of->least, 1e3)},
+                                  {"median", rounded(of->median, 1e3)},
+                                  {"most", rounded(of->most, 1e3)}};
+    }
     out["void"] = measurement.is_void();
     return out;
 }
@@ -100,7 +110,8 @@ ordered_json conditions(const Report& report) {
     return {{"profile", name_of(given.profile)},
             {"flows", given.flows},
             {"workers", given.box_workers()},
-            {"worker_processors", report.cores.workers},
+            {"in_turns", given.in_turns},
+            {"worker_processors", given.in_turns ? report.cores.generators : report.cores.workers},
             {"generators", report.cores.generators.size()},
             {"generator_processors", report.cores.generators},
             {"processors_shared", report.cores.shared},
@@ -137,8 +148,9 @@ ordered_json json_of(const Report& report) {
         // The profile's own figure once more, where scripts look first.
         const Comparison& first = report.measurements.front();
         out.update(json_of(first.tracker, given));
-        out["plain_forwarding"] = json_of(first, given)["plain_forwarding"];
-        out["ratio"] = json_of(first, given)["ratio"];
+        const ordered_json compared = json_of(first, given);
+        for (const char* field : {"plain_forwarding", "ratio", "ratio_of_rounds"})
+            out[field] = compared[field];
         out["void"] = first.is_void();
     }
     if (report.opening) {

@@ -42,6 +42,8 @@ Outcome& Outcome::operator+=(const Outcome& other) {
     seconds += other.seconds;
     latency.add(other.latency);
     dropped += other.dropped;
+    turns += other.turns;
+    broken_turns += other.broken_turns;
     worker_share = std::min(worker_share, other.worker_share);
     generator_share = std::min(generator_share, other.generator_share);
     return *this;
@@ -88,6 +90,7 @@ Status Stand::join_box(const Arguments& arguments, const pipeline::Limits& limit
         station.read_workers = [&box = *box_, workers = station.workers](Tally& tally) {
             for (const unsigned worker : workers) box.read_worker(worker, tally);
         };
+        if (environment_.cores.in_turns) station.turn_worker = [&box = *box_] { return box.turn_worker(); };
         station.read_drops = [&box = *box_, workers = station.workers] {
             std::uint64_t all = 0;
             for (const unsigned worker : workers) all += box.drops(worker);
@@ -150,12 +153,12 @@ void Stand::wait_for_generators(const TrialPlan& plan) {
     line_.begin(plan.what);
     constexpr auto nap = std::chrono::milliseconds(5);
     constexpr unsigned naps_a_line = 40;
-    for (unsigned naps = 1;; ++naps) {
+    for (;;) {
         bool any = false;
         for (std::size_t i = 0; i < stations_.size(); ++i) any = any || running(i);
         if (!any) return;
         std::this_thread::sleep_for(nap);
-        if (naps % naps_a_line != 0) continue;
+        if (++naps_ % naps_a_line != 0) continue;
         std::uint64_t sent = 0, received = 0, completed = 0;
         for (const Progress& progress : progress_) {
             sent += progress.sent.load(std::memory_order_relaxed);
@@ -205,6 +208,8 @@ Result<Outcome> Stand::run_turns(const TrialPlan& plan,
         out.total += caught.total;
         out.latency.add(caught.latency);
         out.dropped += caught.dropped;
+        out.turns += caught.turns;
+        out.broken_turns += caught.broken_turns;
         out.seconds = std::max(out.seconds, static_cast<double>(caught.window_cycles) / hertz);
         out.generator_share = std::min(out.generator_share, jobs[i].share);
     }

@@ -24,11 +24,12 @@ namespace sluice::bench {
 /// What one trial came to, all generators together.
 struct Outcome {
     Tally window, total;
-    double seconds = 0;  ///< of the window
+    double seconds = 0;  ///< of the window; in turns, of the worker's turns in it
     Histogram latency;   ///< cycles
     std::uint64_t dropped = 0;
     double worker_share = 1;     ///< of the trial, in which the least served worker had its processor
     double generator_share = 1;  ///< the same of generators
+    std::uint64_t turns = 0, broken_turns = 0;  ///< as in Catch
 
     Outcome& operator+=(const Outcome& other);
 };
@@ -92,6 +93,7 @@ class Stand {
     std::vector<Station> stations_;
     std::vector<Progress> progress_;
     ProgressLine line_;
+    unsigned naps_ = 0;  ///< since the beginning: trials may be shorter than the time between two lines
 };
 
 }  // namespace sluice::bench

@@ -20,13 +20,16 @@ struct Station {
     std::vector<unsigned> workers;  ///< that it feeds; their numbers are those of the ports' queues
     Buffers* buffers = nullptr;
     bool shares_core = false;  ///< with a worker: it steps aside when there is nothing to do
+    /// In turns: turns the worker on the calling thread until its queues are empty; returns the cycles that
+    /// took. Empty where workers have threads of their own.
+    std::function<std::uint64_t()> turn_worker;
     /// What the workers it feeds counted: adds their polls and packets taken.
     std::function<void(Tally&)> read_workers;
     /// Packets that the box has counted as dropped, since it was built, of all workers it feeds.
     std::function<std::uint64_t()> read_drops;
 };
 
-/// How long and how much.
+/// How long and how much. In turns, the worker's turns alone are time.
 struct Schedule {
     double packets_per_second = 0;          ///< of this generator; 0: as fast as the box takes them
     std::uint64_t warm_up = 0, window = 0;  ///< cycles
@@ -42,6 +45,9 @@ struct alignas(64) Progress {
 struct Catch {
     Tally window, total;
     std::uint64_t window_cycles = 0;
+    /// In turns: the worker's, and those of them that the window leaves out because the thread lost its
+    /// processor.
+    std::uint64_t turns = 0, broken_turns = 0;
     Histogram latency;  ///< cycles from the queue before the box to behind the queue after it; samples
     std::uint64_t dropped = 0;  ///< by the box, of what was sent
 };

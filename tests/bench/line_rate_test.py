@@ -30,9 +30,12 @@ def measure(*arguments, seconds=0.02, **more):
 
 class Measured(unittest.TestCase):
     def check_figure(self, figure):
-        latency = figure["latency_ns"]
         self.assertGreaterEqual(figure["packets_per_second_out"], 0)
         self.assertEqual(figure["void"], bool(figure["void_because"]))
+        if "turns_counted" in figure:  # in turns: what a packet waits for says nothing
+            self.assertNotIn("latency_ns", figure)
+            return
+        latency = figure["latency_ns"]
         percentiles = [latency[name] for name in ("p50", "p90", "p99", "p99.9", "max")]
         self.assertEqual(percentiles, sorted(percentiles))
         if figure["asked_packets_per_second"] == 0 and not figure["saturated"]:
@@ -69,6 +72,51 @@ class Measured(unittest.TestCase):
         self.assertGreater(report["latency_ns"]["samples"], 0)
         self.assertAlmostEqual(report["ratio"], report["packets_per_second_out"]
                                / report["plain_forwarding"]["packets_per_second_out"], delta=0.002)
+
+    def check_in_turns(self, report):
+        self.check(report)
+        self.assertTrue(report["conditions"]["in_turns"])
+        self.assertFalse(report["conditions"]["processors_shared"])
+        self.assertEqual(report["conditions"]["worker_processors"], report["conditions"]["generator_processors"])
+        self.assertEqual(len(report["measurements"]), 1)
+        for figure in report["measurements"][0]["tracker"], report["measurements"][0]["plain_forwarding"]:
+            self.assertTrue(figure["saturated"])
+            self.assertGreater(figure["packets_per_second_out"], 0)
+            self.assertEqual(figure["missed"] + figure["dropped"], 0, "what the queues hold comes out of the box")
+            self.assertEqual(figure["void"], figure["turns_counted"] < 0.5, "nothing else makes such a figure void")
+        spread = report["ratio_of_rounds"]
+        self.assertGreater(spread["least"], 0)
+        self.assertEqual([spread["least"], spread["median"], spread["most"]], sorted(spread.values()))
+
+    def test_in_turns_one_processor_does_and_every_burst_is_full_but_the_last(self):
+        report = measure("--in-turns", "--flows", 1000, seconds=0.06, processors={min(os.sched_getaffinity(0))})
+        self.check_in_turns(report)
+        tracker = report["measurements"][0]["tracker"]
+        self.assertEqual(report["concurrent_connections"]["tracked_afterwards"], 1000)
+        self.assertEqual(len(tracker["rounds"]), 3)
+        # 32 bursts of each queue of 1,024, and the poll that finds them empty.
+        for figure in tracker, report["plain_forwarding"]:
+            self.assertAlmostEqual(figure["burst_fill"], 32 / 33, delta=0.002)
+        self.assertIn("turns on one thread", " ".join(report["notes"]))
+
+    def test_in_turns_imix_and_whole_connections(self):
+        self.check_in_turns(measure("--in-turns", "--profile", "imix", "--flows", 1000))
+        report = measure("--in-turns", "--profile", "setup", "--flows", 2000, "--table", 1 << 20, seconds=0.1)
+        self.check_in_turns(report)
+        self.assertGreater(report["connections_per_second"], 0)
+        self.assertGreater(report["totals"]["flows_inserted"], 2000)
+
+    def test_in_turns_a_figure_is_void_when_the_thread_lost_its_processor_most_of_the_time(self):
+        # Turns of milliseconds: none passes without the other process having had its share.
+        processor = {min(os.sched_getaffinity(0))}
+        with subprocess.Popen([sys.executable, "-c", "while True: pass"],
+                              preexec_fn=lambda: os.sched_setaffinity(0, processor)) as other:
+            try:
+                report = measure("--in-turns", "--flows", 1000, "--ring-slots", 32768, processors=processor)
+            finally:
+                other.kill()
+        self.check_in_turns(report)
+        self.assertTrue(report["void"])
 
     def test_each_of_two_workers_gets_its_own_flows(self):
         report = measure("--flows", 5000, "--workers", 2)
@@ -120,8 +168,22 @@ class Measured(unittest.TestCase):
         self.assertIn("plain forwarding", text)
         self.assertEqual(html.count("<svg"), html.count("</svg>"))
         self.assertGreater(html.count("<svg"), 1)
+        self.assertNotIn("in turns", html)
         for word in ("http:", "https:", "src=", "href=", "@import"):
             self.assertNotIn(word, html)
+
+
+    def test_the_html_report_names_what_was_measured_in_turns(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "report.html")
+            text = run("--in-turns", "--seconds", 0.02, "--flows", 100, "--html", path).stdout
+            html = path.read_text()
+        for report in text, html:
+            self.assertIn("took turns on one thread", report)
+            self.assertNotIn("not saturated", report)
+        self.assertIn("<td>in turns</td>", html)
+        self.assertNotIn("Latency,", html)
+        self.assertNotIn("latency", text)
 
 
 class Refused(unittest.TestCase):
@@ -148,6 +210,12 @@ class Refused(unittest.TestCase):
         self.refused(["--ports", "net_a,net_b", "--workers", "2"], "--workers")
         self.refused(["--workers", "4", "--flows", "3"], "--flows")
         self.refused(["--workers", "1", "--generators", "2"], "--generators")
+        self.refused(["--in-turns", "--ports", "net_a,net_b"], "--in-turns", "box of your own")
+        self.refused(["--in-turns", "--workers", "2"], "--in-turns", "--workers 1")
+        self.refused(["--in-turns", "--search"], "--in-turns", "--search")
+        self.refused(["--in-turns", "--rate", "1000"], "--in-turns", "--rate")
+        self.refused(["--in-turns", "--profile", "synflood"], "--in-turns", "synflood")
+        self.refused(["--in-turns", "--profile", "all"], "--in-turns", "all")
 
     def test_ports_that_are_not_there_are_named(self):
         self.refused(["--ports", "net_absent0,net_absent1"], "net_absent0", status=1)
