@@ -87,25 +87,40 @@ void SynGuard::adopt(const Protection* protection) {
     cookies_ = guard::SynCookies(protection->cookie_secrets);
 }
 
-SynGuard::Fate SynGuard::on_syn(guard::Source source, guard::ServiceNumber service, std::uint64_t hash,
-                                bool shows_options) {
+SynGuard::Fate SynGuard::on_syn(const guard::Address& client, guard::ServiceNumber service,
+                                std::uint64_t hash, bool shows_options) {
+    const guard::Source source = guard::Source::of(client);
     accounts_.count_syn(source, service);
+    const ServiceRules rules = protection_->rules_of(service);
     const guard::Defence defence = protection_->board->read(service);
+    const guard::ServiceNumber rule = protection_->sources.find(client, 0);
+    if (rule == SourceRule::allowed) return Fate::pass;
+    const Fate fate = rule == SourceRule::denied ? Fate::denied : limit(source, service, rules, defence);
+    if (fate != Fate::pass) {
+        accounts_.count_limited(service);
+        return fate;
+    }
     if (defence.level < guard::Level::defend) return Fate::pass;
-    if (!within_source_limit(source)) {
-        accounts_.count_limited(service);
-        return Fate::over_source_limit;
-    }
-    if (defence.syn_limit != 0 && !within_service_limit(service, defence.syn_limit)) {
-        accounts_.count_limited(service);
-        return Fate::over_service_limit;
-    }
-    const Proof proof = protection_->rules_of(service).proof;
-    if (proof != Proof::proxy) return on_unproven(source, proof, hash);
+    if (rules.proof != Proof::proxy) return on_unproven(source, rules.proof, hash);
     Service& one = services_[service];
     if (!shows_options || time_ < one.look_again) return Fate::answer;
     one.look_again = time_ + first_look;
     return Fate::pass;
+}
+
+SynGuard::Fate SynGuard::limit(guard::Source source, guard::ServiceNumber service, const ServiceRules& rules,
+                               const guard::Defence& defence) {
+    if (defence.level >= guard::Level::defend && !within_source_limit(source)) return Fate::over_source_limit;
+    // The sketch knows the last one to two seconds: one and a half of them, as far as one can tell.
+    if (rules.source_rate != 0 &&
+        accounts_.sources().estimate(source).syns > rules.source_rate + rules.source_rate / 2)
+        return Fate::over_source_limit;
+    std::uint32_t rate = rules.syn_rate;
+    if (defence.syn_limit != 0) {
+        const std::uint32_t share = std::max(1U, defence.syn_limit / std::max(1U, protection_->workers));
+        rate = rate == 0 ? share : std::min(rate, share);
+    }
+    return rate == 0 || within_service_limit(service, rate) ? Fate::pass : Fate::over_service_limit;
 }
 
 SynGuard::Fate SynGuard::on_unproven(guard::Source source, Proof proof, std::uint64_t hash) {
@@ -133,7 +148,7 @@ bool SynGuard::within_service_limit(guard::ServiceNumber service, std::uint32_t 
     Service& one = services_[service];
     if (one.limit != limit) {
         one.limit = limit;
-        one.bucket = bucket_of(std::max(1U, limit / std::max(1U, protection_->workers)));
+        one.bucket = bucket_of(limit);
     }
     return one.bucket.take(1, time_) != 0;
 }

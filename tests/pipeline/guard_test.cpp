@@ -491,6 +491,37 @@ TEST_P(Guard, LimitsALoudSourceAndASoughtAfterService) {
     EXPECT_EQ(box.counted().limited.read(), 98U + 98U + 100U + 95U);
 }
 
+TEST_P(Guard, ObeysRulesForSourcesAndRatesOfServicesWhateverTheLevel) {
+    watch();
+    pipeline::Protection protection = *box.settings.protection;
+    const guard::Address whole =
+        GetParam() ? guard::Address{0x2001'0002'0000'0000, 0} : guard::Address{0, 0xFFFF'C612'0000};
+    const guard::Address client =
+        GetParam() ? guard::Address{0x2001'0002'0000'0000, 1} : guard::Address{0, 0xFFFF'C612'0001};
+    const auto rules = [&](std::vector<guard::Service> prefixes, pipeline::ServiceRules of_service) {
+        protection.sources = guard::ServiceMap::build(prefixes).value();
+        protection.rules = {{}, of_service};
+        box.adopt(protection);
+    };
+    const std::uint8_t wide = GetParam() ? 64 : 112;
+    rules({{whole, wide, 0, pipeline::denied}}, {});
+    EXPECT_TRUE(box.client(syn(1)).empty());
+    EXPECT_EQ(box.decision.reason, Reason::source_denied);
+    box.defend();
+    rules({{whole, wide, 0, pipeline::denied}, {client, 128, 0, pipeline::allowed}}, {});
+    EXPECT_EQ(box.client(syn(2)).size(), 1U) << "the longer prefix counts";
+    EXPECT_EQ(box.decision.action, Action::pass) << "nobody asks it for a cookie";
+    box.defend(Level::quiet);
+    box.pass(3'000);
+    rules({}, {.syn_rate = 10});
+    for (std::uint16_t port = 100; port < 110; ++port) box.client(syn(port));
+    EXPECT_EQ(box.count(Reason::syn_limit), 9U);
+    box.pass(3'000);
+    rules({}, {.source_rate = 4});
+    for (std::uint16_t port = 200; port < 210; ++port) box.client(syn(port));
+    EXPECT_EQ(box.count(Reason::source_limit), 4U) << "six in one and a half seconds pass";
+}
+
 TEST_P(Guard, ByResetCookieLetsInWhoAnswersTheChallenge) {
     pipeline::Protection protection = *box.settings.protection;
     protection.rules = {{}, {.proof = pipeline::Proof::reset}};

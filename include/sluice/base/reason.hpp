@@ -60,6 +60,7 @@ enum class Outcome : std::uint8_t {
     X(table_full,         "table-full",         dropped,   "the flow table is full of assured flows")                    \
     X(syn_limit,          "syn-limit",          dropped,   "more SYNs than the guard lets through to its service")       \
     X(source_limit,       "source-limit",       dropped,   "more SYNs than the guard lets through from its source")      \
+    X(source_denied,      "source-denied",      dropped,   "a SYN of a source that the guard is told to deny")           \
     X(first_syn,          "first-syn",          dropped,   "the first SYN of its client while only second ones pass")    \
     X(ethertype,          "ethertype",          dropped,   "its EtherType is configured to be dropped")                  \
     X(handover_full,      "handover-full",      dropped,   "the ring to the worker that owns its flow was full")         \

@@ -29,11 +29,23 @@ struct ServiceRules {
     /// Its server's initial sequence numbers are replaced by ones that cannot be guessed (RFC 6528), whether
     /// it is defended or not.
     bool hides_sequence = false;
+    /// SYNs a second of one worker: all of them, and those of one source (counted by the sketch, over the
+    /// last one to two seconds). 0: as many as come.
+    std::uint32_t syn_rate = 0, source_rate = 0;
+};
+
+/// What holds for a source, whatever service it wants: the numbers of Protection::sources.
+enum SourceRule : guard::ServiceNumber {
+    no_rule = guard::no_service,
+    allowed,  ///< its SYNs pass untouched
+    denied,   ///< they are dropped
 };
 
 struct Protection {
     /// Numbers below Limits::guarded_services.
     guard::ServiceMap services;
+    /// Prefixes of sources, all ports, by SourceRule: the longest counts.
+    guard::ServiceMap sources;
     /// By number; services beyond the last have the defaults.
     std::vector<ServiceRules> rules;
     /// As many words as Limits::guarded_services; outlives the trackers.

@@ -102,11 +102,12 @@ class SynGuard {
         challenge,  ///< with a reset cookie
         wait_for_second,
         over_service_limit,
-        over_source_limit
+        over_source_limit,
+        denied
     };
     /// Counts it and decides. `hash` is its flow's; `shows_options` tells whether its answer would show what
     /// the server knows.
-    [[nodiscard]] Fate on_syn(guard::Source source, guard::ServiceNumber service, std::uint64_t hash,
+    [[nodiscard]] Fate on_syn(const guard::Address& client, guard::ServiceNumber service, std::uint64_t hash,
                               bool shows_options);
     /// The source has answered a challenge.
     void trust_source(guard::Source source) {
@@ -220,6 +221,8 @@ class SynGuard {
     OwnHandshake& occupy(const OwnHandshake& handshake, GuardRecord& record);
     [[nodiscard]] bool within_source_limit(guard::Source source);
     [[nodiscard]] bool within_service_limit(guard::ServiceNumber service, std::uint32_t limit);
+    [[nodiscard]] Fate limit(guard::Source source, guard::ServiceNumber service, const ServiceRules& rules,
+                             const guard::Defence& defence);
 
     const Protection* protection_ = nullptr;
     std::uint64_t time_ =

@@ -77,8 +77,11 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState& state, co
         return Decision{
             .action = Action::drop, .state = CtState::untracked, .reason = reason, .family = item.family};
     };
-    const SynGuard::Fate fate = guard_->on_syn(ends.source(), service, item.hash, shows_options);
+    const SynGuard::Fate fate =
+        guard_->on_syn(ends.address(guard::Toward::client), service, item.hash, shows_options);
     switch (fate) {
+        case SynGuard::Fate::denied:
+            return limited(Reason::source_denied);
         case SynGuard::Fate::wait_for_second:
             return limited(Reason::first_syn);
         case SynGuard::Fate::over_source_limit:
