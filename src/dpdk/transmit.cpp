@@ -120,7 +120,12 @@ unsigned drain_control(const Sender& forwarding, TxQueue& queue, std::uint64_t c
     std::array<void*, pipeline::max_burst> batch;
     PortCounters& port = sender.counters.ports[queue.port];
     unsigned taken = 0;
-    for (rte_ring* ring : queue.control) {
+    // Each poll begins with the next ring: the first one alone could use up all that the pace grants.
+    const std::size_t rings = queue.control.size();
+    queue.first_control = queue.first_control + 1 < rings ? queue.first_control + 1 : 0;
+    for (std::size_t i = 0; i < rings; ++i) {
+        const std::size_t at = queue.first_control + i;
+        rte_ring* const ring = queue.control[at < rings ? at : at - rings];
         const unsigned waiting = rte_ring_count(ring);  // and more may come meanwhile, but none goes
         if (waiting == 0) continue;
         const auto granted = static_cast<unsigned>(

@@ -140,6 +140,21 @@ TEST(Transmit, ControlPacketsArePaced) {
     EXPECT_EQ(rig.left(1).size(), 10U);
 }
 
+TEST(Transmit, WorkersThatShareAQueueShareItsPace) {
+    Rig rig({.workers = 3, .tx_queues = 1, .control_packets_per_second = 1000});
+    Texts left;
+    for (unsigned round = 0; round < 300; ++round) {
+        for (unsigned i = 0; i < 3; ++i)
+            EXPECT_TRUE(rig.workers[i]->send_control(1, rig.frame(std::to_string(i))));
+        rig.turn(1);
+        rig.cycles += 1'000'000;  // a token a round, three answers
+        for (const std::string& text : rig.left(1)) left.push_back(text);
+    }
+    EXPECT_GE(left.size(), 300U);
+    for (const char* worker : {"0", "1", "2"})
+        EXPECT_GE(std::count(left.begin(), left.end(), worker), 100) << worker;
+}
+
 TEST(Transmit, ControlPacketsHaveQueuesOfTheirOwnWhereThereAreEnough) {
     Rig rig({.workers = 2, .tx_queues = 4});
     rig.workers[1]->send_control(1, rig.frame("control"));

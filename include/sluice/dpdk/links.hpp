@@ -97,6 +97,7 @@ struct alignas(64) TxQueue {
     std::vector<rte_ring*> forward;  ///< from other workers; empty when each has a queue of its own
     std::vector<rte_ring*> control;  ///< from workers, this one included
     TokenBucket control_pace;
+    std::size_t first_control = 0;  ///< of `control`: whose turn it is to be drained first
 };
 
 /// Where a worker's packets for one port go: to a queue it owns, or into its ring to the owner.
