@@ -86,18 +86,19 @@ void join_segments(Outgoing& out, rte_mempool* pool, Losses* losses) {
     out.packets = out.packets.first(kept);
 }
 
-/// A burst from each of `rings`, sent. Returns packets taken; `dry` tells whether all rings are empty now.
-unsigned drain_forward(const Sender& sender, TxQueue& queue, bool& dry) {
+/// A burst from each ring, sent. Returns packets taken; `done` tells whether the rings are empty now and the
+/// device refused none.
+unsigned drain_forward(const Sender& sender, TxQueue& queue, bool& done) {
     std::array<void*, pipeline::max_burst> batch;
     unsigned taken = 0;
-    dry = true;
+    done = true;
     for (rte_ring* ring : queue.forward) {
         unsigned left = 0;
         const unsigned count = rte_ring_sc_dequeue_burst(ring, batch.data(), batch.size(), &left);
-        dry = dry && left == 0;
         if (count == 0) continue;
         taken += count;
-        transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count});
+        const Sent sent = transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count});
+        done = done && left == 0 && !sent.refused;
     }
     return taken;
 }
@@ -134,7 +135,8 @@ unsigned drain_control(const Sender& forwarding, TxQueue& queue, std::uint64_t c
         shed(ring, excess);
         const unsigned count = rte_ring_sc_dequeue_burst(ring, batch.data(), granted, nullptr);
         const unsigned sent =
-            count == 0 ? 0 : transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count});
+            count == 0 ? 0
+                       : transmit(sender, queue, {reinterpret_cast<rte_mbuf**>(batch.data()), count}).packets;
         taken += excess + count;
         port.control_packets.add(sent);
         port.control_dropped.add(excess + count - sent);
@@ -183,11 +185,11 @@ rte_mbuf* restore_vlan_tag(rte_mbuf* packet, rte_mempool* pool) {
     return packet;
 }
 
-unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets) {
+Sent transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets) {
     const PortState& port = *sender.links.ports[queue.port];
     if (!port.link_up.load(std::memory_order_relaxed)) {
         drop(packets, Reason::link_down, sender.losses);
-        return 0;
+        return {};
     }
     // Lengths first: once sent, a packet belongs to the driver.
     Outgoing out = measured(packets);
@@ -210,13 +212,13 @@ unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf
     counted.tx_packets.add(sent);
     counted.tx_bytes.add(out.bytes);
     drop(unsent, Reason::tx_full, sender.losses);
-    return sent;
+    return {.packets = sent, .refused = sent != wanted};
 }
 
-unsigned drain_rings(const Sender& sender, TxQueue& queue, std::uint64_t cycles) {
-    bool dry = true;
-    const unsigned forwarded = drain_forward(sender, queue, dry);
-    return forwarded + drain_control(sender, queue, cycles, dry);
+unsigned drain_rings(const Sender& sender, TxQueue& queue, std::uint64_t cycles, bool crowded) {
+    bool done = true;
+    const unsigned forwarded = drain_forward(sender, queue, done);
+    return forwarded + drain_control(sender, queue, cycles, done && !crowded);
 }
 
 }  // namespace sluice::dpdk

@@ -128,6 +128,38 @@ TEST(Transmit, ControlPacketsWaitWhileForwardedOnesStillQueue) {
     EXPECT_EQ(left.back(), "control");
 }
 
+TEST(Transmit, ControlPacketsWaitWhereForwardedOnesWereLost) {
+    for (const unsigned tx_queues : {1U, 2U}) {  // one for both, or one for each
+        Rig rig({.tx_queues = tx_queues, .wire_slots = 16});
+        for (unsigned i = 0; i < 15; ++i) rig.arrive(0, "P");
+        rig.turn(1);
+        rig.workers[0]->send_control(1, rig.frame("control"));
+        rig.arrive(0, "P");
+        rig.turn(1);
+        EXPECT_EQ(rig.dropped(Reason::tx_full), 1U);
+        EXPECT_EQ(rig.left(1), Texts(15, "P"));
+        EXPECT_EQ(rig.fabric->counters(0).ports[1].control_dropped.read(), 0U);
+        rig.turn(1);
+        EXPECT_EQ(rig.left(1), (Texts{"control"}));
+    }
+}
+
+TEST(Transmit, ControlPacketsWaitWhereForwardedOnesOfOthersWereLost) {
+    Rig rig({.workers = 2, .tx_queues = 1, .rx_queues = 2, .wire_slots = 16});
+    const unsigned owner = rig.fabric->links(0).lanes[1].own != nullptr ? 0 : 1;
+    const unsigned other = 1 - owner;
+    EXPECT_TRUE(rig.workers[other]->send_control(1, rig.frame("control")));
+    for (unsigned i = 0; i < 15; ++i) rig.arrive(0, "P", other);
+    rig.workers[other]->poll(rig.now, rig.cycles);
+    rig.arrive(0, "P", other);
+    rig.workers[other]->poll(rig.now, rig.cycles);
+    rig.workers[owner]->poll(rig.now, rig.cycles);
+    EXPECT_EQ(rig.dropped(Reason::tx_full), 1U);
+    EXPECT_EQ(rig.left(1), Texts(15, "P"));
+    rig.workers[owner]->poll(rig.now, rig.cycles);
+    EXPECT_EQ(rig.left(1), (Texts{"control"}));
+}
+
 TEST(Transmit, ControlPacketsArePaced) {
     Rig rig({.control_packets_per_second = 1000});
     for (unsigned i = 0; i < 100; ++i) rig.workers[0]->send_control(1, rig.frame("c"));

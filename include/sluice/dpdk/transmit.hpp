@@ -33,13 +33,19 @@ struct Sender {
     bool patient = true;  ///< tries again where the device took nothing
 };
 
-/// Sends what it can and drops the rest (link_down, too_long, tx_full, no_buffer). Returns packets sent.
-unsigned transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets);
+/// What became of packets that were to be sent.
+struct Sent {
+    unsigned packets = 0;
+    bool refused = false;  ///< the device did not take all that it was given (tx_full)
+};
+
+/// Sends what it can and drops the rest (link_down, too_long, tx_full, no_buffer).
+Sent transmit(const Sender& sender, const TxQueue& queue, std::span<rte_mbuf*> packets);
 
 /// Empties the rings that feed `queue`: forwarded packets, then, only once those are gone, paced control
-/// packets. Of control packets that must go on waiting, the oldest beyond control_backlog are dropped.
-/// Bounded: a burst sent from each ring, and at most the rest of a ring dropped. Returns packets taken from
-/// rings.
-unsigned drain_rings(const Sender& sender, TxQueue& queue, std::uint64_t cycles);
+/// packets; none of these where `crowded` says that the port has just refused forwarded packets. Of control
+/// packets that must go on waiting, the oldest beyond control_backlog are dropped. Bounded: a burst sent from
+/// each ring, and at most the rest of a ring dropped. Returns packets taken from rings.
+unsigned drain_rings(const Sender& sender, TxQueue& queue, std::uint64_t cycles, bool crowded);
 
 }  // namespace sluice::dpdk

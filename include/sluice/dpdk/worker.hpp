@@ -74,7 +74,9 @@ class Worker {
         done.packets += static_cast<unsigned>(out_.size);
         act();
         flush();
-        for (TxQueue& queue : links_.tx) done.packets += drain_rings(sender(), queue, cycles);
+        for (TxQueue& queue : links_.tx)
+            done.packets += drain_rings(sender(), queue, cycles, (crowded_ >> queue.port & 1U) != 0);
+        crowded_ = 0;
         settle_losses();
         return done;
     }
@@ -241,7 +243,7 @@ class Worker {
         if (lane.size == 0) return;
         const Lane& to = links_.lanes[port];
         if (to.own != nullptr) {
-            transmit(sender(), *to.own, lane.view());
+            if (transmit(sender(), *to.own, lane.view()).refused) crowded_ |= std::uint64_t{1} << port;
         } else {
             const unsigned taken = rte_ring_sp_enqueue_burst(
                 to.forward, reinterpret_cast<void**>(lane.items.data()), lane.size, nullptr);
@@ -292,6 +294,8 @@ class Worker {
     std::vector<Batch<rte_mbuf*>> lanes_;  ///< packets about to leave, by port
     std::vector<Batch<void*>> handovers_;  ///< packets about to go to another worker, by worker
     Batch<rte_mbuf*> discarded_;
+    std::uint64_t crowded_ = 0;  ///< a bit for each port that refused forwarded packets in this poll
+    static_assert(max_ports <= 64);
     Losses losses_;
 };
 
