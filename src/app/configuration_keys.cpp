@@ -312,8 +312,9 @@ void add_ports(std::vector<Key>& out) {
         [](auto& c) -> auto& { return c.dpdk.on_stop; }));
     out.push_back(number(
         {"ports.control_packets_per_second", expert, on_restart,
-         "Most packets a port sends on the box's own account."},
-        {1, 10'000'000, "", "", false}, [](auto& c) -> auto& { return c.dpdk.control_packets_per_second; }));
+         "Most packets a port sends on the box's own account, SYN cookies above all; a line of 10 Gbit/s "
+         "carries 14880000 of the shortest."},
+        {1, 20'000'000, "", "", false}, [](auto& c) -> auto& { return c.dpdk.control_packets_per_second; }));
 }
 
 template <class Field>

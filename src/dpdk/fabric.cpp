@@ -3,13 +3,19 @@
 #include <rte_errno.h>
 #include <rte_mbuf.h>
 
+#include <algorithm>
+
 #include "sluice/dpdk/worker.hpp"
 
 namespace sluice::dpdk {
 namespace {
 
-/// Answers that may be saved up while nothing is said: one burst.
-constexpr std::uint64_t control_depth = 32;
+/// The share of one of `queues` queues in a port's pace. What may be saved up lasts for the time that a
+/// worker is away, asleep or with a long burst: 100 microseconds, at least a burst of 32 packets.
+TokenBucket control_pace(std::uint64_t packets_per_second, unsigned queues, std::uint64_t cycles_per_second) {
+    const std::uint64_t rate = (packets_per_second + queues - 1) / queues;
+    return {rate, cycles_per_second, std::max<std::uint64_t>(32, rate / 10'000)};
+}
 
 void free_packets(rte_ring* ring) {
     void* tagged = nullptr;
@@ -104,8 +110,8 @@ void Fabric::deal_transmit_queues(const FabricPlan& plan, std::size_t port) {
     std::vector<TxQueue*> forward(forward_queues), control(control_queues);
     for (unsigned queue = 0; queue < forward_queues; ++queue) {
         auto& owned = links_[owner_of(queue)].tx;
-        const TokenBucket pace(plan.control_packets_per_second / control_queues, plan.cycles_per_second,
-                               control_depth);
+        const TokenBucket pace =
+            control_pace(plan.control_packets_per_second, control_queues, plan.cycles_per_second);
         owned.push_back({.port = number,
                          .queue_id = static_cast<std::uint16_t>(queue),
                          .forward = {},

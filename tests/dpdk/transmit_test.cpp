@@ -172,6 +172,43 @@ TEST(Transmit, ControlPacketsArePaced) {
     EXPECT_EQ(rig.left(1).size(), 10U);
 }
 
+/// Answers that leave by port 1 in `milliseconds`, while there are always enough, in polls `interval` apart.
+std::uint64_t sent_in(const RigOptions& options, unsigned milliseconds, std::uint64_t interval_ns) {
+    Rig rig(options);
+    rig.cycles += 1'000'000'000;
+    for (std::uint64_t passed = 0; passed < milliseconds * std::uint64_t{1'000'000}; passed += interval_ns) {
+        for (auto& worker : rig.workers) {
+            for (unsigned i = 0; i < 64; ++i) worker->send_control(1, rig.frame("c"));
+        }
+        rig.turn(1);
+        rig.left(1);
+        rig.cycles += interval_ns;
+    }
+    std::uint64_t sent = 0;
+    for (unsigned i = 0; i < options.workers; ++i)
+        sent += rig.fabric->counters(i).ports[1].control_packets.read();
+    return sent;
+}
+
+TEST(Transmit, ThePaceIsThatOfThePortHoweverManyQueuesItHas) {
+    constexpr std::uint32_t rate = 100'000;
+    for (const unsigned tx_queues : {1U, 2U, 3U, 6U}) {
+        const std::uint64_t sent =
+            sent_in({.workers = 3, .tx_queues = tx_queues, .control_packets_per_second = rate}, 10, 20'000);
+        EXPECT_GE(sent, rate / 100) << tx_queues << " queues";
+        EXPECT_LE(sent, rate / 100 + 3 * 33) << tx_queues << " queues, with what was saved up";
+    }
+    EXPECT_GT(sent_in({.workers = 3, .tx_queues = 3, .control_packets_per_second = 1}, 5000, 1'000'000'000),
+              3 * 32U)
+        << "no queue's share is nothing";
+}
+
+TEST(Transmit, ALineOfTenGigabitsOfAnswersIsPossible) {
+    // 18 million a second: less than the pace, and 64 a poll, more than a bucket of one burst would grant.
+    const std::uint64_t sent = sent_in({.control_packets_per_second = 20'000'000}, 1, 3'500);
+    EXPECT_GE(sent, 14'880U);
+}
+
 TEST(Transmit, WorkersThatShareAQueueShareItsPace) {
     Rig rig({.workers = 3, .tx_queues = 1, .control_packets_per_second = 1000});
     Texts left;

@@ -33,7 +33,7 @@ struct FabricPlan {
     std::vector<FabricPort> ports;  ///< an even number, pairs side by side
     bool by_rss = false;
     std::uint16_t burst = 32;
-    std::uint32_t control_packets_per_second = 10'000;  ///< of a port, all workers together
+    std::uint32_t control_packets_per_second = 1'000'000;  ///< of a port, all workers together
     std::uint64_t cycles_per_second = 1;
     rte_mempool* pool = nullptr;
     int socket = -1;  ///< NUMA node for the rings, -1: any

@@ -50,7 +50,7 @@ struct Options {
     OnStop on_stop = OnStop::link_down;
     bool idle_backoff = true;  ///< sleep up to `idle_sleep_microseconds` when nothing arrives for a while
     std::uint32_t idle_sleep_microseconds = 100;
-    std::uint32_t control_packets_per_second = 10'000;  ///< pace of the control TX queue of a port
+    std::uint32_t control_packets_per_second = 1'000'000;  ///< pace of the control TX queue of a port
 };
 
 }  // namespace sluice::dpdk
