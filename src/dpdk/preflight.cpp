@@ -96,10 +96,13 @@ constexpr std::size_t bytes_of_buffer(std::size_t room) {
 
 MemoryPlan plan_memory(const Options& options, const TrackerNeeds& needs, std::uint16_t largest_mtu) {
     const auto ports = static_cast<std::uint32_t>(2 * options.pairs.size());
-    const std::uint32_t per_port = std::uint32_t{options.rx_descriptors} + options.tx_descriptors;
+    // Forwarded packets and the box's own have a queue and a ring each: what waits there under a flood must
+    // not be missing for receiving.
+    const std::uint32_t per_port =
+        std::uint32_t{options.rx_descriptors} + 2 * (std::uint32_t{options.tx_descriptors} + ring_slots);
     // What one worker can have in hand: its queues of every port, a burst at each stage, its cache, its
     // rings.
-    const std::uint32_t computed = ports * (per_port + ring_slots) + options.workers * ring_slots +
+    const std::uint32_t computed = ports * per_port + options.workers * ring_slots +
                                    8 * static_cast<std::uint32_t>(pipeline::max_burst) +
                                    2 * RTE_MEMPOOL_CACHE_MAX_SIZE + needs.held_packets;
     MemoryPlan plan;

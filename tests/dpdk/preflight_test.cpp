@@ -106,5 +106,11 @@ TEST(MemoryPlan, CountsHeldFragmentsRingsAndTables) {
     EXPECT_GE(plan_memory(options, {}, 9000).buffer_room, 9026 + RTE_PKTMBUF_HEADROOM);
 }
 
+TEST(MemoryPlan, HasBuffersForControlQueuesThatAreFull) {
+    Options options = options_for("net_null0", "net_null1");
+    options.rx_descriptors = options.tx_descriptors = 4096;
+    EXPECT_GE(plan_memory(options, {}, 1500).buffers, 2 * 4096 + 2 * 2 * (4096 + ring_slots));
+}
+
 }  // namespace
 }  // namespace sluice::dpdk::test
