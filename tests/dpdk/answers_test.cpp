@@ -128,6 +128,59 @@ TEST(Answers, AreNotWrittenWhereOthersMayRead) {
     rte_pktmbuf_free(counted_twice);
 }
 
+/// What arrived at one queue, oldest first.
+Texts taken_from(rte_ring* wire) {
+    Texts texts;
+    void* taken = nullptr;
+    while (rte_ring_dequeue(wire, &taken) == 0) {
+        auto* packet = static_cast<rte_mbuf*>(taken);
+        texts.emplace_back(rte_pktmbuf_mtod(packet, char*), packet->pkt_len);
+        rte_pktmbuf_free(packet);
+    }
+    return texts;
+}
+
+// Forwarded packets and answers leave by the same port. Each poll there are as many SYNs as data packets.
+TEST(Answers, ABlockedControlQueueTouchesNoForwardedPacket) {
+    constexpr unsigned polls = 2000, each = 30;
+    for (const std::uint32_t pace : {1'000U, 1'000'000U, 20'000'000U}) {
+        Rig rig({.tx_queues = 2, .control_packets_per_second = pace});
+        rte_ring* const forward = rig.out[1][0];
+        rte_ring* const control = rig.out[1][1];
+        while (rte_ring_free_count(control) != 0) rte_ring_enqueue(control, rig.frame("in the way"));
+        const unsigned free_before = rig.free_buffers();
+
+        unsigned sent = 0;
+        Texts left, expected;
+        for (unsigned poll = 0; poll < polls; ++poll) {
+            for (unsigned i = 0; i < each; ++i) {
+                expected.push_back("P" + std::to_string(sent++));
+                rig.arrive(0, expected.back());
+                rig.arrive(1, "A-syn.");
+            }
+            rig.turn(1);
+            rig.cycles += 3'000;
+            for (std::string& text : taken_from(forward)) left.push_back(std::move(text));
+            ASSERT_EQ(left.size(), sent) << "at once, whatever waits beside it";
+            ASSERT_GE(rig.free_buffers() + control_backlog, free_before) << "memory is flat";
+        }
+        EXPECT_EQ(left, expected);
+        for (std::size_t i = 0; i < reason_count; ++i)
+            EXPECT_EQ(rig.dropped(static_cast<Reason>(i)), 0U) << i;
+        EXPECT_EQ(count_of(rig, 1, &PortCounters::tx_packets), sent);
+        EXPECT_EQ(count_of(rig, 1, &PortCounters::control_packets), 0U);
+        const unsigned waiting = rte_ring_count(rig.fabric->links(0).lanes[1].control);
+        EXPECT_EQ(count_of(rig, 1, &PortCounters::control_dropped), polls * each - waiting);
+
+        for (const std::string& text : taken_from(control)) EXPECT_EQ(text, "in the way");
+        rig.cycles += 1'000'000'000;
+        rig.turn(1);
+        const Texts answers = taken_from(control);
+        EXPECT_GE(answers.size(), std::min(waiting, 32U)) << "once it takes packets again, they go";
+        EXPECT_EQ(answers, Texts(answers.size(), "a-syn"));
+    }
+}
+
 TEST(Answers, ThatCannotBeSentAreCountedApartFromForwardedPackets) {
     const auto lost = [](const std::function<void(Rig&)>& spoil) {
         Rig rig;
