@@ -1,5 +1,5 @@
-// Always inline, as must be whatever does nothing but call them: to GCC a function that only prefetches has
-// no effect, and a call of it that is not inlined early is thrown away (seen with 12.2).
+// Always inline, as must be whatever does nothing but call them, lambdas too: to GCC a function that only
+// prefetches has no effect, and a call of it that is not inlined early is thrown away (seen with 12.2).
 #pragma once
 
 namespace sluice {

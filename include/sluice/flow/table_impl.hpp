@@ -217,10 +217,18 @@ bool Table<KeyT, Payload>::evict(std::uint8_t eviction_class, Tick now, Tick age
 template <class KeyT, class Payload>
 void Table<KeyT, Payload>::follow(EvictionScout& scout, Ref gone, Ref next) {
     const AgeLists& ages = state_->ages;
+    // Inlined early, or GCC throws them away (base/prefetch.hpp).
+    const auto fetch_links = [&](Ref ref) __attribute__((always_inline)) {
+        ages.prefetch(ref);
+    };
+    const auto fetch_record = [&](Ref ref) __attribute__((always_inline)) {
+        prefetch_record(ref);
+    };
+    const auto fetch_bucket = [&](Ref ref) __attribute__((always_inline)) {
+        index_.prefetch(hash_of(records_[ref].key));
+    };
     scout.follow(
-        gone, next, [&](Ref ref) { return ages.younger(ref); }, [&](Ref ref) { ages.prefetch(ref); },
-        [&](Ref ref) { prefetch_record(ref); },
-        [&](Ref ref) { index_.prefetch(hash_of(records_[ref].key)); });
+        gone, next, [&](Ref ref) { return ages.younger(ref); }, fetch_links, fetch_record, fetch_bucket);
 }
 
 /// Whether its last packet came after it was queued, as far as the timeout now in force tells.
@@ -418,8 +426,10 @@ unsigned Table<KeyT, Payload>::expire(Tick now, unsigned budget, OnRemoved&& on_
             if (list == AgeLists::list_count) break;
             std::array<Ref, expiry_group> due;
             const unsigned room = budget - looked_at < expiry_group ? budget - looked_at : expiry_group;
-            const unsigned count = ages.collect_due(list, age, std::span(due).first(room),
-                                                    [this](Ref ref) { prefetch_record(ref); });
+            const unsigned count = ages.collect_due(
+                list, age, std::span(due).first(room), [this](Ref ref) __attribute__((always_inline)) {
+                    prefetch_record(ref);
+                });
             examine(list, std::span<const Ref>(due).first(count), now, age, on_removed);
             looked_at += count;
         }
