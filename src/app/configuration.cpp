@@ -157,6 +157,9 @@ Result<Configuration> load_text(std::string_view text, const std::string& name,
     if (faults.any()) return Error{faults.text()};
     c.given = reader.all_given();
     derive(c);
+    // The counters of the guard lie in the workers' memory; `sluice replay` has no control thread to read
+    // them.
+    if (use == Use::daemon) c.limits.guarded_services = c.guard.numbers();
     return c;
 }
 
@@ -183,6 +186,7 @@ Result<std::vector<std::string>> reloadable_changes(const Configuration& running
     } else if (running.settings.zone != wanted.settings.zone) {
         fixed.emplace_back("pair.zone");  // part of the flow key: open connections would lose their flow
     }
+    if (running.guard.services != wanted.guard.services) changed.emplace_back("guard.service");
     if (fixed.empty()) return changed;
     return Error{joined(fixed) + (fixed.size() == 1 ? " differs" : " differ") +
                  " from what is running and can only change by a restart; nothing was changed"};
@@ -206,6 +210,7 @@ std::string describe(const Configuration& c) {
     out += ", " + counted(c.dpdk.workers, "worker");
     out += ", " + std::to_string(std::uint64_t{c.limits.ipv4_flows} * c.dpdk.workers) + " IPv4 and " +
            std::to_string(std::uint64_t{c.limits.ipv6_flows} * c.dpdk.workers) + " IPv6 flows";
+    if (!c.guard.services.empty()) out += ", " + counted(c.guard.services.size(), "guarded service");
     out += changed.empty() ? ", every other key at its default" : ", and " + joined(changed);
     return out;
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sluice/base/result.hpp"
+#include "sluice/control/guard_options.hpp"
 #include "sluice/dpdk/options.hpp"
 #include "sluice/pipeline/settings.hpp"
 
@@ -52,6 +53,7 @@ struct Configuration {
     std::vector<std::uint16_t> passed_ether_types;   ///< host order; 0: LLC
     std::vector<std::uint16_t> dropped_ether_types;  ///< the same
     ControlSocket control;
+    control::GuardOptions guard;
     dpdk::Options dpdk;
 
     pipeline::Settings settings;  ///< what a reload may replace

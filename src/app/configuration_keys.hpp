@@ -43,6 +43,7 @@ struct Key {
     std::vector<std::string_view> words;  ///< for a choice
     std::size_t most_items = 0;           ///< for lists
     bool numbers_as_text = false;         ///< items of texts may be numbers: 0x88cc for "0x88cc"
+    bool of_service = false;              ///< a [[guard.service]] may have its own
     std::string text_expectation;         ///< for text and the items of texts: "an absolute path of …"
     std::function<Value(const Configuration&)> get;
     /// Stores a value of the right type, range and word. False: the text (or item) is not as text_expectation
@@ -50,7 +51,8 @@ struct Key {
     std::function<bool(Configuration&, const Value&)> set;
 };
 
-/// Every key outside [[pair]], by section, in the order of the documentation. Built at the first call.
+/// Every key outside [[pair]] and [[guard.service]], by section, in the order of the documentation. Built at
+/// the first call.
 [[nodiscard]] const std::vector<Key>& keys();
 
 /// The key of this name, or null.
@@ -74,13 +76,15 @@ struct Key {
 /// The value as a TOML literal.
 [[nodiscard]] std::string literal(const Value& value);
 
-/// What a [[pair]] is made of, for the documentation and for "did you mean".
-struct PairKey {
+/// What a [[pair]] or a [[guard.service]] is made of, for the documentation and for "did you mean".
+struct TableKey {
     std::string_view name;
     bool reloadable;
     std::string_view sentence;
     std::string_view expectation;
 };
-[[nodiscard]] const std::vector<PairKey>& pair_keys();
+[[nodiscard]] const std::vector<TableKey>& pair_keys();
+/// Besides those of [guard] that are of_service.
+[[nodiscard]] const std::vector<TableKey>& service_keys();
 
 }  // namespace sluice::app

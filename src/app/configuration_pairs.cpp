@@ -10,26 +10,22 @@ namespace {
 
 using Kind = Node::Kind;
 
-Source place(const Source& source, const Position& at) {
-    return source.is_override ? source : Source{at};
-}
-
 /// The words the documentation has for a key of a pair.
 std::string expected(std::string_view name) {
-    for (const PairKey& key : pair_keys())
+    for (const TableKey& key : pair_keys())
         if (key.name == name) return "expected " + std::string(key.expectation);
     return "expected a key of a pair";
 }
 
-bool is_pair_name(std::string_view name) {
+}  // namespace
+
+bool is_table_name(std::string_view name) {
     constexpr std::size_t longest = 31;
     return !name.empty() && name.size() <= longest &&
            std::all_of(name.begin(), name.end(), [](unsigned char c) {
                return c < 0x80 && (std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.');
            });
 }
-
-}  // namespace
 
 void Reader::read_pairs(const Node& list, const Source& source) {
     given_["pair"] = source;
@@ -73,7 +69,7 @@ void Reader::read_pair(const Node& table, const Source& source) {
             read_pair_zone(member, value);
         } else {
             std::vector<std::string_view> names;
-            for (const PairKey& key : pair_keys()) names.push_back(key.name);
+            for (const TableKey& key : pair_keys()) names.push_back(key.name);
             const std::string_view meant = suggest(member.name, names);
             faults_.add(place(source, member.name_at), "pair." + member.name,
                         meant.empty()
@@ -90,7 +86,7 @@ void Reader::read_pair(const Node& table, const Source& source) {
 }
 
 void Reader::read_pair_name(const Node& node, const Source& source, std::string& name) {
-    if (node.kind == Kind::text && is_pair_name(node.text)) {
+    if (node.kind == Kind::text && is_table_name(node.text)) {
         name = node.text;
     } else {
         faults_.add(source, "pair.name", expected("name") + ", " + found(node));

@@ -9,11 +9,6 @@ namespace {
 
 using Kind = Node::Kind;
 
-/// The place of `node` when `source` is the file; an override is one place as a whole.
-Source place(const Source& source, const Position& at) {
-    return source.is_override ? source : Source{at};
-}
-
 bool is_section(std::string_view name) {
     return std::any_of(keys().begin(), keys().end(), [&](const Key& key) {
         return key.name.size() > name.size() && key.name.starts_with(name) && key.name[name.size()] == '.';
@@ -21,7 +16,7 @@ bool is_section(std::string_view name) {
 }
 
 std::vector<std::string_view> all_names() {
-    std::vector<std::string_view> names{"pair"};
+    std::vector<std::string_view> names{"pair", "guard.service"};
     for (const Key& key : keys()) names.push_back(key.name);
     return names;
 }
@@ -118,6 +113,10 @@ std::string short_list(const Node& list) {
 
 }  // namespace
 
+Source place(const Source& source, const Position& at) {
+    return source.is_override ? source : Source{at};
+}
+
 std::string found(const Node& node) {
     switch (node.kind) {
         case Kind::boolean:
@@ -157,6 +156,8 @@ void Reader::read_section(const Node& section, const std::string& name) {
             store(*key, member, {member.at});
         } else if (full == "pair") {
             read_pairs(member, {member.at});
+        } else if (full == "guard.service" && one_name) {
+            read_services(member, {member.at});
         } else if (name.empty() && one_name && is_section(full)) {
             if (member.kind == Kind::table) {
                 read_section(member, full);
@@ -281,6 +282,8 @@ void Reader::apply(const std::string& override_text) {
         store(*key, override_value(*key, parts->value), source);
     } else if (parts->name == "pair") {
         read_pairs(parse_literal(std::string(parts->value)).value_or(text_node(parts->value)), source);
+    } else if (parts->name == "guard.service") {
+        read_services(parse_literal(std::string(parts->value)).value_or(text_node(parts->value)), source);
     } else {
         unknown(Node{}, std::string(parts->name), source);
     }
@@ -302,6 +305,7 @@ void Reader::check_together() {
     check_cpus();
     check_sizes();
     check_ether_types();
+    check_services();
 }
 
 void Reader::check_cpus() {

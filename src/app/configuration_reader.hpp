@@ -6,6 +6,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "app/configuration.hpp"
 #include "app/configuration_faults.hpp"
@@ -50,6 +52,14 @@ class Reader {
     void read_pair_ports(const Node& node, const Source& source, dpdk::PairOptions& pair);
     void read_pair_zone(const Node& node, const Source& source);
 
+    void read_services(const Node& list, const Source& source);
+    void read_service(const Node& table, const Source& source);
+    void read_service_part(const Node& member, const Source& source);
+    void check_services();
+    void check_thresholds();
+    void check_service_thresholds();
+    void check_service_map();
+
     void check_cpus();
     void check_sizes();
     void check_ether_types();
@@ -59,7 +69,21 @@ class Reader {
     Faults& faults_;
     std::map<std::string, Source> given_;
     std::map<std::string, unsigned> devices_;  ///< identity to the line that names it
+
+    /// What a [[guard.service]] has of its own; the rest is that of [guard], which may come later.
+    struct ServicePart {
+        Source at;
+        std::vector<std::pair<const Key*, Value>> own;
+        std::map<std::string, Source> given;
+    };
+    std::vector<ServicePart> services_;
 };
+
+/// The place `at` when `source` is the file; an override is one place as a whole.
+[[nodiscard]] Source place(const Source& source, const Position& at);
+
+/// 1 to 31 letters, digits, '_', '-' and '.': what a pair or a service may be called.
+[[nodiscard]] bool is_table_name(std::string_view name);
 
 /// "found 8", "found \"maybe\"", "found a list": the second half of a fault.
 [[nodiscard]] std::string found(const Node& node);

@@ -29,6 +29,17 @@ pair = [
 ]
 )";
 
+constexpr std::string_view service_text = R"(
+# Services that SYN floods may hit, each with keys of [guard] of its own where it differs (docs/guard.md; reload):
+#   name     %name%
+#   address  %address%
+#   port     %port%
+#   and of its own %own%
+# guard.service = [
+#     { name = "web", address = "192.0.2.1", port = 443, mode = "auto", activate_rate = 5000 },
+# ]
+)";
+
 std::string_view title_of(Grade grade) {
     switch (grade) {
         case Grade::will_change:
@@ -60,12 +71,24 @@ std::string capital(std::string text) {
     return text;
 }
 
-std::string with_pair_keys(std::string text) {
-    for (const PairKey& key : pair_keys()) {
+std::string with_table_keys(std::string text, const std::vector<TableKey>& table) {
+    for (const TableKey& key : table) {
         const std::string mark = '%' + std::string(key.name) + '%';
         text.replace(text.find(mark), mark.size(), key.expectation);
     }
     return text;
+}
+
+std::string service_section() {
+    std::string own;
+    for (const Key& key : keys())
+        if (key.of_service)
+            own += (own.empty() ? "" : ", ") + std::string(key.name.substr(key.name.find('.') + 1));
+    std::string text(service_text);
+    const std::string_view line = "#   and of its own %own%\n";
+    const std::size_t at = text.find(line);
+    text.replace(at, line.size(), comment("and, of [guard], any of " + own));
+    return with_table_keys(std::move(text), service_keys());
 }
 
 std::string key_toml(const Key& key, const Configuration& appliance, const Configuration& linux_kernel) {
@@ -92,6 +115,15 @@ std::string cell(std::string text) {
     return text;
 }
 
+std::string table_rows(std::string_view name, const std::vector<TableKey>& table) {
+    std::string out;
+    for (const TableKey& key : table)
+        out += "| `" + std::string(name) + "." + std::string(key.name) + "` | | " +
+               cell(std::string(key.expectation)) + " | " + (key.reloadable ? "reload" : "restart") + " | " +
+               cell(std::string(key.sentence)) + " |\n";
+    return out;
+}
+
 std::string key_row(const Key& key, const Configuration& appliance, const Configuration& linux_kernel) {
     std::string value = code(literal(key.get(appliance)));
     if (key.get(appliance) != key.get(linux_kernel))
@@ -111,7 +143,8 @@ std::string reference_toml() {
         for (const Key& key : keys()) {
             if (key.grade == grade) out += key_toml(key, appliance, linux_kernel);
             if (key.name == "profile" && grade == Grade::will_change)
-                out += with_pair_keys(std::string(pair_text));
+                out += with_table_keys(std::string(pair_text), pair_keys());
+            if (key.name == "guard.mode" && grade == Grade::will_change) out += service_section();
         }
     }
     return out;
@@ -127,10 +160,7 @@ std::string reference_markdown() {
         for (const Key& key : keys())
             if (key.grade == grade) out += key_row(key, appliance, linux_kernel);
         if (grade == Grade::will_change)
-            for (const PairKey& key : pair_keys())
-                out += "| `pair." + std::string(key.name) + "` | | " + cell(std::string(key.expectation)) +
-                       " | " + (key.reloadable ? "reload" : "restart") + " | " +
-                       cell(std::string(key.sentence)) + " |\n";
+            out += table_rows("pair", pair_keys()) + table_rows("guard.service", service_keys());
         out += '\n';
     }
     out += "### EtherTypes by name\n\n";

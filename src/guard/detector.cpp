@@ -365,14 +365,20 @@ void Detector::limit_sources(const Observation& seen) {
     for (const Limited& one : limited_) limits_.push_back(one.limit);
 }
 
-void Detector::forget(ServiceNumber service) {
-    Row& row = rows_[service];
+void Detector::forget_row(Row& row) {
     if (row.attack) close(row);
     const Policy policy = row.policy;
     const std::uint16_t group = row.group;
     row = {};
     row.policy = policy;
     row.group = group;
+}
+
+Standing Detector::standing(ServiceNumber service) const {
+    const Row& row = rows_[service];
+    return {row.now.syns,        row.now.completed,         row.now.unfinished,
+            row.now.waiting,     row.now.distinct,          row.learnt >= enough_to_know,
+            row.usual_syns.mean, row.usual_unfinished.mean, thresholds_of(row)};
 }
 
 std::vector<Attack> Detector::attacks() const {

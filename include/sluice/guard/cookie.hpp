@@ -168,6 +168,7 @@ class SynCookies {
     /// take turns for ever. False in a turn's first and last slot, where nothing is done: there the secret
     /// may still be needed, or workers might not all have it in time.
     [[nodiscard]] bool replace_secret(const SipHashKey& fresh, Tick now);
+    [[nodiscard]] const Secrets& secrets() const { return secrets_; }
 
     template <unsigned AddressBytes>
     [[nodiscard]] Cookie make(const Handshake<AddressBytes>& syn, const CookieOptions& options,

@@ -61,6 +61,8 @@ namespace sluice::guard {
 struct Threshold {
     std::uint32_t rate;
     std::uint32_t half_open;
+
+    friend bool operator==(const Threshold&, const Threshold&) = default;
 };
 
 struct Policy {
@@ -77,6 +79,8 @@ struct Policy {
     /// it completes and at least source_floor SYNs a second.
     std::uint32_t source_alarm = 100;
     std::uint32_t source_floor = 10;
+
+    friend bool operator==(const Policy&, const Policy&) = default;
 };
 
 /// What all workers counted of a service since they started; see ServiceCounters.
@@ -97,6 +101,18 @@ struct Observation {
     std::span<const ServiceSums> services;  ///< by number, as many as there are policies
     std::span<const LoudSource> sources;    ///< each source once
     Milliseconds sources_cover;             ///< how far back their counts reach
+};
+
+/// A service at the last step, for people. Rates a second.
+struct Standing {
+    double syns = 0;
+    double completed = 0;
+    double unfinished = 0;
+    double waiting = 0;  ///< half-open flows that have had time enough
+    double distinct = 0;
+    bool usual_known = false;
+    double usual_syns = 0, usual_unfinished = 0;  ///< when known
+    std::array<Threshold, 3> thresholds{};        ///< alarm, activate, maximum, as they stand now
 };
 
 /// No more than so many SYNs a second of this source, over all workers.
@@ -157,8 +173,15 @@ class Detector {
     void step(const Observation& seen);
 
     /// A service's number goes to another service: nothing that was learnt holds.
-    void forget(ServiceNumber service);
+    void forget(ServiceNumber service) { forget_row(rows_[service]); }
+    /// What was learnt stays, and so does an attack that goes on (mode off ends it at the next step).
     void set_policy(ServiceNumber service, const Policy& policy) { rows_[service].policy = policy; }
+    void set_group(ServiceNumber service, std::uint16_t group) { rows_[service].group = group; }
+    /// The same of a group, whose number goes to another prefix.
+    void forget_group(std::uint16_t group) { forget_row(rows_[services_ + group]); }
+    void set_group_policy(std::uint16_t group, const Policy& policy) {
+        rows_[services_ + group].policy = policy;
+    }
 
     /// What is to be done for a service: its own level or its group's, as far as its mode allows.
     [[nodiscard]] Defence defence(ServiceNumber service) const;
@@ -166,6 +189,13 @@ class Detector {
     [[nodiscard]] Level level(ServiceNumber service) const { return rows_[service].level; }
     [[nodiscard]] Level group_level(std::uint16_t group) const { return rows_[services_ + group].level; }
     [[nodiscard]] std::span<const SourceLimit> source_limits() const { return limits_; }
+    [[nodiscard]] Standing standing(ServiceNumber service) const;
+
+    /// The attack that goes on, or null; until the next step.
+    [[nodiscard]] const Attack* running(ServiceNumber service) const { return open_attack(rows_[service]); }
+    [[nodiscard]] const Attack* running_of_group(std::uint16_t group) const {
+        return open_attack(rows_[services_ + group]);
+    }
 
     /// Attacks that go on, then those that are over, oldest first. Off the step: it copies.
     [[nodiscard]] std::vector<Attack> attacks() const;
@@ -221,6 +251,10 @@ class Detector {
     };
     using Thresholds = std::array<Threshold, 3>;
 
+    [[nodiscard]] static const Attack* open_attack(const Row& row) {
+        return row.attack ? &*row.attack : nullptr;
+    }
+    void forget_row(Row& row);
     [[nodiscard]] Moment moment(Milliseconds when) const;
     [[nodiscard]] Measures measure(const Row& row, const Moments& at) const;
     [[nodiscard]] Thresholds thresholds_of(const Row& row) const;

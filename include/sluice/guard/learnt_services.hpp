@@ -96,6 +96,7 @@ class LearntServices {
     [[nodiscard]] bool learn(const Endpoint& endpoint, std::uint64_t now);
     /// `completed`: the sum over workers for each service number. Whether somebody went.
     [[nodiscard]] bool age(std::span<const std::uint64_t> completed, std::uint64_t now);
+    void set_idle(std::uint64_t idle) { idle_ = idle; }
     /// What to add to the configured services.
     [[nodiscard]] std::vector<Service> services() const;
 
