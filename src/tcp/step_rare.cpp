@@ -547,29 +547,15 @@ Outcome outcome_of(Reason reason, const Settings& settings) {
     return text_of(reason).outcome;
 }
 
-/// Whether the originator has sent one SYN and nothing else has been seen, or is remembered.
-bool awaits_first_answer(std::uint32_t fields) {
-    const detail::Field asked([](Connection& c) {
-        c.pair = 31;
-        c.seen = 3;
-        c.pending_syn = 1;
-    });
-    const detail::Field wanted([](Connection& c) {
-        c.pair = static_cast<unsigned>(Pair::syn_sent__syn_rcvd) & 31U;
-        c.seen = 1;
-    });
-    return (fields & asked.mask()) == wanted.mask();
-}
-
 /// The short way for every connection's second segment: the SYN,ACK of its one SYN begins the responder's
 /// side, as start() does where nothing is remembered and no side to be repeated or replaced. False: the long
 /// way.
 bool take_first_answer(Connection& connection, Direction direction, const Segment& segment,
                        const Settings& settings, Verdict& verdict) {
-    const std::uint32_t fields = small_fields(connection);
     if (direction != Direction::reply || classify_flags(segment.flags) != FlagClass::syn_ack ||
-        !awaits_first_answer(fields))
+        static_cast<Pair>(connection.pair) != Pair::syn_sent__syn_rcvd || connection.pending_syn != 0)
         return false;
+    const std::uint32_t fields = small_fields(connection);
     Side& sender = connection.side[index_of(Direction::reply)];
     Side& receiver = connection.side[index_of(Direction::original)];
     const RememberedSyn syn = as_syn(segment);

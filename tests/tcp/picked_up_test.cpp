@@ -39,6 +39,13 @@ TEST_F(PickedUp, OfAFlowPickedUpEachSideIsBelievedTheFirstTime) {
               "ESTABLISHED,ESTABLISHED seen AB scale AB 14,14 sack AB picked-up answered assured");
 }
 
+TEST_F(PickedUp, ASynAckOfTheUnseenSideOnlyOffersItsWindow) {
+    opens(Says(ack, 1000, 2000).offers(3).bytes(50));
+    EXPECT_EQ(b(Says(syn_ack, 1999, 1050).offers(100)),
+              "A 1050/1150 window 65535 ack 2000; B 2000/67535 window 0 ack 1000; ESTABLISHED,ESTABLISHED "
+              "seen A scale AB 14,14 sack AB picked-up answered");
+}
+
 TEST_F(PickedUp, OfAFlowPickedUpTheFirstSegmentOfTheOtherSideMayBeOld) {
     opens(Says(ack, 1000, 2000).offers(3).bytes(50));
     EXPECT_EQ(b(Says(ack, 1900, 900).offers(9).bytes(30)),
