@@ -1,7 +1,9 @@
 // The guard on the packet path: what is counted, what is answered, how proxied flows are carried.
+#include <gtest/gtest.h>
+
 #include <random>
 
-#include "guarded_box.hpp"
+#include "../support/arbitrary_guarded_traffic.hpp"
 
 namespace sluice::test {
 namespace {
@@ -15,6 +17,8 @@ constexpr std::uint32_t client_isn = 1'000'000, server_isn = 0xFFFF'FFF0;
 class Guard : public testing::TestWithParam<bool> {
   protected:
     GuardedBox box{GetParam()};
+
+    void TearDown() override { EXPECT_EQ(box.faults, std::vector<std::string>{}); }
 
     [[nodiscard]] PacketBuilder syn(std::uint16_t port = 40'000) const {
         return box.from_client(port)
@@ -658,100 +662,17 @@ TEST_P(Guard, ASynOfTheClientsNextConnectionEndsTheTranslation) {
     EXPECT_EQ(sent[0].tcp().sequence, 77U);
 }
 
-/// Segments of any kind from both sides, honest cookies among them, with defence, limits and settings
-/// changing.
 TEST_P(Guard, WhateverArrivesNothingIsLeftBehindAndNoResetIsAnswered) {
     std::uint64_t answered = 0, emitted = 0;
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         std::mt19937_64 random(seed);
-        const auto below = [&](std::uint64_t n) { return random() % n; };
-        pipeline::Limits limits = GuardedBox::small_limits();
-        limits.ipv4_flows = limits.ipv6_flows = 64;
-        limits.proxied_handshakes = 16;
-        GuardedBox one(GetParam(), limits, below(4) == 0);
-        if (below(2) == 0) one.vlans = {5};
-        struct Said {
-            std::uint16_t port = 0;
-            packet::TcpFields tcp;
-        };
-        std::array<std::array<Said, 4>, 2> heard{};  // what client and server heard lately
-        for (unsigned step = 0; step < 2'000; ++step) {
-            switch (below(40)) {
-                case 0:
-                    one.defend(static_cast<Level>(below(4)), below(2) == 0 ? 0 : 50);
-                    break;
-                case 1:
-                    one.pass(below(5) == 0 ? 5'000 : 200, 100);
-                    break;
-                case 2: {
-                    pipeline::Protection protection = *one.settings.protection;
-                    protection.rules = {
-                        {},
-                        {.proof = static_cast<pipeline::Proof>(below(3)), .hides_sequence = below(2) == 0}};
-                    one.adopt(protection);
-                    break;
-                }
-                case 3:
-                    one.buffers_left = below(3) == 0 ? 1 : 1'000;
-                    break;
-                default:
-                    break;
-            }
-            const Toward toward = below(3) == 0 ? Toward::client : Toward::server;
-            const Said& known = heard[toward == Toward::server ? 0 : 1][below(4)];
-            const bool answers = known.port != 0 && below(2) == 0;
-            const std::uint16_t port = answers ? known.port : static_cast<std::uint16_t>(1 + below(80));
-            PacketBuilder packet = toward == Toward::server ? one.from_client(port) : one.from_server(port);
-            constexpr std::uint8_t kinds[] = {packet::syn,
-                                              packet::syn,
-                                              packet::syn | packet::ack,
-                                              packet::rst,
-                                              packet::rst | packet::ack,
-                                              packet::fin | packet::ack,
-                                              packet::ack | packet::psh,
-                                              0};
-            std::uint8_t flags = kinds[below(8)];
-            if (answers && below(8) != 0)
-                flags = (known.tcp.flags & (packet::syn | packet::ack)) == packet::syn
-                            ? packet::syn | packet::ack
-                            : packet::ack;
-            packet.flags(flags).window(static_cast<std::uint16_t>(random()));
-            const std::uint32_t length =
-                known.tcp.payload_length + ((known.tcp.flags & (packet::syn | packet::fin)) != 0 ? 1U : 0U);
-            const auto slip = [&] { return below(16) == 0 ? static_cast<std::uint32_t>(random()) : 0U; };
-            packet.sequence((answers ? known.tcp.acknowledgement : static_cast<std::uint32_t>(random())) +
-                            slip());
-            packet.acknowledgement(known.tcp.sequence + length + slip());
-            if (below(2) == 0)
-                packet.option(option::timestamps(static_cast<std::uint32_t>(one.now.tick),
-                                                 known.tcp.options.timestamp_value));
-            if ((flags & packet::syn) != 0 && below(3) != 0)
-                packet.option(option::window_scale(static_cast<std::uint8_t>(below(15))))
-                    .option(option::sack_permitted());
-            if ((flags & packet::syn) == 0 && below(4) == 0) packet.payload(below(3) * 10);
-            for (const Sent& sent : one.send(toward, {packet.build()})) {
-                const bool back = sent.toward != toward;
-                EXPECT_FALSE(back && (flags & packet::rst) != 0) << "a RST was answered, seed " << seed;
-                const bool to_client = sent.toward == Toward::client;
-                heard[to_client ? 0 : 1][below(4)] = {
-                    to_client ? sent.headers.destination_port : sent.headers.source_port, sent.tcp()};
-            }
-            ASSERT_LE(one.counted().half_open.read(), 64U);
-            ASSERT_LE(one.tracker().guard()->handshakes(), 16U);
-            ASSERT_LE(one.tracker().guard()->handshakes(), one.tracker().guard()->proxied_flows());
-        }
-        const auto& counters = one.tracker().counters();
+        ArbitraryTraffic traffic(GetParam(), [&] { return static_cast<std::uint32_t>(random()); });
+        for (unsigned step = 0; step < 2'000; ++step) traffic.step();
+        const auto& counters = traffic.box().tracker().counters();
         answered += counters.answered.read();
         emitted += counters.emitted.read();
-        EXPECT_EQ(counters.packets.read(),
-                  counters.passed.read() + counters.dropped.read() + counters.answered.read());
-        one.tracker().mailbox().post({.kind = pipeline::Request::Kind::flush});
-        for (unsigned i = 0; i < 10; ++i) one.poll();
-        EXPECT_EQ(one.flows(), 0U);
-        for (const guard::ServiceNumber number : {guard::no_service, GuardedBox::service})
-            EXPECT_EQ(one.counted(number).half_open.read(), 0U);
-        EXPECT_EQ(one.tracker().guard()->handshakes(), 0U);
-        EXPECT_EQ(one.tracker().guard()->proxied_flows(), 0U);
+        traffic.finish();
+        ASSERT_EQ(traffic.fault(), nullptr) << "seed " << seed;
     }
     EXPECT_GT(answered, 1'000U);
     EXPECT_GT(emitted, 200U);

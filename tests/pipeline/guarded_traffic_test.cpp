@@ -2,13 +2,15 @@
 // the box: every one ends as it would have without it, whatever the two ends can do, and whether the defence
 // goes on or not. Both ends check timestamps as RFC 7323 has them: one that was translated wrongly is dropped
 // and the conversation hangs.
+#include <gtest/gtest.h>
+
 #include <cstdlib>
 #include <map>
 #include <random>
 #include <sstream>
 
 #include "../support/endpoint.hpp"
-#include "guarded_box.hpp"
+#include "../support/guarded_box.hpp"
 
 namespace sluice::test {
 namespace {
@@ -238,6 +240,7 @@ void converse(bool ipv6, const Leg& leg) {
             });
             if (box.tracker().counters().answered.read() != before) ++proxied;
             ASSERT_TRUE(talk.complete()) << "seed " << seed << ", connection " << port << "\n" << talk.log();
+            ASSERT_EQ(box.faults, std::vector<std::string>{}) << "seed " << seed;
             box.defend();
         }
     }

@@ -1,20 +1,19 @@
 // A tracker with a guard between a client and a server, for tests: what either sends, what reaches the other,
-// what the box says itself. Frames are whole and have right checksums, or the test fails.
+// what the box says itself. Whatever leaves must be whole, with right checksums, VLANs and MACs: what is not
+// is a fault.
 #pragma once
 
-#include <gtest/gtest.h>
-
+#include <array>
 #include <deque>
 #include <memory>
-#include <ostream>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "memory_tracker.hpp"
+#include "packet_builder.hpp"
 #include "sluice/packet/parse.hpp"
 #include "sluice/pipeline/flow_view.hpp"
-#include "support/memory_tracker.hpp"
-#include "support/packet_builder.hpp"
 
 namespace sluice::test {
 
@@ -85,6 +84,7 @@ class GuardedBox {
     // ---- Through the box
 
     pipeline::Decision decision;  ///< on the last packet given
+    std::vector<std::string> faults;
 
     /// One burst of frames of one side. What left the box, in order.
     std::vector<Sent> send(Toward toward, const std::vector<Bytes>& frames) {
@@ -186,16 +186,20 @@ class GuardedBox {
                           .frame = {packet->first.begin(), packet->first.end()}};
                 const packet::ParseInput input{packet->first, packet->first.size()};
                 packet::parse(input, sent.headers);
-                EXPECT_EQ(sent.headers.refusal, Reason::none);
-                if (!sent.headers.fragment.present) {
+                const auto fault_unless = [&](bool right, const char* what) {
+                    if (!right) faults.emplace_back(what);
+                };
+                fault_unless(sent.headers.refusal == Reason::none, "a frame left that is not whole");
+                if (!sent.headers.fragment.present && sent.headers.refusal == Reason::none) {
                     const auto transport =
                         packet->first.subspan(sent.headers.transport_offset, sent.headers.transport_length);
-                    EXPECT_EQ(packet::verify_transport(sent.headers, transport),
-                              packet::ChecksumVerdict::good);
+                    fault_unless(
+                        packet::verify_transport(sent.headers, transport) == packet::ChecksumVerdict::good,
+                        "a frame left with a wrong checksum");
                 }
-                EXPECT_EQ(packet->first[5], to_server ? 2 : 1) << "the MAC it goes to";
-                EXPECT_EQ(packet->first[11], to_server ? 1 : 2) << "the MAC it comes from";
-                EXPECT_EQ(sent.headers.vlan_count, vlans.size());
+                fault_unless(packet->first[5] == (to_server ? 2 : 1), "a frame left for another MAC");
+                fault_unless(packet->first[11] == (to_server ? 1 : 2), "a frame left from another MAC");
+                fault_unless(sent.headers.vlan_count == vlans.size(), "a frame left with other tags");
                 out.push_back(std::move(sent));
             }
         }
