@@ -13,7 +13,7 @@ struct Arguments {
     Command command = Command::none;
     std::string socket{control::default_socket_path};
     control::Query query;    ///< for the commands that ask the daemon
-    bool json = false;       ///< stats, reasons
+    bool json = false;       ///< stats, reasons, floods
     bool by_reason = false;  ///< stats
     bool counts = false;     ///< reasons
 };

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
+#include "app/cli_floods.hpp"
 #include "app/output.hpp"
 #include "sluice/base/reason.hpp"
 #include "sluice/control/client.hpp"
@@ -61,10 +63,13 @@ void print_reasons(bool as_json) {
 
 void print_row(const Arguments& arguments, std::string_view row) {
     const bool reasons = arguments.query.kind == control::Query::Kind::reasons;
+    const bool floods = arguments.query.kind == control::Query::Kind::floods;
     if (arguments.query.kind == control::Query::Kind::stats && !arguments.json)
         print_statistics(row);
     else if (reasons && !arguments.json)
         print_reason(row);
+    else if (floods && !arguments.json)
+        print(arguments.query.services ? guarded_line(row) : flood_text(row));
     else
         print(row);
 }
@@ -95,6 +100,10 @@ int conclude(const Arguments& arguments, const End& end) {
         case Command::count:
             print(fmt::format("{}\n", end.count));
             return done;
+        case Command::floods:
+            complain(fmt::format("{} {} been shown.", end.count,
+                                 arguments.query.services ? "services have" : "floods have"));
+            return done;
         case Command::reload:
             complain("the configuration has been read again.");
             return done;
@@ -109,8 +118,11 @@ int ask_the_daemon(const Arguments& arguments) {
         complain(client.error());
         return refused;
     }
-    const auto end =
-        (*client)->ask(arguments.query, [&](std::string_view row) { print_row(arguments, row); });
+    bool heading = arguments.query.services && !arguments.json;
+    const auto end = (*client)->ask(arguments.query, [&](std::string_view row) {
+        if (std::exchange(heading, false)) print(guarded_heading());
+        print_row(arguments, row);
+    });
     // Before the closing sentence, which says that the rows have been shown.
     const bool shown = output_written("sluice");
     if (!end || !end->ok) {

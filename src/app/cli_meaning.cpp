@@ -54,6 +54,7 @@ class Meaning {
     Status conclude_whole_tuple() const;
     Status conclude_update();
     Status conclude_insert();
+    Status conclude_floods();
     Status check_reply_tuple() const;
 
     Arguments& out_;
@@ -85,6 +86,9 @@ Status Meaning::take(const Given& given) {
             return success();
         case OptionId::counts:
             out_.counts = true;
+            return success();
+        case OptionId::services:
+            out_.query.services = true;
             return success();
         case OptionId::socket:
             if (given.value.empty()) return error("`--socket' needs the path of a socket");
@@ -358,6 +362,15 @@ Status Meaning::conclude_insert() {
     return success();
 }
 
+/// Rows are no flows: of the formats only JSON says anything of them.
+Status Meaning::conclude_floods() {
+    const Format& format = out_.query.format;
+    if (format.extended || format.id || format.start_time || format.style == Format::Style::save)
+        return error("of the formats `floods' has `json' alone");
+    out_.json = format.style == Format::Style::json;
+    return success();
+}
+
 Status Meaning::conclude() {
     if (timeout_ && *timeout_ == 0)
         return error("a flow lives a second at least: `--timeout 0' is no timeout");
@@ -391,6 +404,9 @@ Status Meaning::conclude() {
         case Command::reasons:
             out_.query.kind = Query::Kind::reasons;
             return success();
+        case Command::floods:
+            out_.query.kind = Query::Kind::floods;
+            return conclude_floods();
         case Command::reload:
             out_.query.kind = Query::Kind::reload;
             return success();

@@ -8,7 +8,7 @@ namespace {
 constexpr Commands list = only(Command::list), get = only(Command::get), remove_ = only(Command::remove),
                    insert = only(Command::insert), update = only(Command::update),
                    count = only(Command::count), stats = only(Command::stats),
-                   reasons = only(Command::reasons);
+                   reasons = only(Command::reasons), floods = only(Command::floods);
 constexpr Commands scanning = list | remove_ | count | update;
 constexpr Commands about_flows = scanning | get | insert;
 constexpr Commands showing = list | get | remove_ | update | insert;
@@ -28,6 +28,7 @@ constexpr CommandText commands[] = {
      {"", ""},
      {"reasons", ""},
      "list why a packet can be tolerated, refused or dropped"},
+    {Command::floods, 0, {"", ""}, {"floods", ""}, "show floods of SYNs, or how each service stands"},
     {Command::reload, 0, {"", ""}, {"reload", ""}, "have the daemon read its configuration again"},
     {Command::events, 'E', {"event", ""}, {"events", ""}, ""},
     {Command::version, 'V', {"version", ""}, {"version", ""}, "say which version this is"},
@@ -131,17 +132,18 @@ constexpr OptionText options[] = {
      'o',
      {"output", "", ""},
      "FORMAT[,...]",
-     showing,
+     showing | floods,
      "extended, id, ktimestamp, timestamp, json or save"},
     {OptionId::zero, 'z', {"zero", "", ""}, "", list, "set packets and bytes of the flows shown to 0"},
     {OptionId::json,
      0,
      {"json", "", ""},
      "",
-     showing | stats | reasons,
-     "the same as -o json; for stats and reasons too"},
+     showing | stats | reasons | floods,
+     "the same as -o json; for stats, reasons and floods too"},
     {OptionId::reasons, 0, {"reasons", "", ""}, "", stats, "counters by reason, all workers together"},
     {OptionId::counts, 0, {"counts", "", ""}, "", reasons, "with the packets counted under each"},
+    {OptionId::services, 0, {"services", "", ""}, "", floods, "the guarded services, as they stand now"},
     {OptionId::socket, 0, {"socket", "", ""}, "PATH", any, "the daemon's control socket (or SLUICE_SOCKET)"},
     {OptionId::unavailable, 'e', {"event-mask", "", ""}, "MASK", any, ""},
     {OptionId::unavailable, 'b', {"buffer-size", "", ""}, "BYTES", any, ""},
@@ -149,7 +151,7 @@ constexpr OptionText options[] = {
     {OptionId::unavailable, 'c', {"secmark", "", ""}, "SECMARK", any, ""},
 };
 
-constexpr std::string_view later[] = {"top", "floods", "drops", "capture", "doctor"};
+constexpr std::string_view later[] = {"top", "drops", "capture", "doctor"};
 
 }  // namespace
 

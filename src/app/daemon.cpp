@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "app/service_manager.hpp"
@@ -13,13 +14,16 @@
 namespace sluice::app {
 namespace {
 
-/// How often links and counters are looked at.
+/// How often links, counters and floods are looked at.
 constexpr auto look_interval = std::chrono::milliseconds(100);
+
+bool draw_bytes(std::span<std::byte> out) {
+    return getrandom(out.data(), out.size(), 0) == static_cast<ssize_t>(out.size());
+}
 
 Result<flow::Secret> draw_secret() {
     flow::Secret secret;
-    const auto size = sizeof secret.words;
-    if (getrandom(secret.words.data(), size, 0) != static_cast<ssize_t>(size)) {
+    if (!draw_bytes(std::as_writable_bytes(std::span(secret.words)))) {
         return Error{
             "the kernel gives no random bytes for the secret of the flow hash: check seccomp filters"};
     }
@@ -37,7 +41,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
                                               std::vector<std::string> eal_arguments) {
     std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration), std::move(eal_arguments)));
     // The socket first: another daemon at the same path is found out before any port is touched.
-    for (const auto step : {&Daemon::open_socket, &Daemon::start_ports, &Daemon::start_workers}) {
+    for (const auto step :
+         {&Daemon::open_socket, &Daemon::start_guard, &Daemon::start_ports, &Daemon::start_workers}) {
         if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
     }
     return daemon;
@@ -60,6 +65,25 @@ Status Daemon::open_socket() {
     options.reload = [this] { return reload(); };
     server_ = std::make_unique<control::Server>(workers_, std::move(options));
     return server_->open();
+}
+
+Status Daemon::start_guard() {
+    if (configuration_.limits.guarded_services == 0) return success();
+    auto guard = control::GuardWatch::create(configuration_.guard, configuration_.dpdk.workers, draw_bytes);
+    if (!guard) return Error{guard.error()};
+    guard_ = std::move(*guard);
+    settings_ = settings_in_force();
+    return success();
+}
+
+/// What the file says and what the guard has decided.
+std::shared_ptr<const pipeline::Settings> Daemon::settings_in_force() {
+    auto settings = std::make_shared<pipeline::Settings>(configuration_.settings);
+    if (guard_ != nullptr) {
+        settings->protection = guard_->protection();
+        (void)guard_->take_change();
+    }
+    return settings;
 }
 
 Status Daemon::start_ports() {
@@ -105,6 +129,13 @@ void Daemon::show_workers_to_control() {
     workers_.owner6 = [this](const flow::Key6& key) {
         return runtime_->steering(0).owner(key, flow::hash(key, secret_));
     };
+    if (guard_ != nullptr) {
+        std::vector<control::GuardWatch::Worker> watched;
+        for (const auto& tracker : trackers_)
+            watched.push_back({&tracker->guard()->accounts(), &tracker->guard()->candidates()});
+        guard_->watch(std::move(watched));
+        workers_.guard = guard_.get();
+    }
     workers_.extra_counters = [this] { return runtime_->counters(); };
     // The server kept the settings that the trackers started with alive through settings_ until now.
     server_->replace_settings(settings_);
@@ -144,7 +175,8 @@ Status Daemon::reload() {
     const auto changes = reloadable_changes(configuration_, *wanted);
     if (!changes) return Error{changes.error()};
     configuration_ = std::move(*wanted);
-    settings_ = std::make_shared<pipeline::Settings>(configuration_.settings);
+    if (guard_ != nullptr) guard_->reload(configuration_.guard);
+    settings_ = settings_in_force();
     server_->replace_settings(settings_);
     std::string names;
     for (const std::string& name : *changes) names += (names.empty() ? "" : ", ") + name;
@@ -158,6 +190,23 @@ void Daemon::look_around() {
     next_look_ = now + look_interval;
     for (const std::string& line : runtime_->look_after_links()) spdlog::warn("{}", line);
     hint_at_unfinished_checksums();
+    if (guard_ != nullptr) watch_for_floods(now);
+}
+
+void Daemon::watch_for_floods(std::chrono::steady_clock::time_point now) {
+    const auto milliseconds = [](auto since) {
+        return static_cast<std::uint64_t>(
+            std::chrono::duration_cast<std::chrono::milliseconds>(since).count());
+    };
+    guard_->step({milliseconds(now.time_since_epoch()), workers_.now(),
+                  milliseconds(std::chrono::system_clock::now().time_since_epoch())});
+    for (const auto& news : guard_->take_news())
+        spdlog::log(news.warning ? spdlog::level::warn : spdlog::level::info, "{}", news.text);
+    // One change at a time: what a slow worker has not taken up yet is not followed by more.
+    if (server_->settled() && guard_->take_change()) {
+        settings_ = settings_in_force();
+        server_->replace_settings(settings_);
+    }
 }
 
 /// Wrong checksums in number mean, on interfaces of the kernel, that the other end leaves them to be filled

@@ -9,6 +9,7 @@
 
 #include "app/configuration.hpp"
 #include "sluice/base/result.hpp"
+#include "sluice/control/guard_watch.hpp"
 #include "sluice/control/server.hpp"
 #include "sluice/control/workers.hpp"
 #include "sluice/dpdk/mbuf_tracker.hpp"
@@ -42,6 +43,9 @@ class Daemon {
     void show_workers_to_control();
     Status reload();
     void look_around();
+    Status start_guard();
+    void watch_for_floods(std::chrono::steady_clock::time_point now);
+    [[nodiscard]] std::shared_ptr<const pipeline::Settings> settings_in_force();
     void hint_at_unfinished_checksums();
 
     Configuration configuration_;  ///< the file's alone: a reload compares it with the file
@@ -49,7 +53,8 @@ class Daemon {
     std::shared_ptr<const pipeline::Settings> settings_;
     flow::Secret secret_;
     control::Workers workers_;
-    std::unique_ptr<dpdk::Runtime> runtime_;  ///< outlives trackers, whose tables lie in its memory
+    std::unique_ptr<dpdk::Runtime> runtime_;      ///< outlives trackers, whose tables lie in its memory
+    std::unique_ptr<control::GuardWatch> guard_;  ///< outlives trackers, which read its board; null: none
     std::vector<std::unique_ptr<Tracker>> trackers_;
     std::unique_ptr<control::Server> server_;
     std::chrono::steady_clock::time_point next_look_{};

@@ -17,8 +17,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 11> kind_names{
-    "version", "list", "count", "get", "delete", "update", "insert", "flush", "stats", "reasons", "reload"};
+constexpr std::array<std::string_view, 12> kind_names{"version", "list",    "count",  "get",
+                                                      "delete",  "update",  "insert", "flush",
+                                                      "stats",   "reasons", "floods", "reload"};
 constexpr std::array<std::string_view, 3> style_names{"listing", "save", "json"};
 
 /// Whether brackets nest no deeper than a request may; strings are skipped. Looks at each byte once, before
@@ -213,6 +214,7 @@ Result<Query> parse_query(std::string_view line) {
     }
     if (shows_flows(query.kind)) read_format(fields, query.format);
     if (query.kind == Query::Kind::list) query.zero = fields.flag("zero");
+    if (query.kind == Query::Kind::floods) query.services = fields.flag("services");
     if (query.kind == Query::Kind::update) read_change(fields, query.change);
     if (query.kind == Query::Kind::insert) read_flow(fields, query.flow);
     if (auto wrong = fields.result()) return Error{*wrong};
@@ -231,6 +233,7 @@ std::string to_line(const Query& query) {
         if (!options.empty()) out["options"] = options;
     }
     if (query.zero) out["zero"] = true;
+    if (query.services) out["services"] = true;
     if (query.kind == Query::Kind::update) {
         if (query.change.status != 0) out["status"] = query.change.status;
         if (query.change.timeout_seconds) out["timeout"] = *query.change.timeout_seconds;

@@ -7,6 +7,7 @@
 #include <chrono>
 
 #include "hand_made_flow.hpp"
+#include "sluice/control/guard_watch.hpp"
 #include "statistics.hpp"
 
 namespace sluice::control {
@@ -107,6 +108,9 @@ void Session::begin(SessionContext& context, std::string_view line) {
         case Query::Kind::reload:
             begin_reload(context);
             break;
+        case Query::Kind::floods:
+            begin_floods(context);
+            break;
         case Query::Kind::stats:
             append_statistics(output_, context.workers);
             finish(context, {true, context.workers.all.size(), {}});
@@ -149,6 +153,15 @@ void Session::begin_reload(SessionContext& context) {
     stage_ = Stage::settle;
 }
 
+void Session::begin_floods(SessionContext& context) {
+    const GuardWatch* const guard = context.workers.guard;
+    if (guard == nullptr)
+        return finish(context, {false, 0, "nobody watches for floods: guard.enabled is false"});
+    if (!query_.services) floods_ = guard->floods();
+    next_row_ = 0;
+    stage_ = Stage::rows;
+}
+
 void Session::finish(SessionContext& context, const End& end) {
     begin_output(context);
     output_ += to_line(end);
@@ -156,6 +169,8 @@ void Session::finish(SessionContext& context, const End& end) {
     since_ = context.now;
     changing_.clear();
     changing_.shrink_to_fit();
+    floods_.clear();
+    floods_.shrink_to_fit();
 }
 
 // ---- Slices of work
@@ -163,6 +178,7 @@ void Session::finish(SessionContext& context, const End& end) {
 bool Session::can_go_on(const SessionContext& context) const {
     if (finished_ || !room_for_rows(context)) return false;
     if (stage_ == Stage::scan) return !blocked_;
+    if (stage_ == Stage::rows) return true;
     if (stage_ == Stage::settle) return context.settled;
     return stage_ == Stage::idle && line_ready_ && !last_words_;
 }
@@ -178,6 +194,9 @@ void Session::work(SessionContext& context) {
         case Stage::ask_all:
             ask_all_workers(context);
             break;
+        case Stage::rows:
+            show_rows(context);
+            break;
         case Stage::await:
             break;
         case Stage::settle:
@@ -185,6 +204,24 @@ void Session::work(SessionContext& context) {
             break;
     }
     take_requests(context);
+}
+
+void Session::show_rows(SessionContext& context) {
+    const GuardWatch& guard = *context.workers.guard;
+    const std::size_t rows = query_.services ? guard.numbers() : floods_.size();
+    begin_output(context);
+    for (; next_row_ < rows; ++next_row_) {
+        if (!room_for_rows(context)) return;
+        if (!query_.services) {
+            append_flood(output_, floods_[next_row_]);
+        } else if (const auto row = guard.service(static_cast<guard::ServiceNumber>(next_row_))) {
+            append_guarded(output_, *row);
+        } else {
+            continue;
+        }
+        ++count_;
+    }
+    finish(context, {true, count_, {}});
 }
 
 void Session::scan(SessionContext& context) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sluice/control/desk.hpp"
+#include "sluice/control/flood_words.hpp"
 #include "sluice/control/query.hpp"
 #include "sluice/control/server.hpp"
 #include "sluice/pipeline/flow_view.hpp"
@@ -61,6 +62,7 @@ class Session {
     enum class Stage : std::uint8_t {
         idle,     ///< no request in progress
         scan,     ///< going through the tables
+        rows,     ///< going through attacks or services
         ask_all,  ///< asking every worker in turn (flush)
         await,    ///< all is asked: waiting for answers
         settle,   ///< waiting until every worker obeys new settings (reload)
@@ -82,7 +84,9 @@ class Session {
     void begin_count(SessionContext& context);
     void begin_insert(SessionContext& context);
     void begin_reload(SessionContext& context);
+    void begin_floods(SessionContext& context);
     void scan(SessionContext& context);
+    void show_rows(SessionContext& context);
     template <class Table>
     bool scan_table(SessionContext& context, const Table& table, unsigned& budget);
     bool found(SessionContext& context, const pipeline::FlowView& flow);
@@ -114,6 +118,8 @@ class Session {
     unsigned asked_ = 0;                        ///< requests at the desk
     std::vector<pipeline::FlowView> changing_;  ///< by slot: the flow that a request at the desk is about
     std::vector<std::uint32_t> free_slots_;
+    std::vector<Flood> floods_;  ///< what is shown of them, as they were when asked for
+    std::size_t next_row_ = 0;   ///< of those, or of the services
 };
 
 }  // namespace sluice::control

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sluice/control/guard_watch.hpp"
 #include "sluice/control/query.hpp"
 
 namespace sluice::control {
@@ -66,9 +67,11 @@ void append_statistics(std::string& out, const Workers& workers) {
         out += row.dump();
         out += '\n';
     }
-    if (!workers.extra_counters) return;
     ordered_json counters = ordered_json::object();
-    for (const auto& [name, value] : workers.extra_counters()) counters[name] = value;
+    if (workers.guard != nullptr)
+        for (const auto& [name, value] : workers.guard->counters()) counters[name] = value;
+    if (workers.extra_counters)
+        for (const auto& [name, value] : workers.extra_counters()) counters[name] = value;
     if (!counters.empty()) out += ordered_json{{"counters", std::move(counters)}}.dump() + "\n";
 }
 

@@ -58,14 +58,16 @@ struct Query {
         flush,
         stats,
         reasons,
+        floods,
         reload
     };
     Kind kind = Kind::version;
-    Filter filter;      ///< list, count, get, remove, update
-    bool zero = false;  ///< list: sets the accounts of the flows shown to 0
-    Format format;      ///< of rows that are flows: style, extended, id, start_time
-    Change change;      ///< update
-    NewFlow flow;       ///< insert
+    Filter filter;          ///< list, count, get, remove, update
+    bool zero = false;      ///< list: sets the accounts of the flows shown to 0
+    Format format;          ///< of rows that are flows: style, extended, id, start_time
+    Change change;          ///< update
+    NewFlow flow;           ///< insert
+    bool services = false;  ///< floods: the guarded services instead of the attacks
 };
 
 /// The word for a kind in a request: "list", "delete" …

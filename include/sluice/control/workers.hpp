@@ -19,6 +19,8 @@ struct WorkerHandle {
     const pipeline::Counters* counters = nullptr;
 };
 
+class GuardWatch;
+
 /// The workers of a running daemon (or, in tests, of trackers driven by hand). Used by the control thread
 /// alone.
 struct Workers {
@@ -30,6 +32,8 @@ struct Workers {
     std::function<unsigned(const flow::Key6&)> owner6;
     /// More counters for `stats`, by name: ports, queues, rings. May be empty.
     std::function<std::vector<std::pair<std::string, std::uint64_t>>()> extra_counters;
+    /// What watches for floods; null: nobody does.
+    const GuardWatch* guard = nullptr;
 };
 
 }  // namespace sluice::control
