@@ -24,13 +24,14 @@ OVER_MBUFS = [
     *(f"RteHash/Find/flows:{flows}" for flows in SIZES),
     *(f"Tracker/Established/flows:{flows}{more}" for flows in SIZES for more in ("", "/acct:1", "/ip6", "/acct:1/ip6")),
     "Tracker/Setup",
-    "Tracker/SynFlood/track",
+    *(f"Tracker/SynFlood/{kind}" for kind in ("track", "track/guard", "cookies", "cookies/ip6", "bad_cookies")),
+    *(f"Tracker/Established/flows:{flows}/{kind}" for flows in (1_000, 1_000_000) for kind in ("guard", "proxied")),
 ]
 # Of each kind the smallest, so that all of it takes seconds.
 SMALL = re.compile(
     r"(Floor|Tcp|Table/Find|Table/Update|RteHash|Tracker/Established|Tracker/Fragments).*/flows:1000(/.*)?"
     r"|Tcp/Step.*|Table/Flood(/shuffled)?/flows:1000|Table/(Churn|ProbeLength)/load:50|Table/Insert/colliding"
-    r"|Tracker/Setup/waiting:10000|Tracker/SynFlood/track/flows:10000|Guard/.*"
+    r"|Tracker/Setup/waiting:10000|Tracker/SynFlood/.*/flows:10000(/.*)?|Guard/.*"
 )
 CONTEXT = ("cpu", "instruction_set", "huge_pages", "tsc_mhz")
 

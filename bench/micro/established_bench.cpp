@@ -1,9 +1,12 @@
 // Tracker/Established: segments of open connections, mbuf in, decision out; and what each feature costs.
+// …/guard: there is a guard, nothing is defended and nothing proxied. …/proxied: each connection was opened
+// with a cookie, and is translated.
 #include <map>
 #include <stdexcept>
 
 #include "mbuf_pool.hpp"
 #include "plain_judge.hpp"
+#include "protected.hpp"
 #include "tracker_box.hpp"
 #include "world.hpp"
 
@@ -22,6 +25,8 @@ struct Plan {
     bool start_times = false;
     bool imix = false;        ///< frames of 64, 594 and 1518 bytes, 7 : 4 : 1
     bool card_checks = true;  ///< the port has looked at the checksums
+    bool guard = false;
+    bool proxied = false;  ///< with `guard`
     std::uint32_t buffers = MbufPool::usual_size;
 };
 
@@ -29,18 +34,23 @@ class Established {
   public:
     explicit Established(const Plan& plan)
         : plan_(plan),
-          box_(limits(plan), pipeline::Settings{}),
+          box_(limits(plan), plan.guard ? protected_.settings() : pipeline::Settings{}),
           world_(plan.flows, plan.shape),
-          pool_(plan.buffers),
+          pool_(plan.buffers, plan.proxied ? spare_buffers : 0),
           sent_(pool_.size()),
           flow_of_(plan.flows),
           judge_(box_.settings(), plan.flows) {
-        open_all();
+        if (plan.proxied)
+            open_all_proxied();
+        else
+            open_all();
         for (unsigned pass = 0; pass < 2; ++pass) {
             refill();
             judge_pool(pool_.size());
         }
-        if (judge_.compared() == 0) throw std::runtime_error("no packet was compared");
+        if (judge_.compared() == 0 && !plan.proxied) throw std::runtime_error("no packet was compared");
+        const bool all_proxied = plan.proxied && box_.guard().proxied_flows() == plan.flows;
+        if (plan.proxied != all_proxied) throw std::runtime_error("not every connection is proxied");
     }
 
     [[nodiscard]] std::uint32_t packets() const { return pool_.size(); }
@@ -61,7 +71,8 @@ class Established {
     }
     /// Everything timed was accepted, too.
     void report(benchmark::State& state) const {
-        box_.require_all_accepted();
+        if (!plan_.proxied) box_.require_all_accepted();
+        if (box_.counters().invalid.read() != 0) throw std::runtime_error("a segment was refused");
         box_.report(state);
     }
 
@@ -76,7 +87,7 @@ class Established {
         pipeline::Limits out = TrackerBox::limits(plan.flows, plan.shape.ipv6);
         out.accounting = plan.accounting;
         out.timestamps = plan.start_times;
-        return out;
+        return plan.guard ? Protected::with_guard(out) : out;
     }
     /// Half the segments are bare acknowledgements; of an IMIX most of the rest is small.
     [[nodiscard]] std::uint32_t payload_for(std::uint32_t bits) const {
@@ -107,14 +118,81 @@ class Established {
         if (box_.flows_held() != plan_.flows) throw std::runtime_error("not every connection has a flow");
     }
 
+    /// The same through cookies: the client's SYN is answered; its ACK brings the cookie back, the box asks
+    /// the server, which answers, and then both send data.
+    void open_all_proxied() {
+        now_.tick = Protected::watch_server(box_, pool_, plan_.shape.ipv6, now_.tick);
+        protected_.defend();
+        dpdk::MbufIo::set_pool(pool_.pool());
+        constexpr unsigned steps = 4;
+        const std::uint32_t some = pool_.size() / steps;
+        for (std::uint32_t from = 0; from < world_.size(); from += some) {
+            const std::uint32_t count = std::min(some, world_.size() - from);
+            for (std::uint32_t i = 0; i < count; ++i) {
+                sent_[i] = {from + i, 0, 0};
+                write(i, flag_syn);
+            }
+            judge_handshake(count, Action::answer);
+            std::vector<packet::TcpFields> answers(count);
+            for (std::uint32_t i = 0; i < count; ++i) answers[i] = tcp_of(i);
+            for (std::uint32_t i = 0; i < count; ++i) {
+                // The server answers with the next of its numbers, and the client knows it by the cookie.
+                Connection& connection = world_.connection(from + i);
+                connection.server_shift = answers[i].sequence - connection.next[1];
+                const std::uint32_t at = steps * i;
+                sent_[at] = sent_[at + 2] = {from + i, 0, 0};
+                sent_[at + 1] = sent_[at + 3] = {from + i, 1, 0};
+                write(at + 1, flag_syn | flag_ack);
+                write(at, flag_ack);
+                echo(at, answers[i]);
+                sent_[at + 2].payload = sent_[at + 3].payload = World::payload;
+                write(at + 2, flag_ack);
+                write(at + 3, flag_ack);
+            }
+            judge_handshake(steps * count, Action::absorb);
+        }
+        dpdk::MbufIo::set_pool(nullptr);
+        if (box_.flows_held() != plan_.flows) throw std::runtime_error("not every connection has a flow");
+    }
+    /// Segments of handshakes through the box; what it says itself goes back to the pool.
+    void judge_handshake(std::uint32_t count, Action first) {
+        for (std::uint32_t i = 0; i < count; ++i) {
+            box_->process(pool_.burst(i, 1), now_, box_.out);
+            for (const auto& judged : box_.out.view()) {
+                const pipeline::Decision& decision = judged.decision;
+                if (judged.packet != pool_.burst(i, 1)[0]) {
+                    rte_pktmbuf_free(judged.packet);
+                } else if (decision.action != (i % 4 < 2 || first == Action::answer ? first : Action::pass)) {
+                    throw std::runtime_error("a handshake went wrong");
+                } else {
+                    flow_of_[sent_[i].flow] = decision.flow;
+                }
+            }
+        }
+    }
+    [[nodiscard]] packet::TcpFields tcp_of(std::uint32_t buffer) const {
+        packet::Headers headers;
+        packet::parse({pool_.bytes(buffer), pool_.bytes(buffer).size()}, headers);
+        return headers.tcp;
+    }
+    /// The client's ACK echoes the timestamp of this answer.
+    void echo(std::uint32_t buffer, const packet::TcpFields& answer) {
+        const std::size_t tcp = plan_.shape.ipv6 ? 54 : 34;
+        if (plan_.shape.timestamps)
+            store(pool_.frame(buffer) + tcp + 28, be32(answer.options.timestamp_value));
+    }
+
     /// Judges the first `count` packets; each must be accepted, belong to its own flow and, where the plain
     /// tracker follows, be decided as there.
     void judge_pool(std::uint32_t count) {
         for (std::uint32_t at = 0; at < count; at += burst) {
             const std::uint32_t some = std::min(burst, count - at);
+            std::array<packet::TcpFields, burst> before;
+            for (std::uint32_t i = 0; plan_.proxied && i < some; ++i) before[i] = tcp_of(at + i);
             box_->process(pool_.burst(at, some), now_, box_.out);
             if (box_.out.size != some) throw std::runtime_error("a packet has no decision");
             for (std::uint32_t i = 0; i < some; ++i) check(at + i, box_.out.judged[i]);
+            for (std::uint32_t i = 0; plan_.proxied && i < some; ++i) check_translated(at + i, before[i]);
         }
     }
     template <class Judged>
@@ -128,12 +206,32 @@ class Established {
                                      std::string(text_of(decision.reason).name));
         if (decision.state == CtState::new_flow) flow_of_[sent.flow] = decision.flow;
         if (decision.flow != flow_of_[sent.flow]) throw std::runtime_error("another flow was found");
-        if (judge_.follows(sent.flow))
+        if (!plan_.proxied && judge_.follows(sent.flow))
             judge_.hold_against(decision, pool_.bytes(buffer),
                                 plan_.card_checks ? ChecksumState::good : ChecksumState::unknown, now_.tick);
     }
 
+    /// Each side reads of the server the numbers that it knows, under a right checksum.
+    void check_translated(std::uint32_t buffer, const packet::TcpFields& before) {
+        const Sent& sent = sent_[buffer];
+        const std::uint32_t shift = world_.connection(sent.flow).server_shift;
+        const packet::TcpFields after = tcp_of(buffer);
+        packet::Headers headers;
+        const auto frame = pool_.bytes(buffer);
+        packet::parse({frame, frame.size()}, headers);
+        const bool right = packet::verify_transport(
+                               headers, frame.subspan(headers.transport_offset, headers.transport_length)) ==
+                           packet::ChecksumVerdict::good;
+        if (after.sequence != before.sequence + (sent.side == 1 ? shift : 0) ||
+            after.acknowledgement != before.acknowledgement - (sent.side == 0 ? shift : 0) ||
+            (plan_.shape.checksums && !right))
+            throw std::runtime_error("a segment was not translated");
+    }
+
+    static constexpr std::uint32_t spare_buffers = 512;
+
     Plan plan_;
+    Protected protected_;
     TrackerBox box_;
     World world_;
     MbufPool pool_;
@@ -181,6 +279,11 @@ void add(const std::string& name, const Plan& plan) {
             {.flows = flows, .shape = {.checksums = true}, .card_checks = false});
         add(name + "/imix", {.flows = flows, .imix = true});
         add(name + "/buffers:1024", {.flows = flows, .buffers = 1024});
+        const Shape summed{.checksums = true}, stamped{.timestamps = true, .checksums = true};
+        add(name + "/guard", {.flows = flows, .guard = true});
+        add(name + "/proxied", {.flows = flows, .shape = summed, .guard = true, .proxied = true});
+        add(name + "/proxied/tcp_timestamps",
+            {.flows = flows, .shape = stamped, .guard = true, .proxied = true});
     }
     return true;
 }();

@@ -1,9 +1,11 @@
-// Tracker/SynFlood: spoofed SYNs from distinct random clients, each tracked as a half-open flow. The table is
-// full: each new flow pushes the oldest half-open one out; the records are in random order.
+// Tracker/SynFlood/track: spoofed SYNs from distinct random clients, each tracked as a half-open flow. The
+// table is full: each new flow pushes the oldest half-open one out; the records are in random order. …/guard:
+// the SYNs go to a protected service and are counted, and nothing is defended.
 #include <stdexcept>
 
 #include "callers.hpp"
 #include "plain_judge.hpp"
+#include "protected.hpp"
 
 namespace sluice::bench {
 namespace {
@@ -16,13 +18,14 @@ struct Plan {
     std::uint32_t capacity = usual_capacity;
     std::uint32_t per_tick = 15'000;           ///< SYNs a millisecond: how fast the clock moves
     std::uint32_t most_held = usual_capacity;  ///< half-open flows in the steady state
+    bool guard = false;                        ///< SYNs are counted, nothing is defended
 };
 
 class Flood {
   public:
     explicit Flood(const Plan& plan)
         : plan_(plan),
-          box_(TrackerBox::limits(plan.capacity, plan.ipv6), pipeline::Settings{}),
+          box_(limits(plan), plan.guard ? protected_.settings() : pipeline::Settings{}),
           writer_(Shape{.ipv6 = plan.ipv6}),
           judge_(box_.settings(), plan.capacity) {
         start_ = shuffle_records(box_, pool_, writer_, plan.capacity, 1000);
@@ -49,6 +52,10 @@ class Flood {
     }
 
   private:
+    [[nodiscard]] static pipeline::Limits limits(const Plan& plan) {
+        const pipeline::Limits out = TrackerBox::limits(plan.capacity, plan.ipv6);
+        return plan.guard ? Protected::with_guard(out) : out;
+    }
     [[nodiscard]] Tick tick_at(std::uint32_t at) const {
         return start_ + static_cast<Tick>((first_ + at) / plan_.per_tick);
     }
@@ -76,9 +83,14 @@ class Flood {
             throw std::runtime_error(std::to_string(held) + " half-open flows are held instead of " +
                                      std::to_string(plan_.most_held));
         if (judge_.compared() < 10'000) throw std::runtime_error("too few packets were compared");
+        if (!plan_.guard) return;
+        const auto& counted = box_.guard().accounts().services()[Protected::service];
+        if (counted.half_open.read() != held || counted.syns.read() < sent_)
+            throw std::runtime_error("not every SYN was counted");
     }
 
     Plan plan_;
+    Protected protected_;
     TrackerBox box_;
     FrameWriter writer_;
     MbufPool pool_;
@@ -102,7 +114,9 @@ void flood(benchmark::State& state, const std::string& name, const Plan& plan) {
     };
     add("Tracker/SynFlood/track", {});
     add("Tracker/SynFlood/track/ip6", {.ipv6 = true});
+    add("Tracker/SynFlood/track/guard", {.guard = true});
     add("Tracker/SynFlood/track/flows:10000", {.capacity = 10'000, .most_held = 10'000});
+    add("Tracker/SynFlood/track/flows:10000/guard", {.capacity = 10'000, .most_held = 10'000, .guard = true});
     // Slow enough that half-open flows expire (after 120 s) before the table is full.
     add("Tracker/SynFlood/track/expiring", {.per_tick = 7, .most_held = 7 * 120'000 + 7 * 512});
     return true;

@@ -31,11 +31,12 @@ class MbufPool {
     /// the largest servers' cores have.
     static constexpr std::uint32_t usual_size = 16'384;
 
-    explicit MbufPool(std::uint32_t count = usual_size)
-        : memory_(count * std::size_t{2560} + (std::size_t{8} << 20)), packets_(count) {
+    /// `spare` more than `count`, for packets of the box's own.
+    explicit MbufPool(std::uint32_t count = usual_size, std::uint32_t spare = 0)
+        : memory_((count + spare) * std::size_t{2560} + (std::size_t{8} << 20)), packets_(count) {
         if (!dpdk::MbufIo::register_field()) throw std::runtime_error("no dynamic mbuf field is left");
         constexpr std::uint16_t room = 2048 + RTE_PKTMBUF_HEADROOM;
-        auto pool = dpdk::make_buffer_pool(count, room, memory_.socket(), false);
+        auto pool = dpdk::make_buffer_pool(count + spare, room, memory_.socket(), false);
         if (!pool) throw std::runtime_error(pool.error());
         pool_ = std::move(*pool);
         if (rte_pktmbuf_alloc_bulk(pool_.get(), packets_.data(), count) != 0)
@@ -48,6 +49,7 @@ class MbufPool {
     MbufPool& operator=(const MbufPool&) = delete;
 
     [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(packets_.size()); }
+    [[nodiscard]] rte_mempool* pool() const { return pool_.get(); }
     /// Where the next frame in buffer `i` is to be written: room for 2048 bytes.
     [[nodiscard]] std::uint8_t* frame(std::size_t i) const {
         return static_cast<std::uint8_t*>(packets_[i]->buf_addr) + RTE_PKTMBUF_HEADROOM;

@@ -30,6 +30,7 @@ class TrackerBox {
     Tracker* operator->() { return tracker_.get(); }
     [[nodiscard]] const pipeline::Counters& counters() const { return tracker_->counters(); }
     [[nodiscard]] const pipeline::Settings& settings() const { return settings_; }
+    [[nodiscard]] const pipeline::SynGuard& guard() const { return *tracker_->guard(); }
     pipeline::Output<dpdk::MbufIo> out;
 
     /// One poll of a worker that received this burst.

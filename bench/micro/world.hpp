@@ -45,6 +45,9 @@ struct Outline {
 /// Writes the frame of a segment; all servers are one. Returns its length.
 class FrameWriter {
   public:
+    static constexpr std::uint32_t server_address = 0x0A00'0001;  ///< IPv6: behind 2001:db8::
+    static constexpr std::uint16_t server_port = 443;
+
     explicit FrameWriter(const Shape& shape = {}) : shape_(shape) {}
 
     std::uint32_t write(std::uint8_t* const frame, const Outline& segment) const {
@@ -52,9 +55,8 @@ class FrameWriter {
         const std::uint32_t tcp_header = 20 + option_bytes(segment.flags);
         at = shape_.ipv6 ? write_ipv6(at, segment, tcp_header) : write_ipv4(at, segment, tcp_header);
         std::uint8_t* const tcp = at;
-        const std::uint16_t server = 443;
-        store(at, be16(segment.side == 0 ? segment.client_port : server));
-        store(at + 2, be16(segment.side == 0 ? server : segment.client_port));
+        store(at, be16(segment.side == 0 ? segment.client_port : server_port));
+        store(at + 2, be16(segment.side == 0 ? server_port : segment.client_port));
         store(at + 4, be32(segment.sequence));
         store(at + 8, be32((segment.flags & flag_ack) != 0 ? segment.acknowledgement : 0));
         at[12] = static_cast<std::uint8_t>(tcp_header << 2);
@@ -70,8 +72,6 @@ class FrameWriter {
     [[nodiscard]] const Shape& shape() const { return shape_; }
 
   private:
-    static constexpr std::uint32_t server_address = 0x0A00'0001;
-
     std::uint8_t* write_link(std::uint8_t* at) const {
         std::memset(at, 0, 12);
         at += 12;
@@ -164,6 +164,8 @@ class FrameWriter {
 /// One connection: its endpoints follow from its number, its sequence numbers move.
 struct Connection {
     std::array<std::uint32_t, 2> next;  ///< next sequence number of each side
+    /// Of a proxied one: the server's numbers as the client knows them, minus the server's own.
+    std::uint32_t server_shift = 0;
 };
 
 class World {
@@ -184,14 +186,14 @@ class World {
     std::uint32_t write(std::uint8_t* frame, std::uint32_t number, unsigned side, std::uint8_t flags,
                         std::uint32_t length) {
         Connection& connection = connections_[number];
-        const std::uint32_t written =
-            writer_.write(frame, {.client_address = 0x6400'0000 + number / 60'000 * 7 + 2,
-                                  .client_port = static_cast<std::uint16_t>(1024 + number % 60'000),
-                                  .side = side,
-                                  .flags = flags,
-                                  .sequence = connection.next[side],
-                                  .acknowledgement = connection.next[1 - side],
-                                  .payload_length = length});
+        const std::uint32_t written = writer_.write(
+            frame, {.client_address = 0x6400'0000 + number / 60'000 * 7 + 2,
+                    .client_port = static_cast<std::uint16_t>(1024 + number % 60'000),
+                    .side = side,
+                    .flags = flags,
+                    .sequence = connection.next[side],
+                    .acknowledgement = connection.next[1 - side] + (side == 0 ? connection.server_shift : 0),
+                    .payload_length = length});
         connection.next[side] += length + ((flags & (flag_syn | flag_fin)) != 0 ? 1U : 0U);
         return written;
     }
@@ -199,6 +201,7 @@ class World {
                         std::uint32_t length) {
         return write(frame.bytes.data(), number, side, flags, length);
     }
+    [[nodiscard]] Connection& connection(std::uint32_t number) { return connections_[number]; }
     void prefetch(std::uint32_t number) const { __builtin_prefetch(&connections_[number], 1); }
 
   private:
