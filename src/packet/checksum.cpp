@@ -9,13 +9,6 @@ constexpr std::uint64_t fold_once(std::uint64_t sum) {
     return (sum & 0xFFFFFFFFU) + (sum >> 32);
 }
 
-std::uint16_t fold(std::uint64_t sum) {
-    sum = fold_once(fold_once(sum));
-    sum = (sum & 0xFFFFU) + (sum >> 16);
-    sum = (sum & 0xFFFFU) + (sum >> 16);
-    return static_cast<std::uint16_t>(sum);
-}
-
 // The sum of the 32-bit words of `bytes`. 64 bits hold 2^32 of them without a carry; the compiler makes lanes
 // of it.
 std::uint64_t sum_of(std::span<const std::uint8_t> bytes) {
@@ -66,7 +59,7 @@ std::size_t checksum_offset(std::uint8_t protocol) {
 void ChecksumSum::add(std::span<const std::uint8_t> piece) {
     const std::uint64_t sum = sum_of(piece);
     // A piece that begins in the middle of a word sums to its bytes swapped (RFC 1071 2B).
-    sum_ += odd_ ? __builtin_bswap16(fold(sum)) : fold_once(sum);
+    sum_ += odd_ ? __builtin_bswap16(detail::folded(sum)) : fold_once(sum);
     odd_ ^= piece.size() % 2 != 0;
 }
 
@@ -75,12 +68,8 @@ void ChecksumSum::add_length(std::uint32_t host_length) {
     sum_ += length.raw();
 }
 
-std::uint16_t ChecksumSum::folded() const {
-    return fold(sum_);
-}
-
 bool ipv4_header_checksum_holds(std::span<const std::uint8_t> header) {
-    return fold(sum_of(header)) == 0xFFFF;
+    return detail::folded(sum_of(header)) == 0xFFFF;
 }
 
 TransportChecksum::TransportChecksum(const Headers& headers, std::uint32_t transport_length)

@@ -40,12 +40,9 @@ class SummedWords {
         at_ += sizeof word;
         sum_.add_word(word);
     }
-    // An address, of 4 or 16 bytes.
-    void write(const Address& address, std::size_t bytes) {
-        for (std::size_t at = 0; at < bytes; at += 4) write(load<be32>(&address[at]));
-    }
-    // What stands elsewhere, but is summed too.
-    void add(const Address& address, std::size_t bytes) {
+    // What stands elsewhere, but is summed too: an address, of 4 or 16 bytes.
+    template <std::size_t bytes>
+    void add(const Address& address) {
         for (std::size_t at = 0; at < bytes; at += 4) sum_.add_word(load<be32>(&address[at]));
     }
     void add(std::uint32_t word) { sum_.add_word(be32(word)); }
@@ -59,7 +56,10 @@ class SummedWords {
 // The link header stays where it is. `behind` is how many bytes follow it.
 void answer_link(const ParseInput& input, const Headers& headers, std::size_t behind, std::uint8_t* frame) {
     if (input.link != LinkLayer::ethernet) return;
-    std::swap_ranges(frame, frame + 6, frame + 6);
+    using Mac = std::array<std::uint8_t, 6>;
+    const auto destination = load<Mac>(frame);
+    store(frame, load<Mac>(frame + sizeof(Mac)));
+    store(frame + sizeof(Mac), destination);
     const std::size_t type_end = ethernet_header_bytes + headers.vlan_count * vlan_tag_bytes;
     if (headers.network_offset == type_end) return;
     // An 802.3 length, of SNAP and what it carries.
@@ -72,8 +72,8 @@ void write_ipv4(const Headers& headers, std::size_t length, std::uint8_t hop_lim
     words.write(0x4500'0000 | static_cast<std::uint32_t>(length));
     words.write(dont_fragment);  // and so an identification of 0 (RFC 6864 4.1)
     words.write(std::uint32_t{hop_limit} << 24 | std::uint32_t{tcp} << 16);
-    words.write(headers.destination, 4);
-    words.write(headers.source, 4);
+    words.write(load<be32>(headers.destination.data()));
+    words.write(load<be32>(headers.source.data()));
     store(out + 10, words.checksum());
 }
 
@@ -95,8 +95,9 @@ void write_options(const SynAck& answer, const TcpOptions& offered, SummedWords&
     if (answer.has_window_scale) words.write(scale_word | answer.window_scale);
 }
 
+template <Family family>
 void write_tcp(const Headers& headers, const SynAck& answer, std::uint8_t* out) {
-    const std::size_t address_bytes = headers.family == Family::ipv4 ? 4 : 16;
+    constexpr std::size_t address_bytes = family == Family::ipv4 ? 4 : 16;
     const auto length = static_cast<std::uint32_t>(tcp_header_bytes + option_bytes(answer));
     const std::uint32_t flags = syn | ack | (answer.ecn ? std::uint32_t{ece} : 0);
     SummedWords words(out);
@@ -106,8 +107,8 @@ void write_tcp(const Headers& headers, const SynAck& answer, std::uint8_t* out) 
     words.write(length / 4 << 28 | flags << 16 | answer.window);
     words.write(0U);  // checksum and urgent pointer
     write_options(answer, headers.tcp.options, words);
-    words.add(headers.source, address_bytes);  // the pseudo header
-    words.add(headers.destination, address_bytes);
+    words.add<address_bytes>(headers.source);  // the pseudo header
+    words.add<address_bytes>(headers.destination);
     words.add(tcp + length);  // the two halves of one word: their sum is the same
     store(out + 16, words.checksum());
 }
@@ -121,7 +122,11 @@ bool may_answer_syn(const ParseInput& input, const Headers& headers) {
 
 std::size_t turn_into_syn_ack(const ParseInput& input, const Headers& headers, const SynAck& answer,
                               std::span<std::uint8_t> buffer) {
-    if (!may_answer_syn(input, headers)) return 0;
+    return may_answer_syn(input, headers) ? write_syn_ack(input, headers, answer, buffer) : 0;
+}
+
+std::size_t write_syn_ack(const ParseInput& input, const Headers& headers, const SynAck& answer,
+                          std::span<std::uint8_t> buffer) {
     const SynAck said = agreed(answer, headers.tcp);
     const std::size_t ip_header = headers.family == Family::ipv4 ? ipv4_header_bytes : ipv6_header_bytes;
     const std::size_t network_length = ip_header + tcp_header_bytes + option_bytes(said);
@@ -134,11 +139,12 @@ std::size_t turn_into_syn_ack(const ParseInput& input, const Headers& headers, c
     std::uint8_t* const network = buffer.data() + headers.network_offset;
     if (headers.family == Family::ipv4) {
         write_ipv4(headers, network_length, said.hop_limit, network);
+        write_tcp<Family::ipv4>(headers, said, network + ip_header);
     } else {
         write_ipv6(headers, network_length, said.hop_limit, network);
+        write_tcp<Family::ipv6>(headers, said, network + ip_header);
     }
-    write_tcp(headers, said, network + ip_header);
-    std::memset(buffer.data() + unpadded, 0, length - unpadded);
+    if (length != unpadded) std::memset(buffer.data() + unpadded, 0, length - unpadded);
     return length;
 }
 

@@ -1,4 +1,4 @@
-// read_plain() held against parse(), which reads every packet: for tests and the fuzzer.
+// read_plain() and parse_plain() held against parse(), which reads every packet: for tests and the fuzzer.
 #pragma once
 
 #include <algorithm>
@@ -20,9 +20,13 @@ template <packet::Family family>
                                                    const packet::Headers& headers) {
     constexpr std::size_t address_bytes = family == packet::Family::ipv4 ? 4 : 16;
     packet::PlainTcp plain{};
-    if (!packet::read_plain<family>(input, network, plain)) return {};
+    packet::Headers quick;
+    const bool quickly = packet::parse_plain(input, quick);
+    if (!packet::read_plain<family>(input, network, plain))
+        return {false, quickly ? "parse_plain() takes what is not plain" : nullptr};
     // The tracker leaves a host that talks to itself to parse(), which looks at the ports as well.
-    if (std::memcmp(plain.addresses, plain.addresses + address_bytes, address_bytes) == 0) return {};
+    if (std::memcmp(plain.addresses, plain.addresses + address_bytes, address_bytes) == 0)
+        return {false, quickly ? "parse_plain() takes a host that talks to itself" : nullptr};
     if (headers.refusal != Reason::none) return {true, "what is plain is sound"};
     if (headers.family != family || headers.protocol != packet::tcp || headers.fragment.present)
         return {true, "what is plain is TCP, and whole"};
@@ -47,6 +51,7 @@ template <packet::Family family>
                 .payload_length = plain.payload_length(),
                 .options = plain.options()};
     if (!(read == headers)) return {true, "its fields"};
+    if (!quickly || !(quick == headers)) return {true, "the headers that parse_plain() makes of it"};
     const packet::TcpOptions& options = headers.tcp.options;
     if (plain.options_are_usual() && (options.has_window_scale || options.sack_permitted || options.has_sack))
         return {true, "usual options are none that the tracker wants"};

@@ -13,6 +13,18 @@
 #include "sluice/packet/plain.hpp"
 
 namespace sluice::packet {
+namespace detail {
+
+/// A sum of words folded to 16 bits.
+[[nodiscard]] constexpr std::uint16_t folded(std::uint64_t sum) {
+    sum = (sum & 0xFFFFFFFFU) + (sum >> 32);
+    sum = (sum & 0xFFFFU) + (sum >> 16);  // below 2^33: three halves are left
+    sum = (sum & 0xFFFFU) + (sum >> 16);
+    sum = (sum & 0xFFFFU) + (sum >> 16);
+    return static_cast<std::uint16_t>(sum);
+}
+
+}  // namespace detail
 
 /// A one's-complement sum over bytes given piece by piece, each of any length.
 class ChecksumSum {
@@ -25,7 +37,7 @@ class ChecksumSum {
     void add_length(std::uint32_t host_length);
 
     /// The sum folded to 16 bits: 0xFFFF over bytes that contain their own right checksum.
-    [[nodiscard]] std::uint16_t folded() const;
+    [[nodiscard]] std::uint16_t folded() const { return detail::folded(sum_); }
     /// What belongs into a checksum field that was 0 while it was summed.
     [[nodiscard]] be16 checksum() const { return be16::from_raw(static_cast<std::uint16_t>(~folded())); }
 
@@ -113,20 +125,12 @@ class ChecksumChange {
         sum_[offset % 2] += std::uint64_t{after.raw()} + static_cast<std::uint16_t>(~before.raw());
     }
     [[nodiscard]] be16 update(be16 checksum) const {
-        const std::uint64_t sum =
-            sum_[0] + __builtin_bswap16(fold(sum_[1])) + static_cast<std::uint16_t>(~checksum.raw());
-        return be16::from_raw(static_cast<std::uint16_t>(~fold(sum)));
+        const std::uint64_t sum = sum_[0] + __builtin_bswap16(detail::folded(sum_[1])) +
+                                  static_cast<std::uint16_t>(~checksum.raw());
+        return be16::from_raw(static_cast<std::uint16_t>(~detail::folded(sum)));
     }
 
   private:
-    [[nodiscard]] static constexpr std::uint16_t fold(std::uint64_t sum) {
-        sum = (sum & 0xFFFFFFFFU) + (sum >> 32);
-        sum = (sum & 0xFFFFU) + (sum >> 16);  // below 2^33: three halves are left
-        sum = (sum & 0xFFFFU) + (sum >> 16);
-        sum = (sum & 0xFFFFU) + (sum >> 16);
-        return static_cast<std::uint16_t>(sum);
-    }
-
     std::array<std::uint64_t, 2> sum_{};  ///< of the fields at even and at odd offsets
 };
 

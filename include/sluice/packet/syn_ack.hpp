@@ -45,5 +45,8 @@ struct SynAck {
 /// and nothing written, when it may not be answered or `buffer` is too small.
 [[nodiscard]] std::size_t turn_into_syn_ack(const ParseInput& input, const Headers& headers,
                                             const SynAck& answer, std::span<std::uint8_t> buffer);
+/// The same of a SYN that may be answered, as may_answer_syn() has said.
+[[nodiscard]] std::size_t write_syn_ack(const ParseInput& input, const Headers& headers, const SynAck& answer,
+                                        std::span<std::uint8_t> buffer);
 
 }  // namespace sluice::packet
