@@ -110,6 +110,64 @@ void add_judgement(std::vector<Key>& out) {
         syns, [](auto& c) -> auto& { return c.guard.policy.source_floor; })));
 }
 
+template <class Field>
+Key prefix_list(const Head& head, Field field) {
+    Key key = start(head, Type::texts);
+    key.most_items = 1024;
+    key.text_expectation =
+        "a list of addresses and prefixes without bits beyond their length, such as \"192.0.2.0/24\" or "
+        "\"2001:db8::/48\"";
+    key.get = [field](const Configuration& c) {
+        std::vector<std::string> texts;
+        for (const control::SourcePrefix& prefix : field(c)) texts.push_back(text_of(prefix));
+        return Value(texts);
+    };
+    key.set = [field](Configuration& c, const Value& value) {
+        std::vector<control::SourcePrefix> prefixes;
+        for (const std::string& text : std::get<std::vector<std::string>>(value)) {
+            const auto prefix = parse_prefix(text);
+            if (!prefix) return false;
+            prefixes.push_back({prefix->address, prefix->length});
+        }
+        field(c) = prefixes;
+        return true;
+    };
+    return key;
+}
+
+void add_answers(std::vector<Key>& out) {
+    using pipeline::Proof;
+    out.push_back(of_service(choice<Proof>(
+        {"guard.proof", may, on_reload,
+         "How a client shows its address while its service is defended: by a SYN cookie, the flow proxied "
+         "from then on (proxy); by the RST that a wrong answer calls for (reset); by asking twice "
+         "(second_syn)."},
+        {{"proxy", Proof::proxy}, {"reset", Proof::reset}, {"second_syn", Proof::second_syn}},
+        [](auto& c) -> auto& { return c.guard.rules.proof; })));
+    out.push_back(of_service(flag(
+        {"guard.hide_sequence_numbers", expert, on_reload,
+         "Replace the initial sequence numbers of servers by ones that nobody can guess (RFC 6528), at all "
+         "times."},
+        [](auto& c) -> auto& { return c.guard.rules.hides_sequence; })));
+    constexpr Range rate{0, 100'000'000, "SYNs a second", "as many as come", false};
+    out.push_back(of_service(number(
+        {"guard.syn_rate", expert, on_reload,
+         "SYNs a second that a service gets at the most, whatever its level."},
+        rate, [](auto& c) -> auto& { return c.guard.rules.syn_rate; })));
+    out.push_back(of_service(number(
+        {"guard.source_rate", expert, on_reload,
+         "SYNs a second that one source may send to a service, whatever its level."},
+        rate, [](auto& c) -> auto& { return c.guard.rules.source_rate; })));
+    out.push_back(prefix_list(
+        {"guard.allow", may, on_reload,
+         "Sources whose SYNs pass untouched, never limited and never asked for a proof."},
+        [](auto& c) -> auto& { return c.guard.allowed; }));
+    out.push_back(prefix_list(
+        {"guard.deny", may, on_reload,
+         "Sources whose SYNs are dropped; of allow and deny the longest prefix counts."},
+        [](auto& c) -> auto& { return c.guard.denied; }));
+}
+
 void add_services(std::vector<Key>& out) {
     out.push_back(flag(
         {"guard.learn", may, on_reload,
@@ -160,6 +218,7 @@ void add_guard_keys(std::vector<Key>& out) {
         [](auto& c) -> auto& { return c.guard.policy.mode; })));
     add_thresholds(out);
     add_judgement(out);
+    add_answers(out);
     add_services(out);
 }
 
@@ -204,6 +263,16 @@ std::optional<AddressPrefix> parse_prefix(std::string_view text) {
     const guard::Address mask = guard::ServiceMap::mask_of(out.length);
     if ((out.address.high & ~mask.high) != 0 || (out.address.low & ~mask.low) != 0) return std::nullopt;
     return out;
+}
+
+std::string text_of(const control::SourcePrefix& prefix) {
+    const bool ipv4 = prefix.address.is_ipv4() && prefix.length >= 96;
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    std::array<std::uint8_t, 16> bytes{};
+    store(&bytes[0], be64(prefix.address.high));
+    store(&bytes[8], be64(prefix.address.low));
+    inet_ntop(ipv4 ? AF_INET : AF_INET6, &bytes[ipv4 ? 12 : 0], text.data(), text.size());
+    return std::string(text.data()) + '/' + std::to_string(prefix.length - (ipv4 ? 96 : 0));
 }
 
 std::uint32_t& threshold(guard::Policy& policy, std::size_t quantity, std::size_t step) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -22,6 +23,9 @@ struct AddressPrefix {
 };
 /// Nothing when it is no address, or has bits beyond its prefix.
 [[nodiscard]] std::optional<AddressPrefix> parse_prefix(std::string_view text);
+
+/// As parse_prefix() reads it.
+[[nodiscard]] std::string text_of(const control::SourcePrefix& prefix);
 
 /// The thresholds of one quantity, from the lowest, by the names of their keys.
 using ThresholdNames = std::array<std::string_view, 3>;

@@ -56,6 +56,7 @@ class Reader {
     void read_service(const Node& table, const Source& source);
     void read_service_part(const Node& member, const Source& source);
     void check_services();
+    void check_sources();
     void check_thresholds();
     void check_service_thresholds();
     void check_service_map();

@@ -112,6 +112,22 @@ void Reader::check_services() {
     check_thresholds();
     check_service_thresholds();
     check_service_map();
+    check_sources();
+}
+
+void Reader::check_sources() {
+    const std::string name = given("guard.deny") ? "guard.deny" : "guard.allow";
+    std::vector<control::SourcePrefix> all = into_.guard.allowed;
+    for (const control::SourcePrefix& prefix : into_.guard.denied) all.push_back(prefix);
+    for (auto prefix = all.begin(); prefix != all.end(); ++prefix) {
+        if (std::find(all.begin(), prefix, *prefix) == prefix) continue;
+        faults_.add(
+            source_of(name), name,
+            "expected each prefix once in guard.allow and guard.deny, found " + text_of(*prefix) + " twice");
+        return;
+    }
+    if (const auto sources = into_.guard.sources(); !sources)
+        faults_.add(source_of(name), name, sources.error());
 }
 
 /// Two thresholds that were given, the higher below the lower, are a fault of the lower one.
@@ -147,9 +163,11 @@ void Reader::check_service_thresholds() {
         const ServicePart& part = services_[i];
         Configuration scratch;
         scratch.guard.policy = into_.guard.policy;
+        scratch.guard.rules = into_.guard.rules;
         for (const auto& [key, value] : part.own) (void)key->set(scratch, value);
         guard::Policy& policy = into_.guard.services[i].policy;
         policy = scratch.guard.policy;
+        into_.guard.services[i].rules = scratch.guard.rules;
         for (std::size_t quantity = 0; quantity < threshold_names.size(); ++quantity) {
             std::array<bool, 3> given_here{};
             for (std::size_t step = 0; step < 3; ++step)

@@ -35,7 +35,7 @@ void GuardServices::configure(GuardOptions options) {
 void GuardServices::number_configured() {
     guard::Policy unlisted = options_.policy;
     unlisted.mode = options_.unlisted_mode;
-    entries_[0] = Entry{{}, "", unlisted, false};
+    entries_[0] = Entry{{}, "", unlisted, false, options_.rules};
     std::vector<std::optional<Entry>> before(entries_.begin() + 1,
                                              entries_.begin() + 1 + options_.max_services);
     std::fill(entries_.begin() + 1, entries_.begin() + 1 + options_.max_services, std::nullopt);
@@ -43,7 +43,8 @@ void GuardServices::number_configured() {
         entries_[number] = Entry{{service.address, service.prefix_length, service.port, number},
                                  service.name,
                                  service.policy,
-                                 false};
+                                 false,
+                                 service.rules};
     };
     // Those that stay keep their numbers; only then are free ones given away.
     std::vector<const GuardedService*> fresh;
@@ -89,7 +90,7 @@ void GuardServices::number_learnt() {
     std::fill(entries_.begin() + 1 + options_.max_services, entries_.end(), std::nullopt);
     for (const guard::Service& service : learnt_.services())
         if (configured_map_.find(service.address, service.port) == guard::no_service)
-            entries_[service.number] = Entry{service, "", options_.policy, true};
+            entries_[service.number] = Entry{service, "", options_.policy, true, options_.rules};
 }
 
 bool GuardServices::learn(const guard::Endpoint& endpoint, guard::Milliseconds now) {

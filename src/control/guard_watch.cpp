@@ -139,12 +139,28 @@ bool GuardWatch::rotate_secrets(const Moment& at) {
     return change == CookieSecrets::Change::done;
 }
 
+/// A worker's part.
+pipeline::ServiceRules GuardWatch::share_of(pipeline::ServiceRules rules) const {
+    const auto share = [&](std::uint32_t rate) {
+        return rate == 0 ? 0U : std::max(rate / worker_count_, 1U);
+    };
+    rules.syn_rate = share(rules.syn_rate);
+    rules.source_rate = share(rules.source_rate);
+    return rules;
+}
+
 void GuardWatch::make_protection() {
     auto made = std::make_shared<pipeline::Protection>();
     made->services = map_;
     made->board = &board_;
     made->workers = worker_count_;
     made->cookie_secrets = secrets_.secrets();
+    made->rules.resize(services_.numbers());
+    for (std::size_t number = 0; number < services_.numbers(); ++number)
+        if (const auto* entry = services_.find(static_cast<guard::ServiceNumber>(number)))
+            made->rules[number] = share_of(entry->rules);
+    // The configuration has checked that they can be built.
+    if (auto sources = services_.options().sources()) made->sources = std::move(*sources);
     for (const guard::SourceLimit& limit : limits_)
         made->source_limits.push_back({limit.source, std::max(limit.rate / worker_count_, 1U)});
     protection_ = std::move(made);

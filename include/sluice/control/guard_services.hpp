@@ -31,6 +31,7 @@ class GuardServices {
         std::string name;  ///< empty: none
         guard::Policy policy;
         bool learnt = false;
+        pipeline::ServiceRules rules;
     };
 
     /// The options are enabled, and sound: the configuration has checked them.

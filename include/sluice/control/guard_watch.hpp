@@ -93,6 +93,7 @@ class GuardWatch {
     void publish_defences();
     [[nodiscard]] bool take_limits();
     [[nodiscard]] bool rotate_secrets(const Moment& at);
+    [[nodiscard]] pipeline::ServiceRules share_of(pipeline::ServiceRules rules) const;
     void make_protection();
 
     void follow_attacks(const Moment& at, const std::vector<guard::LoudSource>& sources);

@@ -32,6 +32,8 @@ struct ServiceRules {
     /// SYNs a second of one worker: all of them, and those of one source (counted by the sketch, over the
     /// last one to two seconds). 0: as many as come.
     std::uint32_t syn_rate = 0, source_rate = 0;
+
+    friend bool operator==(const ServiceRules&, const ServiceRules&) = default;
 };
 
 /// What holds for a source, whatever service it wants: the numbers of Protection::sources.
