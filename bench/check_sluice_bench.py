@@ -31,7 +31,7 @@ OVER_MBUFS = [
 SMALL = re.compile(
     r"(Floor|Tcp|Table/Find|Table/Update|RteHash|Tracker/Established|Tracker/Fragments).*/flows:1000(/.*)?"
     r"|Tcp/Step.*|Table/Flood(/shuffled)?/flows:1000|Table/(Churn|ProbeLength)/load:50|Table/Insert/colliding"
-    r"|Tracker/Setup/waiting:10000|Tracker/SynFlood/.*/flows:10000(/.*)?|Guard/.*"
+    r"|Tracker/Setup/waiting:10000|Tracker/SynFlood/.*/flows:10000(/.*)?|Guard/.*|Worker/.*"
 )
 CONTEXT = ("cpu", "instruction_set", "huge_pages", "tsc_mhz")
 
