@@ -49,6 +49,22 @@ TEST(Arguments, OfBothFormsMeanTheSame) {
     }
 }
 
+TEST(Arguments, OfFloodsAskForAttacksOrServices) {
+    const auto attacks = parse("floods");
+    ASSERT_TRUE(attacks.ok()) << attacks.error();
+    EXPECT_EQ(attacks->query.kind, Kind::floods);
+    EXPECT_FALSE(attacks->query.services);
+    EXPECT_FALSE(attacks->json);
+    const auto services = parse("floods --services -o json");
+    ASSERT_TRUE(services.ok()) << services.error();
+    EXPECT_TRUE(services->query.services);
+    EXPECT_TRUE(services->json);
+    EXPECT_TRUE(parse("floods --json")->json);
+    for (const char* wrong : {"floods -o save", "floods -o extended", "floods -o id,json", "floods -p tcp",
+                              "list --services", "floods conntrack extra"})
+        EXPECT_FALSE(parse(wrong).ok()) << wrong;
+}
+
 TEST(Arguments, FillEveryPartOfAFilter) {
     const auto read = parse(
         "-L -p tcp -f ipv4 -s 10.1.2.3/16 -d 10.0.0.2 --mask-dst 255.0.255.0 -r 10.0.0.2 -q 10.0.0.0/8 "

@@ -29,6 +29,18 @@ TEST(Query, OfEachKindIsReadBackAsWritten) {
     }
 }
 
+TEST(Query, OfFloodsMayBeAboutServices) {
+    Query query;
+    query.kind = Kind::floods;
+    EXPECT_EQ(to_line(query), R"({"request":"floods","sluice":1})");
+    query.services = true;
+    const auto back = parse_query(to_line(query));
+    ASSERT_TRUE(back.ok()) << back.error();
+    EXPECT_TRUE(back->services);
+    EXPECT_FALSE(parse_query(R"({"sluice":1,"request":"floods","services":1})").ok());
+    EXPECT_FALSE(parse_query(R"({"sluice":1,"request":"stats","services":true})").ok());
+}
+
 TEST(Query, KeepsFilterFormatAndChange) {
     Query query;
     query.kind = Kind::update;
