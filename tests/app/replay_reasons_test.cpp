@@ -348,8 +348,11 @@ TEST(ReplayReasons, EachComesWithTheNumbersThatDecided) {
 
 /// What a replay cannot give: there is neither a ring, a port nor a buffer pool.
 TEST(ReplayReasons, NoneIsForgotten) {
-    const std::set<Reason> elsewhere{Reason::none,     Reason::handover_full, Reason::tx_full,
-                                     Reason::too_long, Reason::link_down,     Reason::no_buffer};
+    // Said of ports and queues, and of the guard, which replay has not.
+    const std::set<Reason> elsewhere{Reason::none,       Reason::handover_full, Reason::tx_full,
+                                     Reason::too_long,   Reason::link_down,     Reason::no_buffer,
+                                     Reason::bad_cookie, Reason::old_cookie,    Reason::syn_limit,
+                                     Reason::first_syn,  Reason::source_limit,  Reason::source_denied};
     std::set<Reason> here;
     for (const Case& one : cases) here.insert(one.reason);
     for (std::size_t i = 0; i < reason_count; ++i) {
