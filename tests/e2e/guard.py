@@ -27,17 +27,16 @@ mode = "off"
 unlisted_mode = "off"
 learn = false
 stay = 3
-
-[[guard.service]]
-name = "web"
-address = "{address}"
-port = {port}
-mode = "{mode}"
 """
 
 
-def guarding(mode, path=IPV4, port=PORT):
-    return GUARD.format(mode=mode, address=path.server, port=port)
+def service(path, port, mode, name):
+    """The configuration's part for a service of the server."""
+    return f'[[guard.service]]\nname = "{name}"\naddress = "{path.server}"\nport = {port}\nmode = "{mode}"\n'
+
+
+def guarding(mode, path=IPV4):
+    return GUARD + service(path, PORT, mode, "web")
 
 
 def say(line):
@@ -51,12 +50,11 @@ def say(line):
 class Flood:
     """A flood of SYNs from the client's side of the network, to its end or until it is stopped."""
 
-    def __init__(self, context, rig, path, rate, seconds, plain=False):
+    def __init__(self, context, rig, path, rate, seconds, *more):
         # Through a router it would go to the router; the client has found out.
         mac = neighbour(rig.client, path.server)
         program = os.path.join(context.options.build, "tests", "e2e", "syn_flood")
-        argv = rig.client.argv(program, "eth0", mac, path.server, PORT, "--rate", rate, "--seconds", seconds,
-                               *(["--plain"] if plain else []))  # fmt: skip
+        argv = rig.client.argv(program, "eth0", mac, path.server, PORT, "--rate", rate, "--seconds", seconds, *more)
         self.program = rig.run_program(argv, f"flood-{time.monotonic_ns()}")
 
     def stop(self):

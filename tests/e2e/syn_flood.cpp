@@ -1,11 +1,13 @@
-// Floods a server with SYNs whose sources are made up, as fast as a packet socket takes them or at a given rate.
+// Floods a server with SYNs whose sources are made up, as fast as a packet socket takes them or at a given
+// rate.
 //
-//     syn_flood INTERFACE MAC ADDRESS PORT --rate N --seconds N [--plain] [--seed N]
+//     syn_flood INTERFACE MAC ADDRESS PORT --rate N --seconds N [--plain] [--flags N] [--seed N]
 //
-// MAC is where frames go to. Sources are drawn from what RFC 2544 (198.18.0.0/15) and RFC 5180 (2001:2::/48) set aside for
-// benchmarks, so they are nobody's; source ports and sequence numbers are drawn too. Every SYN has the options that Linux
-// sends, with --plain none. At the end, or on SIGTERM, it prints one line of JSON: how many it sent and in which time,
-// and how much processor time that took, in which the work of the kernel that receives on a veth is counted too.
+// MAC is where frames go to. With --flags the segments have other TCP flags than SYN. Sources are drawn from
+// what RFC 2544 (198.18.0.0/15) and RFC 5180 (2001:2::/48) set aside for benchmarks, so they are nobody's;
+// source ports and sequence numbers are drawn too. Every SYN has the options that Linux sends, with --plain
+// none. At the end, or on SIGTERM, it prints one line of JSON: how many it sent and in which time, and how
+// much processor time that took, in which the work of the kernel that receives on a veth is counted too.
 #include <arpa/inet.h>
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
@@ -50,6 +52,7 @@ struct Options {
     std::uint64_t rate = 0;  ///< a second; 0: as fast as it goes
     double seconds = 1;
     bool plain = false;
+    std::uint8_t flags = 0x02;  ///< SYN
     std::uint64_t state = 1;
 };
 
@@ -77,7 +80,8 @@ void put32(std::uint8_t* at, std::uint32_t value) {
 
 /// The sum of RFC 1071 over an even number of bytes, on top of `sum`.
 std::uint32_t add_up(const std::uint8_t* bytes, std::size_t count, std::uint32_t sum) {
-    for (std::size_t i = 0; i < count; i += 2) sum += static_cast<std::uint32_t>(bytes[i] << 8 | bytes[i + 1]);
+    for (std::size_t i = 0; i < count; i += 2)
+        sum += static_cast<std::uint32_t>(bytes[i] << 8 | bytes[i + 1]);
     return sum;
 }
 std::uint32_t folded(std::uint32_t sum) {
@@ -116,7 +120,7 @@ class Template {
         std::uint8_t* const tcp = frame + tcp_;
         put16(tcp + 2, options.port);
         tcp[12] = static_cast<std::uint8_t>(tcp_bytes / 4 << 4);
-        tcp[13] = 0x02;
+        tcp[13] = options.flags;
         put16(tcp + 14, 64240);
         if (!options.plain) std::memcpy(tcp + 20, linux_options.data(), linux_options.size());
     }
@@ -140,6 +144,8 @@ class Template {
         }
         put16(tcp, 1024 + static_cast<std::uint32_t>(one & 0xFFFF) % 64'512);
         put32(tcp + 4, static_cast<std::uint32_t>(one >> 32));
+        if ((options_.flags & 0x10) != 0)
+            put32(tcp + 8, static_cast<std::uint32_t>(other >> 32) ^ 0x5555'5555U);
         if (!options_.plain) put32(tcp + 20 + timestamp_in_options, static_cast<std::uint32_t>(one >> 8));
         put16(tcp + 16, folded(add_up(tcp, tcp_bytes, sum)));
     }
@@ -151,7 +157,8 @@ class Template {
 };
 
 Options read_arguments(int count, char** words) {
-    if (count < 5) fail("usage: INTERFACE MAC ADDRESS PORT [--rate N] [--seconds N] [--plain] [--seed N]");
+    if (count < 5)
+        fail("usage: INTERFACE MAC ADDRESS PORT [--rate N] [--seconds N] [--plain] [--flags N] [--seed N]");
     Options out;
     out.interface = words[1];
     if (ether_aton_r(words[2], &out.mac) == nullptr) fail("not a MAC address: " + std::string(words[2]));
@@ -169,6 +176,8 @@ Options read_arguments(int count, char** words) {
             out.rate = std::stoull(words[++i]);
         } else if (word == "--seconds") {
             out.seconds = std::stod(words[++i]);
+        } else if (word == "--flags") {
+            out.flags = static_cast<std::uint8_t>(std::stoul(words[++i], nullptr, 0));
         } else if (word == "--seed") {
             out.state = std::stoull(words[++i]);
         } else {
@@ -183,7 +192,8 @@ int open_socket(const std::string& interface, ether_addr& mac) {
     const int socket = ::socket(AF_PACKET, SOCK_RAW, 0);
     if (socket < 0) fail("a packet socket needs root");
     const int yes = 1;
-    if (setsockopt(socket, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof yes) != 0) fail("PACKET_QDISC_BYPASS");
+    if (setsockopt(socket, SOL_PACKET, PACKET_QDISC_BYPASS, &yes, sizeof yes) != 0)
+        fail("PACKET_QDISC_BYPASS");
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
     address.sll_ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
@@ -223,7 +233,8 @@ int main(int count, char** words) {
     for (double now = 0; now < options.seconds && told_to_stop == 0; now = elapsed()) {
         std::size_t wanted = batch;
         if (options.rate != 0) {
-            // What a pause of the machine left behind is not made up for beyond 10 ms: it would be another flood.
+            // What a pause of the machine left behind is not made up for beyond 10 ms: it would be another
+            // flood.
             const double due = now * static_cast<double>(options.rate) - static_cast<double>(sent + skipped);
             if (due < 1) {
                 std::this_thread::sleep_for(std::chrono::microseconds(200));
@@ -240,8 +251,9 @@ int main(int count, char** words) {
     const double seconds = elapsed();
     rusage used{};
     getrusage(RUSAGE_SELF, &used);
-    std::printf("{\"sent\": %llu, \"seconds\": %.3f, \"cpu_seconds\": %.3f}\n", static_cast<unsigned long long>(sent),
-                seconds, seconds_of(used.ru_utime) + seconds_of(used.ru_stime));
+    std::printf("{\"sent\": %llu, \"seconds\": %.3f, \"cpu_seconds\": %.3f}\n",
+                static_cast<unsigned long long>(sent), seconds,
+                seconds_of(used.ru_utime) + seconds_of(used.ru_stime));
     close(socket);
     return 0;
 }
