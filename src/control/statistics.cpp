@@ -40,6 +40,9 @@ void add_own_counters(ordered_json& row, const pipeline::Counters& counters) {
     row["bytes"] = counters.bytes.read();
     row["passed"] = counters.passed.read();
     row["dropped"] = counters.dropped.read();
+    row["answered"] = counters.answered.read();
+    row["emitted"] = counters.emitted.read();
+    row["not_emitted"] = counters.not_emitted.read();
     row["handed_over"] = counters.handed_over.read();
     row["expired"] = counters.expired.read();
     row["deleted"] = counters.deleted.read();
