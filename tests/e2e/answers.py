@@ -124,7 +124,7 @@ def answers(context, path, tag):
         refused = sum(refuse(rig, path) for _ in range(12))
         expect(refused == 12, "every connection to the closed port is reset or refused")
         for flags in (SYN, RST, RST | ACK, ACK, SYN | ACK):
-            Flood(context, rig, path, 500, 0.5, "--flags", flags).program.wait(20)
+            Flood(context, rig, path, 500, 0.5, "--flags", flags, "--seed", flags).program.wait(20)
         honest(rig, path, count=4, number=1, pause=0)
         rig.settle()
         emitted = middle.statistics()["emitted"] - before["emitted"]

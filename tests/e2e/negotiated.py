@@ -197,7 +197,10 @@ def transfer(context, rig, path):
     chosen = [CLIENT, CLIENT | {"tcp_sack": 0}, CLIENT | {"tcp_timestamps": 0}] if not LONG else CLIENTS[-6:]
     with Server(rig, path, FIRST_PORT, None, up_or_down):
         tune(rig.client, CLIENT)
-        open_connection(rig, path, FIRST_PORT).close()
+        with open_connection(rig, path, FIRST_PORT) as connection:
+            connection.sendall(b"u")
+            connection.shutdown(socket.SHUT_WR)
+            digest_of(connection)
         before = middle.statistics()["emitted"]
         lose_one_in_a_hundred(rig)
         for client in chosen:
