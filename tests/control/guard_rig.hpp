@@ -19,7 +19,7 @@ inline guard::Address ipv4(std::uint32_t host) {
 
 inline GuardedService service_at(std::uint32_t host, std::uint16_t port, guard::Mode mode,
                                  const std::string& name = "") {
-    GuardedService out{name, ipv4(host), 128, port, {}};
+    GuardedService out{name, ipv4(host), 128, port, {}, {}};
     out.policy.mode = mode;
     return out;
 }
