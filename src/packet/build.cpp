@@ -201,6 +201,29 @@ std::optional<LinkHeader> link_header_of(const ParseInput& input, const Headers&
     return out;
 }
 
+LinkHeader link_header(const std::array<std::uint8_t, 12>& macs, std::uint16_t outer, std::uint16_t inner,
+                       std::uint16_t ether_type) {
+    constexpr std::uint16_t no_tag = 0xFFF, vlan_tag = 0x8100, service_tag = 0x88A8;
+    LinkHeader out;
+    std::copy(macs.begin(), macs.end(), out.bytes.begin());
+    std::size_t length = macs.size();
+    const auto put = [&](std::uint16_t half) {
+        store(&out.bytes[length], be16(half));
+        length += 2;
+    };
+    if (outer != no_tag) {
+        put(inner != no_tag ? service_tag : vlan_tag);
+        put(outer);
+    }
+    if (inner != no_tag) {
+        put(vlan_tag);
+        put(inner);
+    }
+    put(ether_type);
+    out.length = static_cast<std::uint8_t>(length);
+    return out;
+}
+
 LinkHeader reversed(const LinkHeader& header) {
     LinkHeader out = header;
     std::swap_ranges(out.bytes.begin(), out.bytes.begin() + 6, out.bytes.begin() + 6);

@@ -101,6 +101,7 @@ SynGuard::Fate SynGuard::on_syn(const guard::Address& client, guard::ServiceNumb
         return fate;
     }
     if (defence.level < guard::Level::defend) return Fate::pass;
+    if (accounts_.services()[service].half_open.read() != 0) sweep_until_ = time_ + ticks_per_second;
     if (rules.proof != Proof::proxy) return on_unproven(source, rules.proof, hash);
     Service& one = services_[service];
     if (!shows_options || time_ < one.look_again) return Fate::answer;

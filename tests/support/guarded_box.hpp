@@ -30,7 +30,7 @@ struct Sent {
 class GuardedBox {
   public:
     static constexpr guard::ServiceNumber service = 1, services = 4;
-    static constexpr std::uint16_t client_side = 0, server_side = 1;
+    static constexpr std::uint16_t client_side = 3, server_side = 2;
 
     static pipeline::Limits small_limits() {
         pipeline::Limits limits;

@@ -53,6 +53,11 @@ struct LinkHeader {
 /// LinkHeader does: SNAP, whose length is another for each frame, and link layers other than Ethernet.
 [[nodiscard]] std::optional<LinkHeader> link_header_of(const ParseInput& input, const Headers& headers);
 
+/// Of addresses as they stand on the wire (destination, source), VLAN ids (12 bits; 0xFFF: no such tag, no
+/// priority) and an EtherType. Of two tags the outer one is a service tag (IEEE 802.1Q).
+[[nodiscard]] LinkHeader link_header(const std::array<std::uint8_t, 12>& macs, std::uint16_t outer,
+                                     std::uint16_t inner, std::uint16_t ether_type);
+
 /// The way back: the MAC addresses swapped, the tags as they are.
 [[nodiscard]] LinkHeader reversed(const LinkHeader& header);
 

@@ -29,9 +29,9 @@ struct Output {
         typename Io::Packet* packet;
         Decision decision;
     };
-    /// A packet may come out itself, complete a datagram, push the oldest datagram out of the fragment table,
-    /// and have the box send two of its own.
-    std::array<Judged, 6 * max_burst> judged;
+    /// A packet may come out itself, complete a datagram, push the oldest datagram out of the fragment table
+    /// and a flow out of the flow table, of which a server is told, and have the box send two of its own.
+    std::array<Judged, 8 * max_burst> judged;
     std::size_t size = 0;
 
     /// Field by field: a pair put together on the stack would be loaded wider than it was stored.

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -33,9 +34,20 @@ namespace sluice::pipeline {
 
 /// What the guard keeps of a flow.
 struct GuardRecord {
-    guard::Translation translation;  ///< of an open proxied flow
-    std::uint16_t counted;           ///< the service whose half-open flow it is counted as, and one; 0: none
-    std::uint16_t handshake;         ///< its place among the handshakes under way, and one; 0: none
+    std::array<std::uint32_t, 3> words;  ///< the next two; which, the flow tells
+    std::uint16_t counted;    ///< the service whose half-open flow it is counted as, and one; 0: none
+    std::uint16_t handshake;  ///< of a proxied flow: its place among the handshakes under way, and one; 0:
+                              ///< none. Of a counted one: the port its SYN came in by
+
+    /// Of an open proxied flow.
+    [[nodiscard]] guard::Translation translation() const { return std::bit_cast<guard::Translation>(words); }
+    void set(const guard::Translation& translation) {
+        words = std::bit_cast<std::array<std::uint32_t, 3>>(translation);
+    }
+    /// Of a counted flow: destination and source of its SYN on the link.
+    using Macs = std::array<std::uint8_t, 12>;
+    [[nodiscard]] Macs macs() const { return std::bit_cast<Macs>(words); }
+    void set(const Macs& macs) { words = std::bit_cast<std::array<std::uint32_t, 3>>(macs); }
 };
 static_assert(sizeof(GuardRecord) == 16);
 
@@ -52,8 +64,8 @@ struct OwnHandshake {
 
 class SynGuard {
   public:
-    /// What cookies promise of windows: a number that must not change (ProvenClient). Windows are translated.
-    static constexpr std::uint8_t promised_window_scale = 7;
+    /// Under a flood, a flow that waits so long for its handshake gives way, and its server is told.
+    static constexpr Tick impatience = 900;
     /// How long an answer with a cookie may come back.
     static constexpr Tick cookies_live = 2 * guard::cookie_slot;
     /// How often a SYN is let through to a service under a flood, so that the answer shows what its server
@@ -119,9 +131,22 @@ class SynGuard {
     }
     /// A cookie leaves for a client of this service.
     void answered(guard::ServiceNumber service) {
-        services_[service].cookies_until = time_ + cookies_live;
+        Service& one = services_[service];
+        // No cookie may come back that promised another.
+        if (!expects_cookies(service)) one.promised_scale = one.profile.window_scale;
+        one.cookies_until = time_ + cookies_live;
         accounts_.count_answered(service);
     }
+    /// The window scale that all cookies out promise (see ProvenClient). A server that has another by now has
+    /// its windows translated.
+    [[nodiscard]] std::uint8_t promised_scale(guard::ServiceNumber service) const {
+        return services_[service].promised_scale;
+    }
+    [[nodiscard]] bool is_defended(guard::ServiceNumber service) const {
+        return protection_ != nullptr && protection_->board->read(service).level >= guard::Level::defend;
+    }
+    /// Whether half-open flows of services under a flood may be there.
+    [[nodiscard]] bool sweeps() const { return time_ < sweep_until_; }
     /// Whether an ACK may bring a cookie back.
     [[nodiscard]] bool expects_cookies(guard::ServiceNumber service) const {
         return time_ < services_[service].cookies_until;
@@ -148,7 +173,9 @@ class SynGuard {
     template <unsigned AddressBytes>
     void translate(flow::Ref flow, const guard::Translation& translation) {
         mark<AddressBytes>(flow);
-        proxied<AddressBytes>().records[flow].translation = translation;
+        GuardRecord& record = proxied<AddressBytes>().records[flow];
+        record.set(translation);
+        record.handshake = 0;
     }
     /// The flow goes: what is kept of it goes too.
     template <unsigned AddressBytes>
@@ -192,6 +219,7 @@ class SynGuard {
         std::uint64_t cookies_until = 0;
         TokenBucket bucket;
         std::uint32_t limit = 0;  ///< that `bucket` has
+        std::uint8_t promised_scale = 0;
     };
     struct Flows {
         GuardRecord* records = nullptr;
@@ -225,6 +253,7 @@ class SynGuard {
                              const guard::Defence& defence);
 
     const Protection* protection_ = nullptr;
+    std::uint64_t sweep_until_ = 0;
     std::uint64_t time_ =
         0;  ///< ticks that do not wrap: buckets and services rest for longer than ticks last
     guard::SynAccounts accounts_;

@@ -334,7 +334,9 @@ class Tracker {
     template <unsigned AddressBytes>
     void count_opened(Item& item, flow::Ref ref);
     template <unsigned AddressBytes>
-    void count_reopening(Item& item);
+    void tell_server(flow::Ref ref);
+    template <unsigned AddressBytes>
+    void sweep_half_open(flow::Ref& next, Now now);
     template <unsigned AddressBytes>
     void count_gone(flow::Ref ref, guard::HalfOpenEnd end);
     template <unsigned AddressBytes>
@@ -351,7 +353,10 @@ class Tracker {
     bool translate_error(Item& item, flow::Ref ref, tcp::Direction quoted);
     template <unsigned AddressBytes>
     void emit(const Ends<AddressBytes>& ends, const OwnHandshake& handshake,
-              const guard::HandshakeOutcome& outcome);
+              const guard::HandshakeOutcome& outcome, const Packet* cause);
+    template <unsigned AddressBytes>
+    void emit(const Ends<AddressBytes>& ends, guard::Toward toward, const packet::TcpFields& fields,
+              const packet::LinkHeader& link, std::uint16_t port, Action action);
     void poll_guard(Now now);
 
     // fragments (tracker_fragments.hpp)
@@ -399,6 +404,7 @@ class Tracker {
     std::array<General, max_burst> general_;
     std::array<Answer, max_burst> answers_;
     std::size_t answer_count_ = 0;
+    flow::Ref swept4_ = 0, swept6_ = 0;  ///< how far the search for half-open flows has come
 };
 
 }  // namespace sluice::pipeline

@@ -116,8 +116,10 @@ auto Tracker<Io, Observer>::on_removed() {
         if (record.key.protocol == packet::tcp && record.payload.tcp.pending_syn)
             pending<AddressBytes>().erase(ref);
         if (guard_ != nullptr && record.key.protocol == packet::tcp) {
-            if (is_half_open(record.payload.tcp.lifetime))
+            if (is_half_open(record.payload.tcp.lifetime)) {
+                if (record.payload.tcp.seen_reply) tell_server<AddressBytes>(ref);
                 count_gone<AddressBytes>(ref, guard::HalfOpenEnd::lost);
+            }
             if (is_proxied<AddressBytes>(ref)) guard_->template forget_proxied<AddressBytes>(ref);
         }
         switch (why) {

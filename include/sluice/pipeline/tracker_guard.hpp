@@ -175,7 +175,7 @@ void Tracker<Io, Observer>::write_answers_of(Now now) {
                                     .has_timestamps = options[i].has_timestamps,
                                     .sack_permitted = options[i].sack_permitted,
                                     .has_window_scale = options[i].has_window_scale,
-                                    .window_scale = SynGuard::promised_window_scale,
+                                    .window_scale = guard_->promised_scale(of_family[i]->service),
                                     .timestamp_value = cookies[i].timestamp};
         const std::size_t length = packet::turn_into_syn_ack(input_of(item.packet), item.general->headers,
                                                              answer, Io::writable(item.packet));
@@ -218,7 +218,7 @@ Decision Tracker<Io, Observer>::judge_cookie(Item& item, const FlowState& state,
     client.window = ack.window;
     client.mss = checked.options.mss;
     client.window_scale = checked.options.window_scale;
-    client.promised_window_scale = SynGuard::promised_window_scale;
+    client.promised_window_scale = guard_->promised_scale(service);
     client.scales = checked.options.has_window_scale;
     client.sack = checked.options.sack_permitted;
     client.timestamps = checked.options.has_timestamps;
@@ -251,7 +251,7 @@ Decision Tracker<Io, Observer>::open_proxied(Item& item, const guard::ProvenClie
                                                         .flow = ref,
                                                         .next_free = 0});
     guard_->account().count_completed(ends.source(), service);
-    emit(ends, handshake, outcome);
+    emit(ends, handshake, outcome, item.packet);
     keep_half_open_budget<AddressBytes>(now);
     return {.action = Action::absorb, .state = CtState::new_flow, .family = item.family, .flow = ref};
 }
@@ -265,16 +265,12 @@ template <unsigned AddressBytes>
     const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
     const guard::ServiceNumber service = service_of(ends);
     guard_->account().count_opened(service);
-    guard_->template record<AddressBytes>(ref) = {
-        .translation = {}, .counted = static_cast<std::uint16_t>(service + 1U), .handshake = 0};
-}
-
-/// A SYN opens a flow again that it belongs to.
-template <PacketIo Io, class Observer>
-template <unsigned AddressBytes>
-[[gnu::noinline]] void Tracker<Io, Observer>::count_reopening(Item& item) {
-    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
-    guard_->account().count_syn(ends.source(), service_of(ends));
+    GuardRecord& record = guard_->template record<AddressBytes>(ref);
+    record = {
+        .words = {}, .counted = static_cast<std::uint16_t>(service + 1U), .handshake = Io::port(item.packet)};
+    const auto frame = input_of(item.packet).bytes;
+    if (link_ == packet::LinkLayer::ethernet && frame.size() >= packet::ethernet_header_bytes)
+        record.set(load<GuardRecord::Macs>(frame.data()));
 }
 
 /// A flow is half-open no more.
@@ -364,7 +360,7 @@ template <unsigned AddressBytes>
                 ? handshake.machine.from_client(segment, now.tick)
                 : handshake.machine.from_server(segment, guard_->profile(handshake.service));
         const Ends ends{flows.record(ref).key, client_is_high ? 1U : 0U};
-        emit(ends, handshake, outcome);
+        emit(ends, handshake, outcome, item.packet);
         if (!was_open && handshake.machine.state() == guard::HandshakeState::open)
             complete_handshake<AddressBytes>(item, ref, handshake, outcome, now);
         if (handshake.machine.state() == guard::HandshakeState::refused) {
@@ -381,7 +377,7 @@ template <unsigned AddressBytes>
         if (toward == Toward::client) guard_->end_handshake(record);
     }
 
-    const guard::Translation translation = record.translation;
+    const guard::Translation translation = record.translation();
     if (toward == Toward::server) {
         item.segment.acknowledgement -= translation.sequence_delta;
         item.segment.sack_highest -= translation.sequence_delta;
@@ -419,7 +415,7 @@ void Tracker<Io, Observer>::complete_handshake(const Item& syn_ack, flow::Ref re
         item.from_high = !syn_ack.from_high;
         (void)judge_tcp<AddressBytes>(item, ref, now);
     }
-    guard_->template record<AddressBytes>(ref).translation = handshake.machine.translation();
+    guard_->template record<AddressBytes>(ref).set(handshake.machine.translation());
 }
 
 /// An ICMP error about a proxied flow: the sender of the quoted segment must recognise its numbers.
@@ -434,41 +430,100 @@ bool Tracker<Io, Observer>::translate_error(Item& item, flow::Ref ref, tcp::Dire
     if (message + length > bytes.size()) return false;
     guard::translate_quote(bytes.subspan(message, length), quote.transport_offset - message,
                            quoted == tcp::Direction::original ? guard::Toward::client : guard::Toward::server,
-                           guard_->template record<AddressBytes>(ref).translation);
+                           guard_->template record<AddressBytes>(ref).translation());
     return true;
 }
 
 // ---- Packets of the box's own
 
+/// `cause`: the packet that calls for them; null: time does. What goes on the way that it goes is forwarded
+/// as it would have been, for no attacker calls for it; what goes back is an answer.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 void Tracker<Io, Observer>::emit(const Ends<AddressBytes>& ends, const OwnHandshake& handshake,
-                                 const guard::HandshakeOutcome& outcome) {
+                                 const guard::HandshakeOutcome& outcome, const Packet* cause) {
     using guard::Toward;
-    for (const guard::SegmentToSend& sent : outcome.segments()) {
-        const Toward from = guard::opposite(sent.toward);
-        packet::OwnSegment segment{.family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6,
-                                   .source_port = ends.port(from),
-                                   .destination_port = ends.port(sent.toward),
-                                   .fields = sent.segment};
-        std::copy_n(ends.bytes(from), AddressBytes, segment.source.begin());
-        std::copy_n(ends.bytes(sent.toward), AddressBytes, segment.destination.begin());
-        Packet* const packet = Io::make(handshake.client_port);
-        const std::size_t length =
-            packet == nullptr
-                ? 0
-                : packet::build_segment(sent.toward == Toward::server ? handshake.to_server
-                                                                      : packet::reversed(handshake.to_server),
-                                        segment, Io::writable(packet));
-        if (packet == nullptr) {
-            counters_.not_emitted.add();
-            continue;
+    const std::uint16_t port = cause == nullptr ? handshake.client_port : Io::port(cause);
+    const Toward back = port == handshake.client_port ? Toward::client : Toward::server;
+    for (const guard::SegmentToSend& sent : outcome.segments())
+        emit(ends, sent.toward, sent.segment,
+             sent.toward == Toward::server ? handshake.to_server : packet::reversed(handshake.to_server),
+             port, sent.toward == back ? Action::answer : Action::pass);
+}
+
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::emit(const Ends<AddressBytes>& ends, guard::Toward toward,
+                                 const packet::TcpFields& fields, const packet::LinkHeader& link,
+                                 std::uint16_t port, Action action) {
+    const guard::Toward from = guard::opposite(toward);
+    packet::OwnSegment segment{.family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6,
+                               .source_port = ends.port(from),
+                               .destination_port = ends.port(toward),
+                               .fields = fields};
+    std::copy_n(ends.bytes(from), AddressBytes, segment.source.begin());
+    std::copy_n(ends.bytes(toward), AddressBytes, segment.destination.begin());
+    Packet* const packet = Io::make(port);
+    if (packet == nullptr) {
+        counters_.not_emitted.add();
+        return;
+    }
+    const std::size_t length = packet::build_segment(link, segment, Io::writable(packet));
+    Io::set_length(packet, static_cast<std::uint32_t>(length));
+    counters_.emitted.add();
+    out_->add(packet, {.action = action, .state = CtState::established, .family = segment.family});
+}
+
+/// A half-open flow goes whose server has answered and may wait for a minute, its backlog full of such: it is
+/// told so, in its client's name, while it is under a flood.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] void Tracker<Io, Observer>::tell_server(flow::Ref ref) {
+    const GuardRecord& kept = guard_->template record<AddressBytes>(ref);
+    if (kept.counted == 0 || !guard_->is_defended(static_cast<guard::ServiceNumber>(kept.counted - 1U)))
+        return;
+    const GuardRecord::Macs macs = kept.macs();
+    // The way is not known, or no longer: the record has a translation by now.
+    if (macs == GuardRecord::Macs{} || !settings_->vlan_in_key || is_proxied<AddressBytes>(ref)) return;
+    const auto& flows = table<AddressBytes>();
+    const auto& record = flows.record(ref);
+    const flow::Domain domain{record.key.vlans_and_pair, record.key.zone};
+    const packet::LinkHeader link =
+        packet::link_header(macs, domain.outer_vlan(), domain.inner_vlan(),
+                            AddressBytes == 4 ? packet::ether_type_ipv4 : packet::ether_type_ipv6);
+    packet::TcpFields reset;
+    reset.flags = packet::rst;
+    reset.sequence = record.payload.tcp.side[1].max_ack;  // exactly what the server expects (RFC 5961 3.2)
+    emit(Ends{record.key, flows.original_from_high(record) ? 1U : 0U}, guard::Toward::server, reset, link,
+         kept.handshake, Action::pass);
+}
+
+/// Half-open flows of services under a flood do not get the time that others have: the flood's own, which
+/// passed before it was known as such, would fill the servers' backlogs for as long. A slice of the slots a
+/// poll.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::sweep_half_open(flow::Ref& next, Now now) {
+    constexpr unsigned slice = 128, most_removed = 16;
+    auto& flows = table<AddressBytes>();
+    typename std::remove_reference_t<decltype(flows)>::Record record;
+    unsigned removed = 0;
+    for (unsigned i = 0; i < slice && removed < most_removed; ++i, ++next) {
+        if (next >= flows.high_water()) {
+            next = 0;
+            return;
         }
-        Io::set_length(packet, static_cast<std::uint32_t>(length));
-        counters_.emitted.add();
-        out_->add(packet, {.action = sent.toward == Toward::server ? Action::pass : Action::answer,
-                           .state = CtState::established,
-                           .family = segment.family});
+        if (!flows.read(next, record) || record.key.protocol != packet::tcp ||
+            !is_half_open(record.payload.tcp.lifetime))
+            continue;
+        const std::uint16_t counted = guard_->template record<AddressBytes>(next).counted;
+        const Tick left = record.expiry - now.tick;
+        const Tick waited = ticks_of(static_cast<Lifetime>(record.payload.tcp.lifetime)) - left;
+        if (counted == 0 || static_cast<std::int32_t>(waited - SynGuard::impatience) < 0 ||
+            !guard_->is_defended(static_cast<guard::ServiceNumber>(counted - 1U)))
+            continue;
+        flows.remove(next, flow::Removal::evicted, on_removed<AddressBytes>());
+        ++removed;
     }
 }
 
@@ -476,12 +531,16 @@ void Tracker<Io, Observer>::emit(const Ends<AddressBytes>& ends, const OwnHandsh
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::poll_guard(Now now) {
     guard_->advance(now.tick);
+    if (guard_->sweeps()) [[unlikely]] {
+        sweep_half_open<4>(swept4_, now);
+        sweep_half_open<16>(swept6_, now);
+    }
     guard_->for_some_handshakes([&](OwnHandshake& handshake) {
         by_family(handshake.family, [&]<unsigned AddressBytes>() {
             auto& flows = table<AddressBytes>();
             const guard::HandshakeOutcome outcome = handshake.machine.tick(now.tick);
             const auto& record = flows.record(handshake.flow);
-            emit(Ends{record.key, flows.original_from_high(record) ? 1U : 0U}, handshake, outcome);
+            emit(Ends{record.key, flows.original_from_high(record) ? 1U : 0U}, handshake, outcome, nullptr);
             if (handshake.machine.state() == guard::HandshakeState::refused)
                 flows.remove(handshake.flow, flow::Removal::deleted, on_removed<AddressBytes>());
         });

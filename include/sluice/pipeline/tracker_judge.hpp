@@ -170,11 +170,11 @@ template <unsigned AddressBytes>
     if (verdict.reopens) [[unlikely]] {
         flows.remove(ref, flow::Removal::replaced, on_removed<AddressBytes>());
         item.candidate = flow::no_ref;
-        if (guards()) [[unlikely]]
-            count_reopening<AddressBytes>(item);
-        return begin_tcp<AddressBytes>(
-            item, FlowState{.tcp = state.tcp},
-            {.outcome = Outcome::accepted, .reason = Reason::none, .lifetime = verdict.lifetime}, now);
+        const tcp::Verdict reopened{
+            .outcome = Outcome::accepted, .reason = Reason::none, .lifetime = verdict.lifetime};
+        if (guards() && tcp::classify_flags(segment.flags) == tcp::FlagClass::syn) [[unlikely]]
+            return judge_syn<AddressBytes>(item, FlowState{.tcp = state.tcp}, reopened, now);
+        return begin_tcp<AddressBytes>(item, FlowState{.tcp = state.tcp}, reopened, now);
     }
     if (state.tcp.pending_syn) [[unlikely]]
         pending<AddressBytes>().put(ref, syn);
@@ -290,7 +290,7 @@ Decision Tracker<Io, Observer>::judge_icmp_error(Item& item, Now now) {
     // What the client saw of the server's numbers is not what the table has of them.
     const std::uint32_t sequence =
         proxied && quoted == tcp::Direction::reply
-            ? quote.tcp_sequence - guard_->template record<AddressBytes>(ref).translation.sequence_delta
+            ? quote.tcp_sequence - guard_->template record<AddressBytes>(ref).translation().sequence_delta
             : quote.tcp_sequence;
     const bool fits = quote.protocol != packet::tcp ||
                       (quote.tcp_sequence_known && quote_fits(record.payload.tcp, quoted, sequence));
