@@ -134,6 +134,7 @@ class Template {
         const std::size_t tcp_bytes = length_ - tcp_;
         std::uint32_t sum = IPPROTO_TCP + static_cast<std::uint32_t>(tcp_bytes);
         if (options_.ipv6) {
+            put16(header + 14, static_cast<std::uint32_t>(one >> 16));  // many networks of 64 bits
             put32(header + 16, static_cast<std::uint32_t>(other));
             put32(header + 20, static_cast<std::uint32_t>(other >> 32));
             sum = add_up(header + 8, 32, sum);

@@ -1,6 +1,7 @@
 """Honest clients: each fetches a file over a connection of its own, again and again, and times every transaction.
 
     python3 clients.py ADDRESS PORT PATH DIGEST [--clients N] [--seconds S | --count N] [--pause S] [--patience S]
+                       [--sources ADDRESS,...]
 
 A transaction lasts from the SYN to the last byte. It has succeeded when what came has the digest (SHA-256) and came
 within the patience. `--count`: so many in all; `--seconds`: as many as begin in that time. Prints one line of JSON.
@@ -10,6 +11,7 @@ import argparse
 import asyncio
 import collections
 import hashlib
+import itertools
 import json
 import random
 import socket
@@ -21,9 +23,15 @@ class Failed(Exception):
     """Why a transaction has failed, in a word or two."""
 
 
-async def fetch(loop, family, address, request, digest):
+IP_BIND_ADDRESS_NO_PORT = 24  # ip(7): connect() picks the port, knowing where to
+
+
+async def fetch(loop, source, family, address, request, digest):
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.setblocking(False)
+        if source:
+            connection.setsockopt(socket.SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+            connection.bind((source, 0))
         await loop.sock_connect(connection, address)
         await loop.sock_sendall(connection, request)
         got, head = hashlib.sha256(), b""
@@ -43,6 +51,7 @@ class Clients:
         self.options = options
         self.began = self.left = 0
         self.times, self.failures = [], collections.Counter()
+        self.sources = itertools.cycle(options.sources.split(","))
 
     def more(self):
         if self.options.count:
@@ -57,7 +66,7 @@ class Clients:
             start = time.monotonic()
             try:
                 async with asyncio.timeout(self.options.patience):
-                    await fetch(loop, *target)
+                    await fetch(loop, next(self.sources), *target)
                 self.times.append(time.monotonic() - start)
             except TimeoutError:
                 self.failures["timed out"] += 1
@@ -100,6 +109,7 @@ def main():
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--pause", type=float, default=0.5)
     parser.add_argument("--patience", type=float, default=5.0)
+    parser.add_argument("--sources", default="", help="the client's own addresses, in turn")
     print(json.dumps(asyncio.run(Clients(parser.parse_args()).run())), flush=True)
     sys.exit(0)
 
