@@ -95,6 +95,20 @@ std::uint64_t mac_of(const Handshake<AddressBytes>& handshake, std::uint32_t tim
     return siphash_words(message, key);
 }
 
+// What a cookie says of itself, to be believed when its MAC holds.
+struct Claim {
+    std::uint32_t cookie, mss_class;
+    std::uint32_t slot;  // this one or the one before, whichever has the parity
+
+    Claim(std::uint32_t the_cookie, Tick now) : cookie(the_cookie) {
+        const std::uint32_t named = (cookie ^ mask_under(cookie)) & ((1U << named_bits) - 1);
+        mss_class = named & ((1U << class_bits) - 1);
+        const std::uint32_t parity = named >> class_bits;
+        slot = (slot_of(now) - ((slot_of(now) ^ parity) & 1U)) % slot_count;
+    }
+    [[nodiscard]] std::uint32_t slot_too_old() const { return (slot - 2) % slot_count; }
+};
+
 // ---- Four at once
 
 constexpr std::size_t side_by_side = sizeof(SipHashLanes) / sizeof(std::uint64_t);
@@ -207,22 +221,51 @@ void SynCookies::make(std::span<const Handshake<AddressBytes>> syns, std::span<c
 template <unsigned AddressBytes>
 CookieCheck SynCookies::check(const Handshake<AddressBytes>& ack, std::uint32_t acknowledgement,
                               std::optional<std::uint32_t> timestamp_echo, Tick now) const {
-    const std::uint32_t cookie = acknowledgement - 1;
-    const std::uint32_t named = (cookie ^ mask_under(cookie)) & ((1U << named_bits) - 1);
-    const std::uint32_t mss_class = named & ((1U << class_bits) - 1);
-    const std::uint32_t parity = named >> class_bits;
+    const Claim claim(acknowledgement - 1, now);
     const auto is_of = [&](std::uint32_t slot) {
-        const std::uint32_t contents = contents_of(slot, mss_class, timestamp_echo.has_value());
+        const std::uint32_t contents = contents_of(slot, claim.mss_class, timestamp_echo.has_value());
         const std::uint64_t mac = mac_of(ack, timestamp_echo.value_or(0), contents, key_of(slot));
-        return cookie_of(mac, contents) == cookie;
+        return cookie_of(mac, contents) == claim.cookie;
     };
-    // This slot or the one before, whichever has the parity.
-    const std::uint32_t back = (slot_of(now) ^ parity) & 1U;
-    const std::uint32_t slot = (slot_of(now) - back) % slot_count;
-    if (is_of(slot))
-        return {CookieVerdict::good, options_of(mss_of_class<AddressBytes>[mss_class], timestamp_echo)};
-    if (is_of((slot - 2) % slot_count)) return {CookieVerdict::too_old, {}};
+    if (is_of(claim.slot))
+        return {CookieVerdict::good, options_of(mss_of_class<AddressBytes>[claim.mss_class], timestamp_echo)};
+    if (is_of(claim.slot_too_old())) return {CookieVerdict::too_old, {}};
     return {CookieVerdict::wrong, {}};
+}
+
+template <unsigned AddressBytes>
+SynCookies::EitherCheck SynCookies::check_either(const Handshake<AddressBytes>& as_ack,
+                                                 const Handshake<AddressBytes>& as_probe,
+                                                 std::uint32_t acknowledgement,
+                                                 std::optional<std::uint32_t> timestamp_echo,
+                                                 Tick now) const {
+    const Claim claim(acknowledgement - 1, now);
+    if (turn_of(claim.slot) != turn_of(claim.slot_too_old())) [[unlikely]] {  // under two secrets
+        const CookieCheck first = check(as_ack, acknowledgement, timestamp_echo, now);
+        if (first.verdict != CookieVerdict::wrong) return {first, false};
+        return {check(as_probe, acknowledgement, timestamp_echo, now), true};
+    }
+    const bool stamped = timestamp_echo.has_value();
+    const std::uint32_t timestamp = timestamp_echo.value_or(0);
+    const FourWords contents{contents_of(claim.slot, claim.mss_class, stamped),
+                             contents_of(claim.slot_too_old(), claim.mss_class, stamped),
+                             contents_of(claim.slot, claim.mss_class, stamped),
+                             contents_of(claim.slot_too_old(), claim.mss_class, stamped)};
+    std::array<SipHashLanes, Handshake<AddressBytes>::words> message;
+    for (std::size_t i = 0; i < message.size(); ++i)
+        message[i] = gathered(
+            [&](unsigned lane) { return (lane < 2 ? as_ack : as_probe).word(i, timestamp, contents[lane]); });
+    const SipHashLanes macs = siphash_words(message, key_of(claim.slot));
+    for (unsigned lane = 0; lane < side_by_side; ++lane) {
+        if (cookie_of(macs[lane], contents[lane]) != claim.cookie) [[likely]]
+            continue;
+        const bool is_probe = lane >= 2;
+        if (lane % 2 != 0) return {{CookieVerdict::too_old, {}}, is_probe};
+        return {
+            {CookieVerdict::good, options_of(mss_of_class<AddressBytes>[claim.mss_class], timestamp_echo)},
+            is_probe};
+    }
+    return {};
 }
 
 template std::uint16_t remembered_mss<4>(std::uint16_t);
@@ -233,6 +276,12 @@ template void SynCookies::make(std::span<const Handshake<4>>, std::span<const Co
                                std::span<Cookie>) const;
 template void SynCookies::make(std::span<const Handshake<16>>, std::span<const CookieOptions>, Tick,
                                std::span<Cookie>) const;
+template SynCookies::EitherCheck SynCookies::check_either(const Handshake<4>&, const Handshake<4>&,
+                                                          std::uint32_t, std::optional<std::uint32_t>,
+                                                          Tick) const;
+template SynCookies::EitherCheck SynCookies::check_either(const Handshake<16>&, const Handshake<16>&,
+                                                          std::uint32_t, std::optional<std::uint32_t>,
+                                                          Tick) const;
 template CookieCheck SynCookies::check(const Handshake<4>&, std::uint32_t, std::optional<std::uint32_t>,
                                        Tick) const;
 template CookieCheck SynCookies::check(const Handshake<16>&, std::uint32_t, std::optional<std::uint32_t>,

@@ -643,6 +643,37 @@ TYPED_TEST(CookieTest, TimestampsFollowTheClockAndNeverOvertakeIt) {
     }
 }
 
+TYPED_TEST(CookieTest, EitherHandshakeIsCheckedAsOneAfterTheOther) {
+    std::array<unsigned, 6> seen{};  // by verdict, and whether as a probe
+    for (unsigned round = 0; round < 4'000; ++round) {
+        const auto tuple = TestFixture::Tuple::random(this->random_);
+        auto probe = tuple;
+        ++probe.client_sequence;
+        const CookieOptions options = with_timestamps(1460, true, false, 7);
+        // In every slot of a turn and around its ends, over four slots of age.
+        const Tick made = static_cast<Tick>(round * (secret_turn / 1'000));
+        const Cookie cookie =
+            this->cookies_.make((round % 2 != 0 ? tuple : probe).handshake(), options, made);
+        const Tick now = made + this->random_.word() % (4 * cookie_slot);
+        const std::uint32_t acknowledgement = cookie.sequence + 1 + (round % 5 == 0 ? 1 : 0);
+        const auto ask = [&](const auto& one) {
+            return this->cookies_.check(one.handshake(), acknowledgement, cookie.timestamp, now);
+        };
+        CookieCheck expected = ask(tuple);
+        const bool is_probe = expected.verdict == CookieVerdict::wrong;
+        if (is_probe) expected = ask(probe);
+        const auto either = this->cookies_.check_either(tuple.handshake(), probe.handshake(), acknowledgement,
+                                                        cookie.timestamp, now);
+        ASSERT_EQ(either.verdict, expected.verdict);
+        ASSERT_EQ(either.options, expected.options);
+        if (expected.verdict != CookieVerdict::wrong) {
+            ASSERT_EQ(either.is_probe, is_probe);
+        }
+        ++seen[2 * static_cast<unsigned>(expected.verdict) + (is_probe ? 1 : 0)];
+    }
+    for (const unsigned of : {0U, 1U, 3U, 4U, 5U}) EXPECT_GT(seen[of], 100U) << of;
+}
+
 TYPED_TEST(CookieTest, TheOffsetIsThatOfTheEndpointsAlone) {
     const CookieOptions options = with_timestamps(1460, false, false, 0);
     const auto tuple = TestFixture::Tuple::random(this->random_);

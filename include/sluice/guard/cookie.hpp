@@ -188,6 +188,17 @@ class SynCookies {
     template <unsigned AddressBytes>
     [[nodiscard]] CookieCheck check(const Handshake<AddressBytes>& ack, std::uint32_t acknowledgement,
                                     std::optional<std::uint32_t> timestamp_echo, Tick now) const;
+    /// The same of an ACK without payload, which may also be a probe with the number before, of a client
+    /// whose ACK was lost: `as_probe` is then its handshake, and is asked about when `as_ack` is wrong. The
+    /// four questions are one MAC of four, at the price of two.
+    struct EitherCheck : CookieCheck {
+        bool is_probe = false;
+    };
+    template <unsigned AddressBytes>
+    [[nodiscard]] EitherCheck check_either(const Handshake<AddressBytes>& as_ack,
+                                           const Handshake<AddressBytes>& as_probe,
+                                           std::uint32_t acknowledgement,
+                                           std::optional<std::uint32_t> timestamp_echo, Tick now) const;
 
   private:
     [[nodiscard]] static std::uint32_t turn_of(std::uint32_t slot);
