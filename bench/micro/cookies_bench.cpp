@@ -28,7 +28,7 @@ class Defence {
         : plan_(plan),
           box_(Protected::with_guard(TrackerBox::limits(plan.capacity, plan.shape.ipv6)), settings()),
           writer_(plan.shape) {
-        start_ = shuffle_records(box_, pool_, writer_, plan.capacity, 1000);
+        start_ = shuffle_records(box_, pool_, writer_, plan.capacity, 40 * guard::cookie_slot);
         start_ = Protected::watch_server(box_, pool_, plan.shape.ipv6, start_);
         while (box_.flows_held() < plan.capacity / 2) {
             write_syns();

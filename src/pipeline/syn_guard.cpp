@@ -87,13 +87,13 @@ void SynGuard::adopt(const Protection* protection) {
     cookies_ = guard::SynCookies(protection->cookie_secrets);
 }
 
-SynGuard::Fate SynGuard::on_syn(const guard::Address& client, guard::ServiceNumber service,
-                                std::uint64_t hash, bool shows_options) {
-    const guard::Source source = guard::Source::of(client);
-    accounts_.count_syn(source, service);
+SynGuard::Fate SynGuard::on_syn(const Arrival& syn) {
+    const guard::Source source = guard::Source::of(syn.client);
+    const guard::ServiceNumber service = syn.service;
+    accounts_.count_syn(source, syn.source_hash, service);
     const ServiceRules rules = protection_->rules_of(service);
     const guard::Defence defence = protection_->board->read(service);
-    const guard::ServiceNumber rule = protection_->sources.find(client, 0);
+    const guard::ServiceNumber rule = protection_->sources.find(syn.client, 0);
     if (rule == SourceRule::allowed) return Fate::pass;
     const Fate fate = rule == SourceRule::denied ? Fate::denied : limit(source, service, rules, defence);
     if (fate != Fate::pass) {
@@ -102,9 +102,9 @@ SynGuard::Fate SynGuard::on_syn(const guard::Address& client, guard::ServiceNumb
     }
     if (defence.level < guard::Level::defend) return Fate::pass;
     if (accounts_.services()[service].half_open.read() != 0) sweep_until_ = time_ + ticks_per_second;
-    if (rules.proof != Proof::proxy) return on_unproven(source, rules.proof, hash);
+    if (rules.proof != Proof::proxy) return on_unproven(syn, rules.proof);
     Service& one = services_[service];
-    if (!shows_options || time_ < one.look_again) return Fate::answer;
+    if (!syn.shows_options || time_ < one.look_again) return Fate::answer;
     one.look_again = time_ + first_look;
     return Fate::pass;
 }
@@ -124,16 +124,16 @@ SynGuard::Fate SynGuard::limit(guard::Source source, guard::ServiceNumber servic
     return rate == 0 || within_service_limit(service, rate) ? Fate::pass : Fate::over_service_limit;
 }
 
-SynGuard::Fate SynGuard::on_unproven(guard::Source source, Proof proof, std::uint64_t hash) {
+SynGuard::Fate SynGuard::on_unproven(const Arrival& syn, Proof proof) {
     const auto now = coarse_time();
-    if (recent_.since(accounts_.sources().hash(source), now)) return Fate::pass;
+    if (recent_.since(syn.source_hash, now)) return Fate::pass;
     if (proof == Proof::reset) return Fate::challenge;
-    const auto first = recent_.since(hash, now);
+    const auto first = recent_.since(syn.flow_hash, now);
     if (first && now - *first >= soonest_second_syn >> guard::RecentHashes::unit_shift) {
-        trust_source(source);
+        trust_source(guard::Source::of(syn.client));
         return Fate::pass;
     }
-    if (!first) recent_.remember(hash, now, coarse_time(latest_second_syn));
+    if (!first) recent_.remember(syn.flow_hash, now, coarse_time(latest_second_syn));
     return Fate::wait_for_second;
 }
 

@@ -61,6 +61,7 @@ class SynAccounts {
         distinct_window_ = now / distinct_window;
     }
 
+    [[nodiscard]] std::uint64_t hash(Source source) const { return sketch_.hash(source); }
     /// First of two steps for a SYN that belongs to no flow, so that those of a burst fetch their lines side
     /// by side: the hash to give to count_syn().
     [[nodiscard, gnu::always_inline]] std::uint64_t prefetch(Source source, std::uint16_t service) const {

@@ -117,10 +117,16 @@ class SynGuard {
         over_source_limit,
         denied
     };
-    /// Counts it and decides. `hash` is its flow's; `shows_options` tells whether its answer would show what
-    /// the server knows.
-    [[nodiscard]] Fate on_syn(const guard::Address& client, guard::ServiceNumber service, std::uint64_t hash,
-                              bool shows_options);
+    /// A SYN of `client`.
+    struct Arrival {
+        guard::Address client;
+        std::uint64_t source_hash;  ///< the accounts'
+        guard::ServiceNumber service;
+        std::uint64_t flow_hash;
+        bool shows_options;  ///< its answer would show what the server knows
+    };
+    /// Counts it and decides.
+    [[nodiscard]] Fate on_syn(const Arrival& syn);
     /// The source has answered a challenge.
     void trust_source(guard::Source source) {
         recent_.remember(accounts_.sources().hash(source), coarse_time(), coarse_time(trust));
@@ -176,6 +182,13 @@ class SynGuard {
         GuardRecord& record = proxied<AddressBytes>().records[flow];
         record.set(translation);
         record.handshake = 0;
+    }
+    /// What the two above will read.
+    template <unsigned AddressBytes>
+    [[gnu::always_inline]] void prefetch_proxied(flow::Ref flow) const {
+        const Flows& flows = proxied_[AddressBytes == 4 ? 0 : 1];
+        prefetch_read(&flows.bits[flow / 64]);
+        prefetch_read(&flows.records[flow]);
     }
     /// The flow goes: what is kept of it goes too.
     template <unsigned AddressBytes>
@@ -235,7 +248,7 @@ class SynGuard {
     [[nodiscard]] guard::RecentHashes::Time coarse_time(Tick ahead = 0) const {
         return static_cast<guard::RecentHashes::Time>((time_ + ahead) >> guard::RecentHashes::unit_shift);
     }
-    [[nodiscard]] Fate on_unproven(guard::Source source, Proof proof, std::uint64_t hash);
+    [[nodiscard]] Fate on_unproven(const Arrival& syn, Proof proof);
     template <unsigned AddressBytes>
     void mark(flow::Ref flow) {
         Flows& flows = proxied<AddressBytes>();

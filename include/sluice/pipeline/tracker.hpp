@@ -307,6 +307,20 @@ class Tracker {
         guard::ServiceNumber service;
         bool challenge;  ///< a reset cookie
     };
+    /// How many are written side by side: two rounds of the cookies' lanes.
+    static constexpr std::size_t answers_together = 8;
+    /// What a SYN is counted under.
+    struct SynSight {
+        std::uint64_t source_hash;
+        guard::ServiceNumber service;
+    };
+    /// Of an item of items_: its number.
+    [[nodiscard]] std::size_t place_of(const Item& item) const {
+        return static_cast<std::size_t>(&item - items_.data());
+    }
+    [[nodiscard]] bool was_foreseen(const Item& item) const {
+        return (is_foreseen_ >> place_of(item) & 1U) != 0;
+    }
     [[nodiscard]] bool guards() const { return guard_ != nullptr && settings_->protection != nullptr; }
     template <unsigned AddressBytes>
     [[nodiscard]] bool is_proxied(flow::Ref ref) const {
@@ -319,12 +333,14 @@ class Tracker {
     template <unsigned AddressBytes>
     Decision open_guarded(Item& item, Now now);
     template <unsigned AddressBytes>
-    Decision judge_syn(Item& item, const FlowState& state, const tcp::Verdict& verdict, Now now);
+    Decision judge_syn(Item& item, const FlowState* reopened, Now now);
     template <unsigned AddressBytes>
     [[nodiscard]] bool answers_challenge(Item& item, Now now);
+    template <unsigned AddressBytes>
+    void foresee(Item& item);
     void write_answers(Now now);
     template <unsigned AddressBytes>
-    void write_answers_of(Now now);
+    void write_answers_of(std::span<const Answer* const> answers, Now now);
     template <unsigned AddressBytes>
     Decision judge_cookie(Item& item, const FlowState& state, const tcp::Verdict& verdict,
                           guard::ServiceNumber service, Now now);
@@ -349,6 +365,8 @@ class Tracker {
     template <unsigned AddressBytes>
     void complete_handshake(const Item& syn_ack, flow::Ref ref, const OwnHandshake& handshake,
                             const guard::HandshakeOutcome& outcome, Now now);
+    [[nodiscard]] static std::span<std::uint8_t> writable_header(const Item& item);
+    void prefetch_proxied(std::size_t count);
     template <unsigned AddressBytes>
     bool translate_error(Item& item, flow::Ref ref, tcp::Direction quoted);
     template <unsigned AddressBytes>
@@ -405,6 +423,9 @@ class Tracker {
     std::array<Answer, max_burst> answers_;
     std::size_t answer_count_ = 0;
     flow::Ref swept4_ = 0, swept6_ = 0;  ///< how far the search for half-open flows has come
+    std::array<SynSight, max_burst> foreseen_;
+    std::uint64_t is_foreseen_ = 0;  ///< a bit an item of the burst
+    static_assert(max_burst <= 64);
 };
 
 }  // namespace sluice::pipeline

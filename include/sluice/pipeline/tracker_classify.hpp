@@ -253,7 +253,10 @@ template <PacketIo Io, class Observer>
     by_family(item.family, [&]<unsigned AddressBytes>() {
         item.candidate = table<AddressBytes>().candidate(item.hash);
         table<AddressBytes>().prefetch_record(item.candidate);
-        if (!item.usual) table<AddressBytes>().prefetch_age(item.candidate);
+        if (item.usual) return;
+        table<AddressBytes>().prefetch_age(item.candidate);
+        if (guard_ != nullptr && item.candidate == flow::no_ref) [[unlikely]]
+            foresee<AddressBytes>(item);
     });
 }
 

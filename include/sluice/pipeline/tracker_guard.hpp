@@ -35,9 +35,10 @@ guard::ServiceNumber Tracker<Io, Observer>::service_of(const Ends<AddressBytes>&
 template <PacketIo Io, class Observer>
 const packet::Headers& Tracker<Io, Observer>::headers_of(Item& item) {
     if (item.general == nullptr) {
-        item.general = &general_[static_cast<std::size_t>(&item - items_.data())];
+        item.general = &general_[place_of(item)];
         item.general->bearer = item.packet;
-        packet::parse(input_of(item.packet), item.general->headers);
+        const packet::ParseInput input = input_of(item.packet);
+        if (!packet::parse_plain(input, item.general->headers)) packet::parse(input, item.general->headers);
     }
     return item.general->headers;
 }
@@ -48,12 +49,11 @@ const packet::Headers& Tracker<Io, Observer>::headers_of(Item& item) {
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 [[gnu::noinline]] Decision Tracker<Io, Observer>::open_guarded(Item& item, Now now) {
+    if (tcp::classify_flags(item.segment.flags) == tcp::FlagClass::syn)
+        return judge_syn<AddressBytes>(item, nullptr, now);
     FlowState state{};
     const tcp::Verdict verdict = tcp::open(state.tcp, item.segment, settings_->tcp);
-    constexpr unsigned deciding = packet::syn | packet::ack | packet::rst | packet::fin;
-    const unsigned flags = item.segment.flags & deciding;
-    if (flags == packet::syn && verdict.outcome == Outcome::accepted)
-        return judge_syn<AddressBytes>(item, state, verdict, now);
+    const unsigned flags = item.segment.flags;
     if ((flags & (packet::syn | packet::ack | packet::rst)) == packet::ack &&
         verdict.reason != Reason::bad_flags) {
         const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
@@ -61,24 +61,31 @@ template <unsigned AddressBytes>
         if (guard_->expects_cookies(service))
             return judge_cookie<AddressBytes>(item, state, verdict, service, now);
     }
-    if (flags == packet::rst && answers_challenge<AddressBytes>(item, now))
+    if ((flags & (packet::syn | packet::ack | packet::rst | packet::fin)) == packet::rst &&
+        answers_challenge<AddressBytes>(item, now))
         return {.action = Action::absorb, .state = CtState::untracked, .family = item.family};
     return begin_tcp<AddressBytes>(item, state, verdict, now);
 }
 
+/// `reopened`: what is known where the SYN opens a closed flow again; null: it belongs to none.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState& state, const tcp::Verdict& verdict,
-                                          Now now) {
+Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState* reopened, Now now) {
     const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
-    const guard::ServiceNumber service = service_of(ends);
+    const SynSight sight = item.general == nullptr && was_foreseen(item)
+                               ? foreseen_[place_of(item)]
+                               : SynSight{guard_->account().hash(ends.source()), service_of(ends)};
+    const guard::ServiceNumber service = sight.service;
     const bool shows_options = item.segment.has_window_scale && item.segment.sack_permitted;
     const auto limited = [&](Reason reason) {
         return Decision{
             .action = Action::drop, .state = CtState::untracked, .reason = reason, .family = item.family};
     };
-    const SynGuard::Fate fate =
-        guard_->on_syn(ends.address(guard::Toward::client), service, item.hash, shows_options);
+    const SynGuard::Fate fate = guard_->on_syn({.client = ends.address(guard::Toward::client),
+                                                .source_hash = sight.source_hash,
+                                                .service = service,
+                                                .flow_hash = item.hash,
+                                                .shows_options = shows_options});
     switch (fate) {
         case SynGuard::Fate::denied:
             return limited(Reason::source_denied);
@@ -103,7 +110,23 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState& state, co
             return {.action = Action::answer, .state = CtState::untracked, .family = item.family};
         }
     }
-    return begin_tcp<AddressBytes>(item, state, verdict, now);
+    const FlowState state = reopened != nullptr ? *reopened : FlowState{.tcp = tcp::begin(item.segment)};
+    return begin_tcp<AddressBytes>(item, state, tcp::opens, now);
+}
+
+/// On a plain packet, a stage before it is judged: a SYN that seems to belong to no flow will be counted, and
+/// what that takes is asked for.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] void Tracker<Io, Observer>::foresee(Item& item) {
+    if (!guards() || item.general != nullptr || item.protocol != packet::tcp ||
+        tcp::classify_flags(item.segment.flags) != tcp::FlagClass::syn)
+        return;
+    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+    const guard::ServiceNumber service = service_of(ends);
+    const std::size_t place = place_of(item);
+    foreseen_[place] = {guard_->account().prefetch(ends.source(), service), service};
+    is_foreseen_ |= std::uint64_t{1} << place;
 }
 
 /// Whether a RST without a flow is what a client answers a challenge with: the number that it was told its
@@ -137,49 +160,59 @@ void acknowledge_another(std::span<std::uint8_t> answer, std::uint32_t acknowled
 /// The answers of a burst, written side by side.
 template <PacketIo Io, class Observer>
 [[gnu::noinline]] void Tracker<Io, Observer>::write_answers(Now now) {
-    write_answers_of<4>(now);
-    write_answers_of<16>(now);
+    for (const packet::Family family : {packet::Family::ipv4, packet::Family::ipv6}) {
+        std::array<const Answer*, answers_together> some;
+        std::size_t count = 0;
+        const auto write = [&] {
+            by_family(family, [&]<unsigned AddressBytes>() {
+                write_answers_of<AddressBytes>(std::span(some).first(count), now);
+            });
+            count = 0;
+        };
+        for (std::size_t i = 0; i < answer_count_; ++i) {
+            if (answers_[i].item->family != family) continue;
+            some[count++] = &answers_[i];
+            if (count == answers_together) write();
+        }
+        if (count != 0) write();
+    }
     answer_count_ = 0;
 }
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-void Tracker<Io, Observer>::write_answers_of(Now now) {
-    constexpr packet::Family family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6;
-    std::array<guard::Handshake<AddressBytes>, max_burst> handshakes;
-    std::array<guard::CookieOptions, max_burst> options;
-    std::array<guard::Cookie, max_burst> cookies;
-    std::array<const Answer*, max_burst> of_family;
-    std::size_t count = 0;
-    for (std::size_t i = 0; i < answer_count_; ++i) {
-        const Answer& answer = answers_[i];
-        if (answer.item->family != family) continue;
-        const packet::TcpFields& syn = answer.item->general->headers.tcp;
-        const Ends ends{key<AddressBytes>(*answer.item), answer.item->from_high ? 1U : 0U};
+void Tracker<Io, Observer>::write_answers_of(std::span<const Answer* const> answers, Now now) {
+    std::array<guard::Handshake<AddressBytes>, answers_together> handshakes;
+    std::array<guard::CookieOptions, answers_together> options;
+    std::array<guard::Cookie, answers_together> cookies;
+    const std::size_t count = answers.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        Item& item = *answers[i]->item;
+        const packet::TcpFields& syn = item.general->headers.tcp;
+        const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
         // A challenge is answered by a RST, which says nothing of the SYN.
-        handshakes[count] = ends.handshake(answer.challenge ? 0 : syn.sequence);
-        options[count] = answer.challenge ? guard::CookieOptions{}
-                                          : promised_options(syn, guard_->profile(answer.service));
-        of_family[count++] = &answer;
+        const bool challenge = answers[i]->challenge;
+        handshakes[i] = ends.handshake(challenge ? 0 : syn.sequence);
+        options[i] =
+            challenge ? guard::CookieOptions{} : promised_options(syn, guard_->profile(answers[i]->service));
     }
-    if (count == 0) return;
     guard_->cookies().template make<AddressBytes>(std::span(handshakes).first(count),
                                                   std::span(options).first(count), now.tick,
                                                   std::span(cookies).first(count));
     for (std::size_t i = 0; i < count; ++i) {
-        Item& item = *of_family[i]->item;
+        Item& item = *answers[i]->item;
         const packet::SynAck answer{.sequence = cookies[i].sequence,
                                     .window = 0,
                                     .ecn = options[i].ecn,
-                                    .mss = guard_->profile(of_family[i]->service).mss,
+                                    .mss = guard_->profile(answers[i]->service).mss,
                                     .has_timestamps = options[i].has_timestamps,
                                     .sack_permitted = options[i].sack_permitted,
                                     .has_window_scale = options[i].has_window_scale,
-                                    .window_scale = guard_->promised_scale(of_family[i]->service),
+                                    .window_scale = guard_->promised_scale(answers[i]->service),
                                     .timestamp_value = cookies[i].timestamp};
-        const std::size_t length = packet::turn_into_syn_ack(input_of(item.packet), item.general->headers,
-                                                             answer, Io::writable(item.packet));
-        if (of_family[i]->challenge)
+        const std::size_t length = packet::write_syn_ack(input_of(item.packet), item.general->headers, answer,
+                                                         Io::writable(item.packet));
+        if (answers[i]->challenge)
             acknowledge_another<AddressBytes>(
                 Io::writable(item.packet).subspan(item.general->headers.network_offset), cookies[i].sequence);
         // It may be answered and never grows, so it always fits.
@@ -196,22 +229,21 @@ Decision Tracker<Io, Observer>::judge_cookie(Item& item, const FlowState& state,
     const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
     const std::optional<std::uint32_t> echo =
         ack.options.has_timestamps ? std::optional(ack.options.timestamp_echo) : std::nullopt;
-    const auto check = [&](std::uint32_t client_isn) {
-        return guard_->cookies().template check<AddressBytes>(ends.handshake(client_isn), ack.acknowledgement,
-                                                              echo, now.tick);
-    };
-    guard::ProvenClient client{.initial_sequence = ack.sequence - 1};
-    guard::CookieCheck checked = check(client.initial_sequence);
-    if (checked.verdict == guard::CookieVerdict::wrong && ack.payload_length == 0) {
-        // Its ACK was lost: it probes the window of 0 with the number before (RFC 9293 3.8.6.1).
-        client.initial_sequence = ack.sequence;
-        checked = check(client.initial_sequence);
-    }
+    const auto as_ack = ends.handshake(ack.sequence - 1);
+    // A client whose ACK was lost probes the window of 0 with the number before (RFC 9293 3.8.6.1).
+    const guard::SynCookies& cookies = guard_->cookies();
+    const guard::SynCookies::EitherCheck checked =
+        ack.payload_length == 0
+            ? cookies.template check_either<AddressBytes>(as_ack, ends.handshake(ack.sequence),
+                                                          ack.acknowledgement, echo, now.tick)
+            : guard::SynCookies::EitherCheck{
+                  cookies.template check<AddressBytes>(as_ack, ack.acknowledgement, echo, now.tick), false};
     if (checked.verdict != guard::CookieVerdict::good) {
         if (verdict.outcome == Outcome::accepted) return begin_tcp<AddressBytes>(item, state, verdict, now);
         return refuse(
             item, checked.verdict == guard::CookieVerdict::too_old ? Reason::old_cookie : Reason::bad_cookie);
     }
+    guard::ProvenClient client{.initial_sequence = ack.sequence - (checked.is_probe ? 0 : 1)};
     client.cookie = ack.acknowledgement - 1;
     client.timestamp_value = ack.options.timestamp_value;
     client.timestamp_echo = ack.options.timestamp_echo;
@@ -387,17 +419,52 @@ template <unsigned AddressBytes>
     if (decision.action != Action::pass || decision.flow == flow::no_ref ||
         !guard_->template is_proxied<AddressBytes>(decision.flow))
         return decision;
-    const packet::Headers& headers = headers_of(item);
-    const auto bytes = Io::writable(item.general->bearer);
-    if (headers.transport_offset + std::size_t{headers.tcp.header_length} > bytes.size()) [[unlikely]]
+    const std::span<std::uint8_t> header = writable_header(item);
+    if (header.empty()) [[unlikely]]
         return {.action = Action::drop,
                 .state = CtState::untracked,
                 .reason = Reason::no_buffer,
                 .family = item.family,
                 .direction = direction,
                 .flow = ref};
-    guard::translate(bytes.subspan(headers.transport_offset, headers.tcp.header_length), toward, translation);
+    guard::translate(header, toward, translation);
     return decision;
+}
+
+/// The item's TCP header, when it may be written; otherwise nothing.
+template <PacketIo Io, class Observer>
+[[gnu::always_inline]] inline std::span<std::uint8_t> Tracker<Io, Observer>::writable_header(
+    const Item& item) {
+    std::size_t offset, length;
+    std::span<std::uint8_t> bytes;
+    if (item.general == nullptr) {
+        bytes = Io::writable(item.packet);
+        if (bytes.empty()) return {};
+        // Plain: an IP header of one length behind Ethernet, with a tag or without.
+        const std::uint16_t ether_type = load<be16>(&bytes[12]).host();
+        offset =
+            packet::ethernet_header_bytes + (packet::is_vlan_tag(ether_type) ? packet::vlan_tag_bytes : 0) +
+            (item.family == packet::Family::ipv4 ? packet::ipv4_header_bytes : packet::ipv6_header_bytes);
+        length = bytes[offset + 12] >> 4 << 2;
+    } else {
+        bytes = Io::writable(item.general->bearer);
+        offset = item.general->headers.transport_offset;
+        length = item.general->headers.tcp.header_length;
+    }
+    return offset + length <= bytes.size() ? bytes.subspan(offset, length) : std::span<std::uint8_t>{};
+}
+
+/// The records of proxied flows that packets of this burst may belong to.
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] void Tracker<Io, Observer>::prefetch_proxied(std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const Item& item = items_[i];
+        if (item.kind != Kind::flow || item.candidate == flow::no_ref) continue;
+        by_family(item.family, [&]<unsigned AddressBytes>() {
+            if (guard_->template any_proxied<AddressBytes>())
+                guard_->template prefetch_proxied<AddressBytes>(item.candidate);
+        });
+    }
 }
 
 /// The server has answered: the connection in the table goes through the two segments that the box has seen

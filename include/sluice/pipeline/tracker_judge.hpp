@@ -28,7 +28,10 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
         items_[i].packet = burst[i];
         classify(items_[i], general_[i]);
     }
+    is_foreseen_ = 0;
     for (std::size_t i = 0; i < count; ++i) locate(items_[i]);
+    if (guard_ != nullptr && guard_->proxied_flows() != 0) [[unlikely]]
+        prefetch_proxied(count);
     if constexpr (Observer::watches) {
         for (std::size_t i = 0; i < count; ++i) judge(items_[i], now, out);
     } else {
@@ -170,11 +173,12 @@ template <unsigned AddressBytes>
     if (verdict.reopens) [[unlikely]] {
         flows.remove(ref, flow::Removal::replaced, on_removed<AddressBytes>());
         item.candidate = flow::no_ref;
-        const tcp::Verdict reopened{
-            .outcome = Outcome::accepted, .reason = Reason::none, .lifetime = verdict.lifetime};
+        const FlowState reopened{.tcp = state.tcp};
         if (guards() && tcp::classify_flags(segment.flags) == tcp::FlagClass::syn) [[unlikely]]
-            return judge_syn<AddressBytes>(item, FlowState{.tcp = state.tcp}, reopened, now);
-        return begin_tcp<AddressBytes>(item, FlowState{.tcp = state.tcp}, reopened, now);
+            return judge_syn<AddressBytes>(item, &reopened, now);
+        return begin_tcp<AddressBytes>(
+            item, reopened,
+            {.outcome = Outcome::accepted, .reason = Reason::none, .lifetime = verdict.lifetime}, now);
     }
     if (state.tcp.pending_syn) [[unlikely]]
         pending<AddressBytes>().put(ref, syn);
