@@ -116,11 +116,20 @@ bool read_linux_syn(std::span<const std::uint8_t> options, TcpOptions& out) {
     return true;
 }
 
+/// The timestamps of nearly every other segment, behind two NOPs, likewise.
+bool read_padded_timestamps(std::span<const std::uint8_t> options, TcpOptions& out) {
+    if (options.size() != 12 || load<be32>(&options[0]) != be32(0x0101'080A)) return false;
+    out.has_timestamps = true;
+    out.timestamp_value = read32(options, 4);
+    out.timestamp_echo = read32(options, 8);
+    return true;
+}
+
 }  // namespace
 
 TcpOptions parse_tcp_options(std::span<const std::uint8_t> options) {
     TcpOptions out;
-    if (read_linux_syn(options, out)) return out;
+    if (read_linux_syn(options, out) || read_padded_timestamps(options, out)) return out;
     std::size_t at = 0;
     while (at < options.size()) {
         const std::uint8_t kind = options[at];
