@@ -94,13 +94,13 @@ def there_and_back(connection, data):
     expect(receive_exactly(connection, len(data)) == data, f"{len(data)} bytes come back as they were sent")
 
 
-# ── what `ss -ti` shows ──
+# ── what `ss -tio` shows ──
 
 
 def shown(namespace):
     """By (client's port, server's port): the options, the window scales, what each end may send."""
     found = {}
-    for line in namespace.run("ss", "-tinHO", "state", "established", quiet=True).stdout.splitlines():
+    for line in namespace.run("ss", "-tinoHO", "state", "established", quiet=True).stdout.splitlines():
         ports = [int(port) for port in re.findall(r":(\d+)(?=\s|$)", line)[:2]]
         words = line.split()
         values = dict(word.split(":", 1) for word in words if re.match(r"(wscale|mss|advmss):", word))
@@ -111,13 +111,13 @@ def shown(namespace):
     return found
 
 
-def through_a_cookie(direct, kept_mss, client_mss, at_server):
+def through_a_cookie(direct, kept_mss, at_server):
     """What has to be seen where the proxied connection differs from the direct one, and may."""
     expected = dict(direct)
     if "ts" not in direct["options"]:
         expected["options"], expected["wscale"] = set(), None
-    if at_server and client_mss:
-        expected["mss"] = direct["mss"] - (client_mss - kept_mss)
+    if at_server and kept_mss:
+        expected["mss"] = min(direct["mss"], kept_mss - (12 if "ts" in direct["options"] else 0))
     return expected
 
 
@@ -137,10 +137,12 @@ def compare(context, rig, path, variants):
     for (direct, proxied), (settings, server_mss) in zip(ports, variants):
         tune(rig.server, settings)
         with Server(rig, path, direct, server_mss), Server(rig, path, proxied, server_mss):
-            # The first SYN that asks for all there is shows what the server knows, and is not proxied.
+            # The first SYN that asks for all there is shows what the server knows, and is not proxied; each worker learns
+            # for itself, and a connection goes to either.
             tune(rig.client, CLIENT)
-            with open_connection(rig, path, proxied) as connection:
-                there_and_back(connection, data)
+            for _ in range(1 if context.options.workers == 1 else 16):
+                with open_connection(rig, path, proxied) as connection:
+                    there_and_back(connection, data)
             before, pairs = middle.statistics()["emitted"], []
             for client in CLIENTS:
                 tune(rig.client, client)
@@ -155,7 +157,7 @@ def compare(context, rig, path, variants):
                 for client, mss, kept, two in pairs:
                     seen = [end[(each.getsockname()[1], port)] for each, port in zip(two, (direct, proxied))]
                     compared += 1
-                    if seen[1] != through_a_cookie(seen[0], kept, mss, at_server):
+                    if seen[1] != through_a_cookie(seen[0], kept, at_server):
                         wrong.append(f"{'server' if at_server else 'client'} sees {seen[1]}, directly {seen[0]}; client "
                                      f"{client} MSS {mss}, server {settings} MSS {server_mss}")  # fmt: skip
             for _, _, _, two in pairs:
@@ -215,7 +217,7 @@ def transfer(context, rig, path):
                 connection.shutdown(socket.SHUT_WR)
                 expect(receive_exactly(connection, 64).decode() == digest, f"{LARGE} bytes go up as they were sent: {client}")
         emitted = middle.statistics()["emitted"] - before
-        expect(emitted >= 6 * len(chosen), f"all were proxied: {emitted} segments of the box's own")
+        expect(emitted >= 3 * (2 * len(chosen) - (context.options.workers - 1)), f"all were proxied: {emitted} segments of the box's own")
     say(f"{2 * len(chosen)} transfers of {LARGE / 1e6:g} MB with one packet in a hundred lost at either end")
 
 
@@ -236,7 +238,7 @@ def register(body, sentence, path, **settings):
 
 for path, tag in ((IPV4, None), (IPV6, 42), *(((IPV4, 42), (IPV6, None)) if LONG else ())):
     where = f"over {path.name}" + (" in a VLAN" if tag else "")
-    register(lambda context, rig, path: compare(context, rig, path, SERVERS),
+    register(lambda context, rig, path, few=tag and not LONG: compare(context, rig, path, SERVERS[:2] if few else SERVERS),
              f"what ends negotiate {where} through the SYN proxy is what they negotiate directly", path, tag=tag)  # fmt: skip
 for path in (IPV4, IPV6):
     register(transfer, f"transfers over {path.name} through the SYN proxy are byte for byte the same, with losses", path)
