@@ -42,6 +42,7 @@ void add_own_counters(ordered_json& row, const pipeline::Counters& counters) {
     row["dropped"] = counters.dropped.read();
     row["answered"] = counters.answered.read();
     row["emitted"] = counters.emitted.read();
+    row["emitted_on"] = counters.emitted_on.read();
     row["not_emitted"] = counters.not_emitted.read();
     row["handed_over"] = counters.handed_over.read();
     row["expired"] = counters.expired.read();

@@ -31,12 +31,14 @@ def grown(after, before):
 
 
 def balance(change):
-    """Frames that came in, less those that left and those that were dropped under a counted reason."""
+    """Frames that came in, less those that left, those that were answered and those that were dropped under a counted
+    reason."""
     received = sum(value for name, value in change.items() if name.endswith("_rx_packets"))
     sent = sum(value for name, value in change.items() if name.endswith("_tx_packets"))
     own = sum(value for name, value in change.items() if name.endswith("_control_packets"))
+    own += change["emitted_on"]
     behind = sum(value for name, value in change.items() if name.startswith("drop_"))
-    return received - (sent - own) - change["dropped"] - behind
+    return received - (sent - own) - change["dropped"] - change["answered"] - behind
 
 
 def told(change):

@@ -538,6 +538,7 @@ void Tracker<Io, Observer>::emit(const Ends<AddressBytes>& ends, guard::Toward t
     const std::size_t length = packet::build_segment(link, segment, Io::writable(packet));
     Io::set_length(packet, static_cast<std::uint32_t>(length));
     counters_.emitted.add();
+    if (action == Action::pass) counters_.emitted_on.add();
     out_->add(packet, {.action = action, .state = CtState::established, .family = segment.family});
 }
 
