@@ -79,7 +79,7 @@ def accept_spoofed(rig):
 
 
 def more_addresses(rig, path, count):
-    """Addresses that the client has besides: a pair of ports is used again only when the server has forgotten it."""
+    """Addresses that the client has besides: so no two connections have the same ports at both ends."""
     added = [f"{path.client}{number}" for number in range(10, 10 + count)]  # 192.0.2.110, 2001:db8::110
     for address in added:
         rig.client.run("ip", "addr", "add", address + ("/24" if path is IPV4 else "/64"), "dev", "eth0", quiet=True)
@@ -269,7 +269,6 @@ def in_a_row(context, path):
     with context.rig() as rig:
         middle = context.sluiced(rig, extra=guarding("always", path))
         rig.start_middle(middle)
-        rig.client.run("sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535", quiet=True)
         more = more_addresses(rig, path, 8)
         rig.nginx()
         honest(rig, path, count=5, number=1, pause=0)  # the first shows what the server knows, and is not proxied
@@ -281,7 +280,7 @@ def in_a_row(context, path):
         expect(report["succeeded"] == CONNECTIONS, f"all {CONNECTIONS} connections are served: {told(report)}")
         # For each the box has sent a SYN and an ACK to the server, and an ACK to the client.
         emitted = after["emitted"] - before["emitted"]
-        expect(emitted >= 3 * 0.95 * CONNECTIONS, f"nearly all were proxied: {emitted} segments of the box's own")
+        expect(emitted >= 3 * 0.99 * CONNECTIONS, f"all but a few were proxied: {emitted} segments of the box's own")
         lost = after["not_emitted"] - before["not_emitted"]
         expect(lost == 0, f"{lost} segments of the box's own could not be sent")
 

@@ -23,15 +23,15 @@ class Failed(Exception):
     """Why a transaction has failed, in a word or two."""
 
 
-IP_BIND_ADDRESS_NO_PORT = 24  # ip(7): connect() picks the port, knowing where to
+FIRST_PORT = 10_000  # of those that are taken in turn
 
 
 async def fetch(loop, source, family, address, request, digest):
     with socket.socket(family, socket.SOCK_STREAM) as connection:
         connection.setblocking(False)
         if source:
-            connection.setsockopt(socket.SOL_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-            connection.bind((source, 0))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            connection.bind(source)
         await loop.sock_connect(connection, address)
         await loop.sock_sendall(connection, request)
         got, head = hashlib.sha256(), b""
@@ -51,7 +51,15 @@ class Clients:
         self.options = options
         self.began = self.left = 0
         self.times, self.failures = [], collections.Counter()
-        self.sources = itertools.cycle(options.sources.split(","))
+        self.sources = self.sources_in_turn(options.sources)
+
+    @staticmethod
+    def sources_in_turn(addresses):
+        """No pair of an address and a port again before all have had their turn; None where connect() is to choose."""
+        if not addresses:
+            yield from itertools.repeat(None)
+        for port in itertools.cycle(range(FIRST_PORT, 1 << 16)):
+            yield from ((address, port) for address in addresses.split(","))
 
     def more(self):
         if self.options.count:
