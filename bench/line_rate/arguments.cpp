@@ -18,6 +18,23 @@ const std::map<std::string, Profile> profiles{{"established", Profile::establish
                                               {"imix", Profile::imix},
                                               {"all", Profile::all}};
 
+const std::map<std::string, FloodKind> flood_kinds{{"syn", FloodKind::syn},
+                                                   {"ack", FloodKind::ack},
+                                                   {"syn-ack", FloodKind::syn_ack},
+                                                   {"rst", FloodKind::rst},
+                                                   {"fin", FloodKind::fin}};
+const std::map<std::string, FloodSources> flood_sources{
+    {"random", FloodSources::random}, {"sequential", FloodSources::sequential}, {"few", FloodSources::few}};
+const std::map<std::string, Defence> defences{{"off", Defence::off}, {"cookies", Defence::cookies}};
+
+template <class Value>
+const char* name_in(const std::map<std::string, Value>& names, Value value) {
+    for (const auto& [name, named] : names) {
+        if (named == value) return name.c_str();
+    }
+    return "";
+}
+
 std::string power_of_two(const std::string& text) {
     const unsigned long value = std::strtoul(text.c_str(), nullptr, 10);
     return value >= 64 && value <= 32'768 && (value & (value - 1)) == 0
@@ -27,11 +44,11 @@ std::string power_of_two(const std::string& text) {
 
 void declare(CLI::App& app, Arguments& out) {
     const auto number = [](double least, double most) { return CLI::Range(least, most); };
-    app.add_option(
-           "--profile", out.profile,
-           "established: segments of open connections; setup: whole connections, one after another; "
-           "synflood: spoofed SYNs beside established traffic; imix: established, in frames of 64, 594 and "
-           "1518 bytes, 7:4:1; all: one after another")
+    app.add_option("--profile", out.profile,
+                   "established: segments of open connections; setup: whole connections, one after another; "
+                   "synflood: a flood beside established traffic and new connections; imix: established, in "
+                   "frames of 64, 594 and "
+                   "1518 bytes, 7:4:1; all: one after another")
         ->transform(CLI::CheckedTransformer(profiles))
         ->type_name("PROFILE");
     app.add_option("--flows", out.flows, "connections open (setup: under way) at a time")
@@ -63,6 +80,23 @@ void declare(CLI::App& app, Arguments& out) {
                    "tenth of what the box can)")
         ->check(number(0, 1e9))
         ->capture_default_str();
+    app.add_option("--flood", out.flood.kind,
+                   "what profile synflood floods with: syn, ack, syn-ack, rst, fin")
+        ->transform(CLI::CheckedTransformer(flood_kinds))
+        ->type_name("KIND");
+    app.add_option("--flood-sources", out.flood.sources,
+                   "where it comes from: random or sequential addresses and ports of a /17, or ports of few "
+                   "hosts (16)")
+        ->transform(CLI::CheckedTransformer(flood_sources))
+        ->type_name("SOURCES");
+    app.add_flag("--flood-options", out.flood.linux_options,
+                 "its SYNs, and those of new connections, have the options of Linux, and all their other "
+                 "segments timestamps; frames are then of 78 bytes");
+    app.add_option("--defence", out.defence,
+                   "cookies: measures each step of profile synflood a third time, with the flooded server "
+                   "defended by SYN cookies; off")
+        ->transform(CLI::CheckedTransformer(defences))
+        ->type_name("DEFENCE");
     app.add_flag("--in-turns", out.in_turns,
                  "generator and worker in turns on one thread, the worker's turns alone timed: what a "
                  "saturated worker does, for profiles established, imix and setup; needs one processor");
@@ -98,6 +132,10 @@ std::string contradiction(const Arguments& given) {
     if (!given.ports.empty() && given.workers != 1)
         return "--workers belongs to the box over rings; behind --ports is a box of your own";
     if (!given.ports.empty() && given.ports[0] == given.ports[1]) return "--ports takes two different ports";
+    const bool floods = given.profile == Profile::synflood || given.profile == Profile::all;
+    if (given.defence != Defence::off && !given.ports.empty())
+        return "--defence belongs to the box over rings; behind --ports is a box of your own";
+    if (given.defence != Defence::off && !floods) return "--defence belongs to profile synflood";
     if (given.in_turns) {
         if (!given.ports.empty())
             return "--in-turns runs the worker itself; behind --ports is a box of your own";
@@ -118,10 +156,13 @@ std::string contradiction(const Arguments& given) {
 }  // namespace
 
 const char* name_of(Profile profile) {
-    for (const auto& [name, value] : profiles) {
-        if (value == profile) return name.c_str();
-    }
-    return "";
+    return name_in(profiles, profile);
+}
+const char* name_of(FloodKind kind) {
+    return name_in(flood_kinds, kind);
+}
+const char* name_of(FloodSources sources) {
+    return name_in(flood_sources, sources);
 }
 
 std::variant<Arguments, int> parse_arguments(int argc, char** argv) {

@@ -10,6 +10,16 @@ namespace sluice::bench {
 
 enum class Profile : std::uint8_t { established, setup, synflood, imix, all };
 
+enum class FloodKind : std::uint8_t { syn, ack, syn_ack, rst, fin };
+/// Addresses and ports: drawn or counted up, from a whole network or from a handful of hosts.
+enum class FloodSources : std::uint8_t { random, sequential, few };
+struct FloodPlan {
+    FloodKind kind = FloodKind::syn;
+    FloodSources sources = FloodSources::random;
+    bool linux_options = false;  ///< on SYNs as Linux has them, on all else timestamps
+};
+enum class Defence : std::uint8_t { off, cookies };
+
 struct Arguments {
     Profile profile = Profile::established;
     std::uint32_t flows = 100'000;  ///< open connections; of profile setup: conversations under way at a time
@@ -21,6 +31,8 @@ struct Arguments {
     std::uint32_t table = 0;  ///< records of each worker's table; 0: by the profile
     bool accounting = false;
     double rate = 0;  ///< packets a second offered; 0: by the profile
+    FloodPlan flood;  ///< of profile synflood, as the next
+    Defence defence = Defence::off;
     bool search = false;
     bool in_turns = false;  ///< generator and worker on one thread
     std::vector<std::string> sizes{"64",   "128",  "256",  "512",
@@ -32,6 +44,7 @@ struct Arguments {
     std::vector<std::string> ports;  ///< two, or none: rings
     std::vector<std::string> eal_arguments;
 
+    [[nodiscard]] bool defended() const { return profile == Profile::synflood && defence != Defence::off; }
     [[nodiscard]] bool over_rings() const { return ports.empty(); }
     [[nodiscard]] unsigned box_workers() const { return over_rings() ? workers : 0; }
     /// Those that have a core of their own.
@@ -39,6 +52,8 @@ struct Arguments {
 };
 
 [[nodiscard]] const char* name_of(Profile profile);
+[[nodiscard]] const char* name_of(FloodKind kind);
+[[nodiscard]] const char* name_of(FloodSources sources);
 
 /// What to do, or the status to end with: help was asked for, or a complaint has been printed.
 [[nodiscard]] std::variant<Arguments, int> parse_arguments(int argc, char** argv);

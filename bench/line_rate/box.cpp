@@ -13,6 +13,9 @@
 namespace sluice::bench {
 namespace {
 
+/// More answers a second than a worker gives: a flood is answered as fast as it comes.
+constexpr std::uint32_t no_pace = 200'000'000;
+
 int turn_on_lcore(void* turn) {
     (*static_cast<std::function<void()>*>(turn))();
     return 0;
@@ -85,6 +88,7 @@ Status Box::make_fabric() {
     plan.by_rss = true;  // the generators sort packets into queues as a card with RSS would
     plan.cycles_per_second = rte_get_tsc_hz();
     plan.pool = plan_.pool;
+    plan.control_packets_per_second = no_pace;
     for (const dpdk::Port& port : inner_->all()) {
         plan.ports.push_back(
             {port.id, port.rx_queues, port.tx_queues, port.many_segments, port.longest_frame});
@@ -187,6 +191,8 @@ std::array<std::uint16_t, 2> Box::outer_ports() const {
 void Box::read_worker(unsigned worker, Tally& into) const {
     const dpdk::WorkerCounters& counters = fabric_->counters(worker);
     into.polls += counters.polls.read();
+    into.settled += trackers_[worker]->counters().answered.read();
+    into.emitted += trackers_[worker]->counters().emitted.read();
     for (const unsigned port : {0U, 1U}) into.taken[port] += counters.ports[port].rx_packets.read();
 }
 

@@ -26,6 +26,14 @@ Error no_memory(std::uint32_t count, int fault) {
                  "): over rings, lower --ring-slots or --workers; over ports, give DPDK more memory (-m)"};
 }
 
+void make_frame(rte_mbuf* buffer, std::uint16_t bytes, bool checked) {
+    rte_pktmbuf_reset(buffer);
+    buffer->data_len = bytes;
+    buffer->pkt_len = bytes;
+    if (checked) buffer->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+    make_template(Buffers::frame_of(buffer), bytes);
+}
+
 struct Shaping {
     std::span<const std::uint16_t> lengths;
     Random random{7};
@@ -37,11 +45,7 @@ void shape_one(rte_mempool*, void* with, void* object, unsigned) {
     auto* buffer = static_cast<rte_mbuf*>(object);
     const std::uint16_t bytes =
         shaping.lengths[shaping.random.below(static_cast<std::uint32_t>(shaping.lengths.size()))];
-    rte_pktmbuf_reset(buffer);
-    buffer->data_len = bytes;
-    buffer->pkt_len = bytes;
-    if (shaping.checked) buffer->ol_flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
-    make_template(Buffers::frame_of(buffer), bytes);
+    make_frame(buffer, bytes, shaping.checked);
 }
 
 }  // namespace
@@ -88,6 +92,7 @@ Result<std::unique_ptr<Buffers>> Buffers::for_ports(std::uint32_t count) {
 void Buffers::shape(std::span<const std::uint16_t> frame_lengths) {
     // Everything into the pool, shaped, and, where it comes back, everything out again in random order.
     while (head_ != tail_) rte_mempool_put(pool_.get(), queue_[head_++ & mask_]);
+    frame_length_ = frame_lengths.front();
     Shaping shaping{.lengths = frame_lengths, .checked = comes_back()};
     rte_mempool_obj_iter(pool_.get(), shape_one, &shaping);
     if (!comes_back()) return;
@@ -107,10 +112,16 @@ void Buffers::shape(std::span<const std::uint16_t> frame_lengths) {
 unsigned Buffers::take(rte_mbuf** out, unsigned wanted) {
     unsigned taken = 0;
     while (taken < wanted && head_ != tail_) out[taken++] = queue_[head_++ & mask_];
-    // Those that the box dropped went back to the pool.
-    while (taken < wanted && rte_mempool_get(pool_.get(), reinterpret_cast<void**>(out + taken)) == 0)
+    // Those that the box dropped went back to the pool, answers that it could not send among them.
+    while (taken < wanted && rte_mempool_get(pool_.get(), reinterpret_cast<void**>(out + taken)) == 0) {
+        if (is_answer(frame_of(out[taken]))) restore(out[taken]);
         ++taken;
+    }
     return taken;
+}
+
+void Buffers::restore(rte_mbuf* buffer) const {
+    make_frame(buffer, frame_length_, comes_back());
 }
 
 }  // namespace sluice::bench

@@ -51,6 +51,9 @@ class Buffers {
         const auto at = reinterpret_cast<std::uintptr_t>(buffer);
         return at >= first_ && at < behind_;
     }
+    /// Makes one that the box has answered in place what shape() made it. Where lengths were mixed, the
+    /// first.
+    void restore(rte_mbuf* buffer) const;
     [[nodiscard]] bool comes_back() const { return behind_ != 0; }
     [[nodiscard]] rte_mempool* pool() const { return pool_.get(); }
     [[nodiscard]] std::uint32_t count() const { return pool_->size; }
@@ -68,6 +71,7 @@ class Buffers {
     std::uintptr_t first_ = 0, behind_ = 0;
     std::vector<rte_mbuf*> queue_;  ///< home, longest ago first
     std::size_t head_ = 0, tail_ = 0, mask_ = 0;
+    std::uint16_t frame_length_ = 0;
 };
 
 }  // namespace sluice::bench

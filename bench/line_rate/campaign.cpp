@@ -17,6 +17,13 @@ void Campaign::count(const Outcome& outcome) {
     balance.out += outcome.total.all_received();
     balance.dropped += outcome.dropped;
     balance.sent_again += outcome.total.sent_again;
+    balance.answers_out += outcome.total.answers[flood] + outcome.total.answers[newcomers];
+    balance.emitted_out += outcome.total.spoken;
+    const Tally& total = outcome.total;
+    for (const Share share : {measured, flood, newcomers}) {
+        (share == measured ? balance.established_gone : balance.others_gone) +=
+            total.offered[share] - total.missed[share] - total.received[share] - total.answers[share];
+    }
 }
 
 Status Campaign::open(Population& population) {
@@ -48,7 +55,6 @@ void Campaign::close() {
     Balance& balance = report_.balance;
     Box* box = stand_.box();
     if (box == nullptr) return;  // of a box elsewhere nothing is known but what came back
-    balance.unexplained = balance.offered - balance.missed - balance.out - balance.dropped;
     for (std::size_t i = 0; i < reason_count; ++i) {
         const ReasonText& text = reason_texts[i];
         const std::uint64_t packets = box->packets_under(i);
@@ -62,7 +68,14 @@ void Campaign::close() {
         balance.evicted += counters.early_drop.read();
         balance.expired += counters.expired.read();
         balance.inserted += counters.insert.read();
+        balance.answered += counters.answered.read();
+        balance.emitted += counters.emitted.read();
     }
+    // What the box said itself and could not send, it may have counted as dropped.
+    const std::uint64_t in = balance.offered - balance.missed,
+                        known = balance.out + balance.dropped + balance.answered,
+                        emitted_lost = balance.emitted - balance.emitted_out;
+    balance.unexplained = known < in ? in - known : known - in <= emitted_lost ? 0 : known - in;
     balance.handed_over = box->handed_over();
 }
 

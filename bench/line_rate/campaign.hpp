@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <vector>
 
@@ -36,31 +37,43 @@ class Campaign {
         return outcome;
     }
 
-    /// `plan.seconds` of each kind, in rounds that take turns.
+    /// `plan.seconds` of each kind, in rounds that take turns. `defended`, where there is such traffic, meets
+    /// the tracker like `tracked`.
     template <class Traffic>
     [[nodiscard]] Result<Comparison> compare(const std::string& name, TrialPlan plan,
-                                             std::vector<Traffic>& tracked, std::vector<Traffic>& plain) {
+                                             std::vector<Traffic>& tracked, std::vector<Traffic>& plain,
+                                             std::vector<Traffic>* defended = nullptr) {
         const unsigned rounds = rounds_for(plan.seconds);
         const double seconds = plan.seconds;
         plan.seconds /= rounds;
-        std::vector<Outcome> outcomes[2];
+        struct Kind {
+            Box::Kind box;
+            const char* what;
+            std::vector<Traffic>* traffic;
+            std::vector<Outcome> outcomes{};
+        };
+        std::array<Kind, 3> kinds{Kind{Box::Kind::forwarding, ", plain", has_plain() ? &plain : nullptr},
+                                  Kind{Box::Kind::tracking, ", tracker", &tracked},
+                                  Kind{Box::Kind::tracking, ", defended", defended}};
         for (unsigned round = 0; round < rounds; ++round) {
-            for (const Box::Kind kind : {Box::Kind::forwarding, Box::Kind::tracking}) {
-                if (kind == Box::Kind::forwarding && !has_plain()) continue;
-                plan.kind = kind;
-                plan.what = name + (kind == Box::Kind::tracking ? ", tracker" : ", plain") + ", round " +
-                            std::to_string(round + 1) + " of " + std::to_string(rounds);
-                auto outcome = trial(plan, kind == Box::Kind::tracking ? tracked : plain);
+            for (Kind& kind : kinds) {
+                if (kind.traffic == nullptr) continue;
+                plan.kind = kind.box;
+                plan.what = name + kind.what + ", round " + std::to_string(round + 1) + " of " +
+                            std::to_string(rounds);
+                auto outcome = trial(plan, *kind.traffic);
                 if (!outcome) return Error{outcome.error()};
-                outcomes[kind == Box::Kind::tracking ? 0 : 1].push_back(*outcome);
+                kind.outcomes.push_back(*outcome);
             }
         }
         plan.seconds = seconds;
-        const Cores& cores = stand_.environment().cores;
-        plan.kind = Box::Kind::tracking;
-        Comparison out{.name = name, .tracker = figure_of(name, plan, outcomes[0], cores), .plain = {}};
-        plan.kind = Box::Kind::forwarding;
-        if (has_plain()) out.plain = figure_of(name, plan, outcomes[1], cores);
+        const auto figure = [&](const Kind& kind) {
+            plan.kind = kind.box;
+            return figure_of(name, plan, kind.outcomes, stand_.environment().cores);
+        };
+        Comparison out{.name = name, .tracker = figure(kinds[1]), .plain = {}, .defended = {}};
+        if (has_plain()) out.plain = figure(kinds[0]);
+        if (defended != nullptr) out.defended = figure(kinds[2]);
         return out;
     }
 

@@ -74,7 +74,7 @@ Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outc
     out.kind = plan.kind;
     out.asked_per_second = plan.packets_per_second;
     Outcome all;
-    std::vector<double> in, conversations, flood_out;
+    std::vector<double> in, conversations, flood_out, flood_answered;
     for (const Outcome& round : rounds) {
         all += round;
         const Tally& tally = round.window;
@@ -84,6 +84,7 @@ Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outc
         in.push_back(per_second(tally.offered[measured] - tally.missed[measured]));
         out.rounds.push_back(per_second(tally.received[measured]));
         flood_out.push_back(per_second(tally.received[flood]));
+        flood_answered.push_back(per_second(tally.answers[flood]));
         conversations.push_back(per_second(tally.completed));
     }
     const Tally& window = all.window;
@@ -92,16 +93,19 @@ Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outc
     out.out_per_second = middle(out.rounds);
     out.conversations_per_second = middle(conversations);
     out.flood_out_per_second = middle(flood_out);
+    out.flood_answered_per_second = middle(flood_answered);
     out.gigabits_per_second =
         (static_cast<double>(window.bytes_out) + static_cast<double>(window.all_received()) * wire_overhead) *
         8e-9 / all.seconds;
     out.offered = all.total.offered[measured];
     out.missed = all.total.missed[measured];
     out.dropped = all.dropped;
-    const std::uint64_t gone = all.total.all_missed() + all.total.all_received() + all.dropped;
+    const std::uint64_t gone =
+        all.total.all_missed() + all.total.all_received() + all.dropped + all.total.settled;
     out.unexplained = all.total.all_offered() - std::min(gone, all.total.all_offered());
     out.loss = share(out.offered - all.total.received[measured], out.offered);
-    out.flood_loss = share(all.total.offered[flood] - all.total.received[flood], all.total.offered[flood]);
+    out.flood_loss = share(all.total.offered[flood] - all.total.received[flood] - all.total.answers[flood],
+                           all.total.offered[flood]);
     out.latency = latency_of(all.latency);
 
     out.burst_fill = share(std::max(window.taken[0], window.taken[1]), window.polls) / burst;

@@ -26,8 +26,11 @@ struct Figure {
     std::uint64_t offered = 0, missed = 0, dropped = 0, unexplained = 0;
     double conversations_per_second = 0;
     Latency latency;
-    // The flood, where there is one; then the rest is of the established part alone.
-    double flood_asked_per_second = 0, flood_out_per_second = 0, flood_loss = 0;
+    // The flood, and connections that are opened beside it, where there are such; then the rest, but for
+    // conversations_per_second, is of the established part alone.
+    double flood_asked_per_second = 0, flood_out_per_second = 0, flood_answered_per_second = 0,
+           flood_loss = 0;
+    double newcomers_asked_per_second = 0;  ///< segments
 
     // How far to trust it.
     bool saturated = false;  ///< in turns always: the worker's time is only what it works

@@ -17,6 +17,27 @@ std::uint16_t folded(std::uint64_t total) {
 
 }  // namespace
 
+Told options_of(const std::uint8_t* frame) {
+    constexpr std::uint8_t end_of_list = 0, nop = 1, window_scale = 3, timestamps = 8;
+    Told out;
+    const unsigned behind = offset::ports + (std::uint32_t{frame[offset::data_offset]} >> 4U) * 4U;
+    for (unsigned at = offset::payload; at < behind && frame[at] != end_of_list;) {
+        if (frame[at] == nop) {
+            ++at;
+            continue;
+        }
+        const unsigned length = frame[at + 1];
+        if (length < 2 || at + length > behind) break;
+        if (frame[at] == window_scale) out.scales = true;
+        if (frame[at] == timestamps && length == 10) {
+            out.timestamps = true;
+            out.timestamp = load<be32>(frame + at + 2).host();
+        }
+        at += length;
+    }
+    return out;
+}
+
 void write_checksums(std::uint8_t* frame) {
     store(frame + offset::ip_checksum, std::uint16_t{0});
     store(frame + offset::ip_checksum, folded(sum(frame + 14, 20)));

@@ -7,7 +7,9 @@
 //     26  addresses, ports                the connection, mirrored for the other side
 //     38  sequence, acknowledgement
 //     46  data offset, flags, window
-//     54  six bytes of time, or zero      a sample of the time stamp counter, in all but SYNs
+//     54  options, or else six bytes      a sample of the time stamp counter; zero in SYNs
+//
+// A box that answers a SYN in its own buffer writes another identification than the template's: 0.
 //
 // Lengths are those of the buffer, without the four bytes of FCS that a wire adds.
 #pragma once
@@ -32,10 +34,18 @@ struct Endpoints {
     be16 client_port, server_port;
 };
 
+enum class Options : std::uint8_t {
+    scale,  ///< a SYN offers window scaling, all else has none
+    none,
+    as_linux,  ///< a SYN offers MSS, SACK, timestamps and window scaling; all else carries timestamps
+};
+
 struct Segment {
     std::uint32_t sequence = 0, acknowledgement = 0;
     std::uint8_t flags = 0;
-    bool carries_data = false;  ///< all the frame has room for
+    bool carries_data = false;  ///< all the frame has room for; without timestamps only
+    Options options = Options::scale;
+    std::uint32_t timestamp = 0, echo = 0;
 };
 
 namespace offset {
@@ -52,7 +62,32 @@ inline constexpr std::array<std::array<std::uint8_t, 16>, 2> link_headers{{
 }};
 /// A window of a gigabyte: however deep the queues between the two ends, no segment is ahead of it.
 inline constexpr std::array<std::uint8_t, 6> window_scale_option{1, 3, 3, 14, 0, 0};
+/// MSS 1460, SACK permitted, timestamps, window scale 7; all else: timestamps alone.
+inline constexpr std::array<std::uint8_t, 8> linux_syn{2, 4, 5, 180, 4, 2, 8, 10};
+inline constexpr std::array<std::uint8_t, 4> linux_syn_end{1, 3, 3, 7}, linux_ack{1, 1, 8, 10};
+
+inline void write_linux_options(std::uint8_t* to, bool syn, be32 timestamp, be32 echo) {
+    if (syn) {
+        std::memcpy(to, linux_syn.data(), linux_syn.size());
+        to += linux_syn.size();
+    } else {
+        std::memcpy(to, linux_ack.data(), linux_ack.size());
+        to += linux_ack.size();
+    }
+    store(to, timestamp);
+    store(to + 4, echo);
+    if (syn) std::memcpy(to + 8, linux_syn_end.data(), linux_syn_end.size());
+}
 }  // namespace detail
+
+/// What a segment's options take; the longest are a SYN's.
+[[nodiscard]] constexpr unsigned option_bytes(bool syn, Options options) {
+    if (options == Options::as_linux) return syn ? 20 : 12;
+    return syn && options == Options::scale ? 4 : 0;
+}
+/// The shortest frame, FCS included, that holds them all.
+inline constexpr unsigned frame_with_linux_options =
+    header_bytes + option_bytes(true, Options::as_linux) + fcs_bytes;
 
 inline void make_template(std::uint8_t* frame, std::uint16_t bytes) {
     std::memset(frame, 0x55, bytes);
@@ -72,19 +107,23 @@ inline std::uint32_t write_segment(std::uint8_t* frame, const Endpoints& ends, u
                                    const Segment& segment) {
     const bool syn = (segment.flags & packet::syn) != 0;
     const std::uint32_t payload = segment.carries_data ? frame_bytes(frame) - header_bytes : 0;
+    const unsigned options = option_bytes(syn, segment.options);
     std::memcpy(frame, detail::link_headers[side].data(), 16);
-    store(frame + offset::total_length, be16(static_cast<std::uint16_t>(40 + (syn ? 4 : 0) + payload)));
+    store(frame + offset::total_length, be16(static_cast<std::uint16_t>(40 + options + payload)));
     store(frame + offset::addresses, side == 0 ? ends.client : ends.server);
     store(frame + offset::addresses + 4, side == 0 ? ends.server : ends.client);
     store(frame + offset::ports, side == 0 ? ends.client_port : ends.server_port);
     store(frame + offset::ports + 2, side == 0 ? ends.server_port : ends.client_port);
     store(frame + offset::sequence, be32(segment.sequence));
     store(frame + offset::acknowledgement, be32(segment.acknowledgement));
-    frame[offset::data_offset] = syn ? 0x60 : 0x50;
+    frame[offset::data_offset] = static_cast<std::uint8_t>((20 + options) * 4);  // words, in the high bits
     frame[offset::flags] = segment.flags;
     store(frame + offset::window, be16(65'535));
     std::memset(frame + offset::tcp_checksum, 0, 4);
-    if (syn) {
+    if (segment.options == Options::as_linux) {
+        detail::write_linux_options(frame + offset::payload, syn, be32(segment.timestamp),
+                                    be32(segment.echo));
+    } else if (options != 0) {
         std::memcpy(frame + offset::payload, detail::window_scale_option.data(), 6);
     } else {
         std::memset(frame + offset::payload, 0, 6);
@@ -95,6 +134,13 @@ inline std::uint32_t write_segment(std::uint8_t* frame, const Endpoints& ends, u
 /// The client's address, seen from the packet's side.
 [[nodiscard]] inline std::uint32_t client_of(const std::uint8_t* frame, unsigned side) {
     return load<be32>(frame + offset::addresses + 4 * side).host();
+}
+/// The server's.
+[[nodiscard]] inline std::uint32_t server_of(const std::uint8_t* frame, unsigned side) {
+    return load<be32>(frame + offset::addresses + 4 * (1 - side)).host();
+}
+[[nodiscard]] inline std::uint16_t server_port_of(const std::uint8_t* frame, unsigned side) {
+    return load<be16>(frame + offset::ports + 2 * (1 - side)).host();
 }
 /// The sequence number behind the segment: what its receiver will acknowledge.
 [[nodiscard]] inline std::uint32_t end_of(const std::uint8_t* frame) {
@@ -107,6 +153,16 @@ inline std::uint32_t write_segment(std::uint8_t* frame, const Endpoints& ends, u
 [[nodiscard]] inline bool is_syn(const std::uint8_t* frame) {
     return (frame[offset::flags] & packet::syn) != 0;
 }
+/// What its sender told in options.
+struct Told {
+    bool scales = false, timestamps = false;
+    std::uint32_t timestamp = 0;
+};
+[[nodiscard]] Told options_of(const std::uint8_t* frame);
+/// Whether a box answered the frame in place of passing it on.
+[[nodiscard]] inline bool is_answer(const std::uint8_t* frame) {
+    return frame_bytes(frame) == 0;
+}
 /// Whether a frame from a wire is one of the generator's: by its addresses.
 [[nodiscard]] inline bool is_ours(const std::uint8_t* frame, std::uint32_t bytes) {
     return bytes >= shortest_frame && std::memcmp(frame, detail::link_headers[0].data(), 5) == 0 &&
@@ -114,6 +170,9 @@ inline std::uint32_t write_segment(std::uint8_t* frame, const Endpoints& ends, u
 }
 
 /// Time in a frame: 48 bits of the counter, a day's worth, never zero.
+[[nodiscard]] inline bool has_room_for_time(const std::uint8_t* frame) {
+    return !is_syn(frame) && frame[offset::data_offset] == 0x50;
+}
 inline constexpr std::uint64_t stamp_mask = (std::uint64_t{1} << 48U) - 1;
 inline void stamp(std::uint8_t* frame, std::uint64_t cycles) {
     const std::uint64_t value = (cycles & stamp_mask) | 1U;
@@ -123,7 +182,7 @@ inline void stamp(std::uint8_t* frame, std::uint64_t cycles) {
 [[nodiscard]] inline std::uint64_t stamp_of(const std::uint8_t* frame) {
     std::uint64_t value = 0;
     std::memcpy(&value, frame + offset::payload, 6);
-    return is_syn(frame) ? 0 : value;
+    return has_room_for_time(frame) ? value : 0;
 }
 
 /// Moves the frame's first line, in which all that is written lies, from the core's own caches to the shared

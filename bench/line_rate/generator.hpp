@@ -69,7 +69,7 @@ class Generator {
         for (Feed& feed : feeds_) {
             while (feed.first != feed.behind) traffic_.unpick(feed.picks[feed.first++]);
         }
-        settle(drops_before);
+        settle(drops_before, at_start.settled);
         catch_.total = read() - at_start;
         catch_.dropped = station_.read_drops() - drops_before;
         return catch_;
@@ -219,7 +219,7 @@ class Generator {
     unsigned flush(Feed& feed, unsigned side, bool drops) {
         Lane& lane = feed.lanes[side];
         if (lane.size() == 0) return 0;
-        seal(lane);
+        seal(lane, side);
         const unsigned wanted = lane.size();
         const unsigned sent =
             rte_eth_tx_burst(station_.ports[side], static_cast<std::uint16_t>(feed.worker),
@@ -232,27 +232,27 @@ class Generator {
         lane.first += sent;
         if (sent != wanted) {
             ++tally_.refused;
-            if (drops) miss(lane);
+            if (drops) miss(lane, side);
         }
         if (lane.size() == 0) lane.first = lane.behind = 0;
         return sent;
     }
 
-    void miss(Lane& lane) {
+    void miss(Lane& lane, unsigned side) {
         for (; lane.first != lane.behind; ++lane.first) {
             rte_mbuf* packet = lane.packets[lane.first];
             const std::uint8_t* frame = Buffers::frame_of(packet);
-            ++tally_.missed[Traffic::has_flood && is_syn(frame) ? flood : measured];
+            ++tally_.missed[traffic_.share_of(frame, side)];
             tally_.bytes_in -= frame_bytes(frame);
             station_.buffers->give_back(packet);
         }
     }
 
     /// The last stores: the time into the first frame that takes it, checksums where nobody vouches for them.
-    void seal(Lane& lane) {
+    void seal(Lane& lane, unsigned side) {
         for (unsigned i = lane.first; i < lane.behind; ++i) {
             std::uint8_t* frame = Buffers::frame_of(lane.packets[i]);
-            if (is_syn(frame)) continue;
+            if (!has_room_for_time(frame) || traffic_.share_of(frame, side) != measured) continue;
             stamp(frame, rte_rdtsc());
             break;
         }
@@ -294,12 +294,22 @@ class Generator {
 
     void take_back(rte_mbuf* packet, unsigned side, std::uint64_t now) {
         const std::uint8_t* frame = frame_of(packet);
-        const bool flooding = Traffic::has_flood && is_syn(frame);
-        ++tally_.received[flooding ? flood : measured];
-        tally_.bytes_out += frame_bytes(frame);
-        if (const std::uint64_t stamped = stamp_of(frame); stamped != 0)
-            latency_.add((now - stamped) & stamp_mask);
         traffic_.arrived(frame, side);
+        if (station_.buffers->comes_back() && !station_.buffers->owns(packet)) {
+            ++tally_.spoken;
+            rte_pktmbuf_free(packet);
+            return;
+        }
+        const Share share = traffic_.share_of(frame, side);
+        if (is_answer(frame)) {
+            ++tally_.answers[share];
+            station_.buffers->restore(packet);
+        } else {
+            ++tally_.received[share];
+            tally_.bytes_out += frame_bytes(frame);
+            if (const std::uint64_t stamped = share == measured ? stamp_of(frame) : 0; stamped != 0)
+                latency_.add((now - stamped) & stamp_mask);
+        }
         if (station_.buffers->comes_back()) {
             station_.buffers->give_back(packet);
         } else {
@@ -307,8 +317,9 @@ class Generator {
         }
     }
 
+    /// Rings lead nowhere else: what is not of the generator's buffers the box has made.
     [[nodiscard]] bool mine(rte_mbuf* packet) const {
-        if (station_.buffers->comes_back()) return station_.buffers->owns(packet);
+        if (station_.buffers->comes_back()) return true;
         return is_ours(frame_of(packet), packet->data_len);
     }
     [[nodiscard]] std::uint8_t* frame_of(rte_mbuf* packet) const {
@@ -341,8 +352,15 @@ class Generator {
 
     /// Sends what still waits and waits for what is still under way, until all is accounted for or nothing
     /// has come for a while.
-    void settle(std::uint64_t drops_before) {
+    void settle(std::uint64_t drops_before, std::uint64_t settled_before) {
         const std::uint64_t patience = 500 * milli_;
+        // What the box says itself may still lie in its own queues. An answer that has not come out in that
+        // time will not.
+        const std::uint64_t silence = settled_before == read().settled ? 0 : 2 * milli_;
+        const auto accounted_for = [&] {
+            return tally_.all_received() + station_.read_drops() - drops_before + read().settled -
+                   settled_before;
+        };
         for (std::uint64_t now = time(), heard = now; now - heard < patience; now = time()) {
             unsigned moved = drain();
             if (station_.turn_worker) worked_ += station_.turn_worker();
@@ -350,13 +368,12 @@ class Generator {
                 for (const unsigned side : {0U, 1U}) moved += flush(feed, side, false);
             }
             if (moved != 0) heard = now;
-            if (moved == 0 &&
-                tally_.all_accepted() == tally_.all_received() + station_.read_drops() - drops_before)
-                return;
+            // More than were sent, where the box could not send what it said itself.
+            if (now - heard >= silence && moved == 0 && tally_.all_accepted() <= accounted_for()) return;
             look_up(now, moved);
         }
         for (Feed& feed : feeds_) {
-            for (Lane& lane : feed.lanes) miss(lane);
+            for (const unsigned side : {0U, 1U}) miss(feed.lanes[side], side);
         }
     }
 

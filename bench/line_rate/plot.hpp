@@ -1,5 +1,6 @@
 // Plots as SVG, to be put into an HTML page whose style sheet has the classes .axis .grid .text .s0 .s1
-// (lines and bars of the two series). Every mark carries its value as a title, which browsers show on hover.
+// .s2 (and .l0 .l1 .l2: marks and lines of the series). Every mark carries its value as a title, which
+// browsers show on hover.
 #pragma once
 
 #include <string>
@@ -28,7 +29,7 @@ struct Lines {
         std::string name;
         std::vector<Point> points;
     };
-    std::vector<Series> series;  ///< at most two
+    std::vector<Series> series;  ///< at most three
 };
 [[nodiscard]] std::string svg_of(const Lines& lines);
 

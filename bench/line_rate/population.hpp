@@ -1,6 +1,10 @@
 // The connections that the generator speaks for. Their ends follow from a number, so that a frame that comes
-// back tells whose it is: 10.0.0.0/8 plus the number talks to port 443 of 192.0.2.0 and the addresses behind
-// it.
+// back tells whose it is. All addresses are of the range for benchmarks, 198.18.0.0/15 (RFC 2544 C.2.2):
+//
+//     198.19.0.0/16      clients: the low 16 bits of the number
+//     198.18.0.0/17      servers: the number's high 8 bits are the last byte; the third counts how often a
+//                        client has used up its ports
+//     198.18.128.0/17    where floods come from (flood.hpp)
 //
 // They come in equal blocks, one for each worker: ports are chosen so that the box's own hash gives the
 // worker its block. Each worker then gets its packets in its own queue, as a card with RSS would sort them.
@@ -12,6 +16,7 @@
 #include <utility>
 
 #include "line_rate/frame.hpp"
+#include "line_rate/tally.hpp"
 #include "micro/flows.hpp"
 #include "random.hpp"
 #include "sluice/base/prefetch.hpp"
@@ -21,18 +26,28 @@
 
 namespace sluice::bench {
 
+/// Whether an address is of 198.18.0.0/15.
+[[nodiscard]] constexpr bool is_for_benchmarks(std::uint32_t address) {
+    return address >> 17U == 0xC612'0000 >> 17U;
+}
+
 inline constexpr std::uint32_t most_connections = 16'777'216;
 
 struct Connection {
     std::uint32_t next[2];  ///< the sequence number that each side sends next
     std::uint32_t
         seen[2];  ///< up to which each side's bytes have come out of the box: what can be acknowledged
-    std::uint32_t server;  ///< its address, beyond 192.0.2.0
+    std::uint32_t server;  ///< the third byte of its address
     std::uint16_t client_port;
-    std::uint8_t stage;     ///< segments of its script that have come out
-    bool under_way;         ///< one of them is in the box
-    std::uint32_t sent_at;  ///< when that was, milliseconds
-    std::uint32_t spare = 0;
+    std::uint8_t stage;      ///< segments of its script that have come out
+    bool under_way : 1;      ///< the next of them is in the box
+    bool answered : 1;       ///< by a box that speaks for the server and translates its numbers
+    bool server_spoke : 1;   ///< it has sent its SYN,ACK
+    bool timestamps : 1;     ///< agreed
+    bool scales : 1;         ///< agreed
+    std::uint8_t again : 3;  ///< how often segments were sent again
+    std::uint32_t sent_at;   ///< when the last one was sent, milliseconds
+    std::uint32_t echo;      ///< the timestamp that the client has seen last
 };
 static_assert(sizeof(Connection) == 32, "two to a cache line, none in two");
 
@@ -41,16 +56,18 @@ struct Pick {
     std::uint32_t number;
     std::uint16_t side;
     bool carries_data = false;
+    Share share = measured;
 };
 
 class Population {
   public:
     /// `count` connections, rounded up to as many for each worker.
-    [[nodiscard]] static Result<Population> make(std::uint32_t count, unsigned workers) {
+    [[nodiscard]] static Result<Population> make(std::uint32_t count, unsigned workers,
+                                                 std::uint16_t server_port = 443) {
         count = (count + workers - 1) / workers * workers;
         auto memory = dpdk::Arena::take(std::size_t{count} * sizeof(Connection), false, -1);
         if (!memory) return Error{"no memory for " + std::to_string(count) + " connections: lower --flows"};
-        return Population(std::move(*memory), count, workers);
+        return Population(std::move(*memory), count, workers, server_port);
     }
 
     [[nodiscard]] std::uint32_t size() const { return size_; }
@@ -62,51 +79,55 @@ class Population {
 
     [[nodiscard]] Endpoints ends_of(std::uint32_t number) const {
         const Connection& connection = connections_[number];
-        return {be32(first_client + number), be32(first_server + connection.server),
-                be16(connection.client_port), be16(443)};
+        return {be32(first_client + (number & 0xFFFFU)),
+                be32(first_server + (connection.server << 8U) + (number >> 16U)),
+                be16(connection.client_port), be16(server_port_)};
     }
     /// Whose packet it is; `side` sent it. Not less than size() when it is nobody's.
-    [[nodiscard]] static std::uint32_t number_of(const std::uint8_t* frame, unsigned side) {
-        return client_of(frame, side) - first_client;
+    [[nodiscard]] std::uint32_t number_of(const std::uint8_t* frame, unsigned side) const {
+        const std::uint32_t client = client_of(frame, side) - first_client;
+        return client > 0xFFFFU || server_port_of(frame, side) != server_port_
+                   ? ~0U
+                   : (server_of(frame, side) & 0xFFU) << 16U | client;
+    }
+    [[nodiscard]] std::uint16_t server_port() const { return server_port_; }
+    [[nodiscard]] bool owned_by(unsigned worker, const Endpoints& ends) const {
+        return workers_ == 1 || owner_of(ends, workers_) == worker;
     }
 
-    /// Ends that were never used before, owned by the same worker, and fresh sequence numbers.
+    /// Ends that were not used for long, owned by the same worker, and fresh sequence numbers.
     void renew(std::uint32_t number, Random& random) {
         Connection& connection = connections_[number];
         do {
             if (++connection.client_port < first_port) {
                 connection.client_port = first_port;
-                ++connection.server;
+                connection.server = (connection.server + 1) % 128;
             }
-        } while (workers_ != 1 && owner_of(ends_of(number), workers_) != worker_of(number));
+        } while (!owned_by(worker_of(number), ends_of(number)));
         for (const unsigned side : {0U, 1U}) {
             connection.next[side] = connection.seen[side] = static_cast<std::uint32_t>(random.next());
         }
         connection.stage = 0;
-        connection.under_way = false;
+        connection.under_way = connection.answered = connection.server_spoke = false;
+        connection.timestamps = connection.scales = false;
+        connection.again = 0;
     }
 
-    /// Ends with a client from anywhere but the population's network, owned by `worker`.
-    [[nodiscard]] Endpoints spoof(Random& random, unsigned worker) const {
-        for (;;) {
-            const std::uint64_t bits = random.next();
-            auto address = static_cast<std::uint32_t>(bits);
-            if ((address >> 24U) == first_client >> 24U) address ^= 0x8000'0000U;
-            const Endpoints ends{be32(address), be32(first_server),
-                                 be16(static_cast<std::uint16_t>(bits >> 32U)), be16(443)};
-            if (workers_ == 1 || owner_of(ends, workers_) == worker) return ends;
-        }
-    }
+    static constexpr std::uint32_t first_server = 0xC612'0000;
+    static constexpr std::uint8_t server_prefix_length = 17;
 
   private:
-    static constexpr std::uint32_t first_client = 0x0A00'0000, first_server = 0xC000'0200;
+    static constexpr std::uint32_t first_client = 0xC613'0000;
     static constexpr std::uint16_t first_port = 1024;
+    static_assert(is_for_benchmarks(first_client) && is_for_benchmarks(first_client + 0xFFFF) &&
+                  is_for_benchmarks(first_server));
 
-    Population(dpdk::Arena&& memory, std::uint32_t count, unsigned workers)
+    Population(dpdk::Arena&& memory, std::uint32_t count, unsigned workers, std::uint16_t server_port)
         : memory_(std::move(memory)),
           connections_(reinterpret_cast<Connection*>(memory_.bytes().data())),
           size_(count),
-          workers_(workers) {
+          workers_(workers),
+          server_port_(server_port) {
         Random random(count);
         for (std::uint32_t number = 0; number < count; ++number) {
             connections_[number].client_port = static_cast<std::uint16_t>(first_port + random.below(32'768));
@@ -127,6 +148,7 @@ class Population {
     Connection* connections_;
     std::uint32_t size_;
     unsigned workers_;
+    std::uint16_t server_port_;
 };
 
 }  // namespace sluice::bench

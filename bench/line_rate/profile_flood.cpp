@@ -7,63 +7,152 @@ namespace {
 
 /// Of what the box can do when nothing else is asked of it.
 constexpr double established_share = 0.1;
-/// The flood, in parts of what the box has left for it: up to where it must lose.
-constexpr std::array<double, 7> flood_parts{0, 0.25, 0.5, 0.75, 0.9, 1, 1.5};
+/// Segments of new connections, in parts of the established ones.
+constexpr double newcomers_part = 0.1;
+/// New connections under way at a time, for each worker: far more than wait for one another in a box that
+/// keeps up.
+constexpr std::uint32_t newcomers_at_a_time = 2048;
+/// The flood, in parts of the most that the generator can make.
+constexpr std::array<double, 7> flood_parts{0, 0.1, 0.2, 0.35, 0.5, 0.75, 1};
 
-/// How many packets a second of this kind the box takes flat out.
-template <class Traffic>
-Result<double> capacity(Campaign& campaign, const std::string& of, std::vector<Traffic>& traffic) {
-    TrialPlan plan;
-    plan.seconds = campaign.arguments().seconds / 5;
-    plan.what = "synflood: flat out, " + of;
-    auto outcome = campaign.trial(plan, traffic);
-    if (!outcome) return Error{outcome.error()};
-    return static_cast<double>(outcome->window.all_received()) / outcome->seconds;
+/// Whole connections that are opened while the flood goes on, to one port: where a kind of box is measured,
+/// the flood goes to that port, too.
+struct Newcomers {
+    Population population;
+    std::vector<Conversations> conversations{};  ///< of each generator; they go on from step to step
+};
+
+Result<std::unique_ptr<Newcomers>> make_newcomers(Campaign& campaign, std::uint16_t port) {
+    const Arguments& arguments = campaign.arguments();
+    auto population = Population::make(newcomers_at_a_time * arguments.workers, arguments.workers, port);
+    if (!population) return Error{population.error()};
+    auto made = std::make_unique<Newcomers>(Newcomers{.population = std::move(*population)});
+    made->conversations = campaign.for_each_generator([&](std::size_t generator) {
+        return Conversations(made->population, campaign.stand().workers_of(generator),
+                             Conversations::Script::whole_for_ever, newcomers_at_a_time, generator + 1,
+                             arguments.flood.linux_options ? Options::as_linux : Options::scale);
+    });
+    return made;
 }
+
+class FloodCampaign {
+  public:
+    explicit FloodCampaign(Campaign& campaign) : campaign_(campaign) {}
+
+    [[nodiscard]] Status run() {
+        if (Status made = prepare(); !made) return made;
+        campaign_.stand().shape({campaign_.arguments().flood.linux_options ? frame_with_linux_options : 64});
+        if (Status found = find_rates(); !found) return found;
+        for (const double part : flood_parts) {
+            if (Status done = step(part * most_flood_); !done) return done;
+        }
+        return success();
+    }
+
+  private:
+    [[nodiscard]] Status prepare() {
+        auto populations = make_populations(campaign_.arguments());
+        if (!populations) return Error{populations.error()};
+        populations_.emplace(std::move(*populations));
+        if (Status opened = campaign_.open(populations_->tracked); !opened) return opened;
+        for (auto* newcomers : {&plain_, &tracked_, &defended_}) {
+            auto made = make_newcomers(campaign_, newcomers == &defended_ ? defended_port : undefended_port);
+            if (!made) return Error{made.error()};
+            *newcomers = std::move(*made);
+        }
+        return success();
+    }
+
+    [[nodiscard]] std::vector<Flooded> traffic(Population& open, Newcomers& newcomers,
+                                               const Flooded::Mix& mix) {
+        ++seed_;  // a flood that begins again would meet what it left behind
+        return campaign_.for_each_generator([&](std::size_t generator) {
+            const std::uint64_t seed = seed_ * 1024 + generator;
+            return Flooded(open, newcomers.conversations[generator],
+                           Flood(newcomers.population, campaign_.arguments().flood, ~seed), mix, seed);
+        });
+    }
+
+    /// How many packets a second of this kind go through flat out.
+    [[nodiscard]] Result<double> capacity(Box::Kind kind, const std::string& of, Population& open,
+                                          Newcomers& newcomers, const Flooded::Mix& mix) {
+        auto some = traffic(open, newcomers, mix);
+        TrialPlan plan;
+        plan.kind = kind;
+        plan.seconds = campaign_.arguments().seconds / 5;
+        plan.what = "synflood: flat out, " + of;
+        auto outcome = campaign_.trial(plan, some);
+        if (!outcome) return Error{outcome.error()};
+        const Tally& window = outcome->window;
+        return static_cast<double>(window.all_received() + window.answers[flood]) / outcome->seconds;
+    }
+
+    [[nodiscard]] Status find_rates() {
+        const Arguments& arguments = campaign_.arguments();
+        const Flooded::Mix only_established{}, only_flood{.flood = 1};
+        const auto established =
+            capacity(Box::Kind::tracking, "established", populations_->tracked, *tracked_, only_established);
+        const auto tracked =
+            capacity(Box::Kind::tracking, "flood", populations_->tracked, *tracked_, only_flood);
+        if (!established || !tracked) return Error{established ? tracked.error() : established.error()};
+        std::string note =
+            fmt::format("flat out the box passed {:.3f} M established packets/s, or {:.3f} M/s of the flood",
+                        *established * 1e-6, *tracked * 1e-6);
+        double most = *tracked;
+        if (arguments.defended()) {
+            const auto answered = capacity(Box::Kind::tracking, "flood, defended", populations_->tracked,
+                                           *defended_, only_flood);
+            if (!answered) return Error{answered.error()};
+            note +=
+                fmt::format(", of which it answered or passed {:.3f} M/s when defended", *answered * 1e-6);
+        }
+        if (campaign_.has_plain()) {
+            const auto made =
+                capacity(Box::Kind::forwarding, "flood", populations_->plain, *plain_, only_flood);
+            if (!made) return Error{made.error()};
+            most = *made;
+            note += fmt::format("; the generator made {:.3f} M/s of it for plain forwarding", most * 1e-6);
+        }
+        campaign_.report().notes.push_back(note);
+        established_ = arguments.rate != 0 ? arguments.rate : established_share * *established;
+        newcomers_ = newcomers_part * established_;
+        most_flood_ = std::max(0.0, most - established_ - newcomers_);
+        return success();
+    }
+
+    [[nodiscard]] Status step(double flood_rate) {
+        TrialPlan plan;
+        plan.seconds = campaign_.arguments().seconds;
+        plan.packets_per_second = established_ + newcomers_ + flood_rate;
+        const Flooded::Mix mix{.flood = flood_rate / plan.packets_per_second,
+                               .newcomers = newcomers_ / plan.packets_per_second};
+        auto tracked = traffic(populations_->tracked, *tracked_, mix);
+        auto plain = traffic(populations_->plain, *plain_, mix);
+        auto defended = traffic(populations_->tracked, *defended_, mix);
+        auto compared =
+            campaign_.compare(fmt::format("flood of {:.3f} M/s", flood_rate * 1e-6), plan, tracked, plain,
+                              campaign_.arguments().defended() ? &defended : nullptr);
+        if (!compared) return Error{compared.error()};
+        for (Figure* figure : compared->figures()) {
+            figure->asked_per_second = established_;
+            figure->newcomers_asked_per_second = newcomers_;
+            figure->flood_asked_per_second = flood_rate;
+        }
+        campaign_.report().measurements.push_back(*compared);
+        return success();
+    }
+
+    Campaign& campaign_;
+    std::optional<Populations> populations_;
+    std::unique_ptr<Newcomers> plain_, tracked_, defended_;
+    double established_ = 0, newcomers_ = 0, most_flood_ = 0;  ///< packets a second
+    std::uint64_t seed_ = 0;
+};
 
 }  // namespace
 
 Status measure_flood(Campaign& campaign) {
-    const Arguments& arguments = campaign.arguments();
-    auto populations = make_populations(arguments);
-    if (!populations) return Error{populations.error()};
-    if (Status opened = campaign.open(populations->tracked); !opened) return opened;
-    campaign.stand().shape({64});
-    const auto traffic = [&](Population& of, double flood_share) {
-        return campaign.for_each_generator(
-            [&](std::size_t generator) { return Flooded(of, generator + 1, flood_share); });
-    };
-    auto only_established = traffic(populations->tracked, 0);
-    auto only_flood = traffic(populations->tracked, 1);
-    const auto most_established = capacity(campaign, "established", only_established);
-    const auto most_flood = capacity(campaign, "SYNs", only_flood);
-    if (!most_established || !most_flood)
-        return Error{most_established ? most_flood.error() : most_established.error()};
-    const double established = arguments.rate != 0 ? arguments.rate : established_share * *most_established;
-    const double left = *most_flood * std::max(0.0, 1 - established / *most_established);
-    campaign.report().notes.push_back(fmt::format(
-        "flat out the box passed {:.3f} M established packets/s, or {:.3f} M spoofed SYNs/s, each a new flow",
-        *most_established * 1e-6, *most_flood * 1e-6));
-
-    for (const double part : flood_parts) {
-        const double flood = part * left;
-        TrialPlan plan;
-        plan.seconds = arguments.seconds;
-        plan.packets_per_second = established + flood;
-        auto tracked = traffic(populations->tracked, flood / plan.packets_per_second);
-        auto plain = traffic(populations->plain, flood / plan.packets_per_second);
-        auto step =
-            campaign.compare(fmt::format("flood of {:.3f} M SYN/s", flood * 1e-6), plan, tracked, plain);
-        if (!step) return Error{step.error()};
-        step->tracker.asked_per_second = established;
-        step->tracker.flood_asked_per_second = flood;
-        if (step->plain) {
-            step->plain->asked_per_second = established;
-            step->plain->flood_asked_per_second = flood;
-        }
-        campaign.report().measurements.push_back(*step);
-    }
-    return success();
+    return FloodCampaign(campaign).run();
 }
 
 }  // namespace sluice::bench

@@ -21,7 +21,6 @@ Status measure_setup(Campaign& campaign) {
     auto compared = campaign.compare("whole connections, six segments each", plan, tracked, plain);
     if (!compared) return Error{compared.error()};
     campaign.report().measurements.push_back(*compared);
-    campaign.report().notes.emplace_back("closed connections stay for one second (tcp.timeout_time_wait)");
     return success();
 }
 

@@ -20,14 +20,23 @@ struct Spread {
 struct Comparison {
     std::string name;
     Figure tracker;
-    std::optional<Figure> plain;  ///< none over ports: the box there is what it is
+    std::optional<Figure> plain;     ///< none over ports: the box there is what it is
+    std::optional<Figure> defended;  ///< the tracker again, with the flooded server defended
+    [[nodiscard]] std::vector<Figure*> figures() {
+        std::vector<Figure*> out{&tracker};
+        for (auto* figure : {&plain, &defended}) {
+            if (*figure) out.push_back(&**figure);
+        }
+        return out;
+    }
     [[nodiscard]] double ratio() const {
         return plain && plain->out_per_second > 0 ? tracker.out_per_second / plain->out_per_second : 0;
     }
     /// None where there is no plain forwarding.
     [[nodiscard]] std::optional<Spread> ratio_of_rounds() const;
     [[nodiscard]] bool is_void() const {
-        return !tracker.void_because.empty() || (plain && !plain->void_because.empty());
+        return !tracker.void_because.empty() || (plain && !plain->void_because.empty()) ||
+               (defended && !defended->void_because.empty());
     }
 };
 
@@ -59,6 +68,10 @@ struct SearchPoint {
 /// Every packet of the run, opening included, and what became of it.
 struct Balance {
     std::uint64_t offered = 0, missed = 0, out = 0;
+    std::uint64_t answered = 0;                                    ///< by it, or kept for its handshakes
+    std::uint64_t answers_out = 0;                                 ///< of them, what came back
+    std::uint64_t emitted = 0, emitted_out = 0;                    ///< what the box made itself
+    std::uint64_t established_gone = 0, others_gone = 0;           ///< taken and neither passed nor answered
     std::uint64_t dropped = 0;                                     ///< by the box, under the reasons below
     std::vector<std::pair<std::string, std::uint64_t>> by_reason;  ///< all that the trackers counted, by name
     std::uint64_t refused = 0;    ///< packets that the trackers judged invalid
@@ -82,8 +95,8 @@ struct Report {
     Balance balance;
     std::vector<std::string> notes;
 
-    /// Whether the traffic met what it should: nothing lost without a reason, nothing refused, and nothing
-    /// taken for a leftover but what had been sent twice.
+    /// Whether the traffic met what it should: nothing lost without a reason, nothing refused but of a flood
+    /// and of connections that it hit, and nothing taken for a leftover but what had been sent twice.
     [[nodiscard]] bool accepted() const;
 };
 

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <rte_version.h>
 
+#include <array>
+
 #include "line_rate/plot.hpp"
 #include "line_rate/report.hpp"
 #include "machine.hpp"
@@ -11,9 +13,9 @@ namespace {
 constexpr const char* head = R"(<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>line_rate</title><style>
-:root { --back: #fff; --ink: #1d2430; --soft: #5b6779; --rule: #d5dae2; --a: #1f5fae; --b: #b9863a; --bad: #b3261e; }
+:root { --back: #fff; --ink: #1d2430; --soft: #5b6779; --rule: #d5dae2; --a: #1f5fae; --b: #b9863a; --c: #2e7d4f; --bad: #b3261e; }
 @media (prefers-color-scheme: dark) {
-:root { --back: #12161c; --ink: #e4e9f0; --soft: #98a3b3; --rule: #313947; --a: #7db3f2; --b: #e6ac55; --bad: #ff8a80; } }
+:root { --back: #12161c; --ink: #e4e9f0; --soft: #98a3b3; --rule: #313947; --a: #7db3f2; --b: #e6ac55; --c: #7fce9e; --bad: #ff8a80; } }
 body { background: var(--back); color: var(--ink); font: 15px/1.45 system-ui, 'DejaVu Sans', sans-serif;
   max-width: 1000px; margin: 2em auto; padding: 0 1em; }
 table { border-collapse: collapse; margin: .6em 0 1.4em; font-variant-numeric: tabular-nums; }
@@ -22,8 +24,9 @@ th { color: var(--soft); font-weight: 500; } th:first-child, td:first-child { te
 .void { color: var(--bad); } .soft { color: var(--soft); }
 svg { width: 100%; max-width: 720px; height: auto; display: block; margin: 1em 0; }
 .text { fill: var(--ink); font-size: 12px; } .axis { stroke: var(--soft); fill: none; } .grid { stroke: var(--rule); }
-.s0 { fill: var(--a); } .s1 { fill: var(--b); }
+.s0 { fill: var(--a); } .s1 { fill: var(--b); } .s2 { fill: var(--c); }
 .l0 { stroke: var(--a); fill: none; stroke-width: 2; } .l1 { stroke: var(--b); fill: none; stroke-width: 2; }
+.l2 { stroke: var(--c); fill: none; stroke-width: 2; }
 </style></head><body>
 )";
 
@@ -67,6 +70,7 @@ std::string table_of(const std::vector<Comparison>& measurements, bool in_turns)
         row({"", "M/s in", "M/s out", "Gbit/s", "loss", "p50 µs", "p90", "p99", "p99.9", "max", ""}, "th");
     for (const Comparison& one : measurements) {
         out += row_of(one.name, one.tracker, in_turns);
+        if (one.defended) out += row_of("defended", *one.defended, in_turns);
         if (!one.plain) continue;
         out += row_of("plain forwarding", *one.plain, in_turns);
         const Spread rounds = *one.ratio_of_rounds();
@@ -102,30 +106,37 @@ std::string latency_plot(const Comparison& one) {
     return svg_of(bars);
 }
 
-std::string flood_plots(const Report& report) {
-    Lines loss{.title = "Loss of the established traffic",
-               .x_unit = "flood, M SYN/s offered",
-               .y_unit = "%",
-               .series = {}};
-    Lines delay{.title = "Its latency, p99",
-                .x_unit = "flood, M SYN/s offered",
-                .y_unit = "µs",
-                .logarithmic = true,
-                .series = {}};
-    for (const bool plain : {false, true}) {
-        Lines::Series lost{kinds[plain ? 1 : 0], {}}, late{kinds[plain ? 1 : 0], {}};
-        for (const Comparison& one : report.measurements) {
-            if (plain && !one.plain) continue;
-            const Figure& figure = plain ? *one.plain : one.tracker;
-            const double x = figure.flood_asked_per_second * 1e-6;
-            lost.points.push_back({x, 100 * figure.loss});
-            late.points.push_back({x, figure.latency.p99 * 1e-3});
+/// A curve against the attack's rate, for each kind of box.
+Lines flood_curve(const Report& report, std::string title, std::string unit, double (*value)(const Figure&)) {
+    Lines out{.title = std::move(title),
+              .x_unit = "flood, M packets/s offered",
+              .y_unit = std::move(unit),
+              .series = {{"tracker", {}}, {"plain forwarding", {}}, {"defended", {}}}};
+    for (const Comparison& one : report.measurements) {
+        const std::array<const Figure*, 3> figures{&one.tracker, one.plain ? &*one.plain : nullptr,
+                                                   one.defended ? &*one.defended : nullptr};
+        for (std::size_t i = 0; i < figures.size(); ++i) {
+            if (figures[i] == nullptr) continue;
+            out.series[i].points.push_back({figures[i]->flood_asked_per_second * 1e-6, value(*figures[i])});
         }
-        if (lost.points.empty()) continue;
-        loss.series.push_back(lost);
-        delay.series.push_back(late);
     }
-    return svg_of(loss) + svg_of(delay);
+    while (out.series.back().points.empty()) out.series.pop_back();
+    return out;
+}
+
+std::string flood_plots(const Report& report) {
+    Lines delay = flood_curve(report, "Latency of the established traffic, p99", "µs",
+                              [](const Figure& f) { return f.latency.p99 * 1e-3; });
+    delay.logarithmic = true;
+    return svg_of(flood_curve(report, "Connections opened and closed meanwhile", "thousands/s",
+                              [](const Figure& f) { return f.conversations_per_second * 1e-3; })) +
+           svg_of(flood_curve(report, "Established packets passed", "M packets/s",
+                              [](const Figure& f) { return f.out_per_second * 1e-6; })) +
+           svg_of(flood_curve(report, "Loss of the established traffic", "%",
+                              [](const Figure& f) { return 100 * f.loss; })) +
+           svg_of(delay) +
+           svg_of(flood_curve(report, "Packets of the flood that reach the server", "M packets/s",
+                              [](const Figure& f) { return f.flood_out_per_second * 1e-6; }));
 }
 
 std::string search_part(const Report& report) {
@@ -160,6 +171,7 @@ std::string totals(const Report& report) {
                                                           {"came out", balance.out},
                                                           {"missed before the box", balance.missed},
                                                           {"dropped by the box", balance.dropped},
+                                                          {"answered by it", balance.answered},
                                                           {"unexplained", balance.unexplained},
                                                           {"refused", balance.refused},
                                                           {"tolerated", balance.tolerated}};

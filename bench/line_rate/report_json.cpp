@@ -46,11 +46,12 @@ ordered_json json_of(const Figure& figure, const Arguments& given) {
         out["latency_ns"] = json_of(figure.latency);
     }
     for (const double round : figure.rounds) out["rounds"].push_back(whole(round));
-    if (given.profile == Profile::setup)
+    if (given.profile == Profile::setup || given.profile == Profile::synflood)
         out["connections_per_second"] = whole(figure.conversations_per_second);
     if (figure.flood_asked_per_second > 0) {
         out["flood"] = {{"asked_packets_per_second", whole(figure.flood_asked_per_second)},
                         {"packets_per_second_out", whole(figure.flood_out_per_second)},
+                        {"answered_per_second", whole(figure.flood_answered_per_second)},
                         {"loss", figure.flood_loss}};
     }
     out["void"] = !figure.void_because.empty();
@@ -61,6 +62,7 @@ ordered_json json_of(const Figure& figure, const Arguments& given) {
 ordered_json json_of(const Comparison& measurement, const Arguments& given) {
     ordered_json out{{"name", measurement.name}, {"tracker", json_of(measurement.tracker, given)}};
     out["plain_forwarding"] = measurement.plain ? json_of(*measurement.plain, given) : ordered_json();
+    if (given.defended()) out["defended"] = json_of(*measurement.defended, given);
     out["ratio"] = measurement.plain ? ordered_json(rounded(measurement.ratio(), 1e3)) : ordered_json();
     out["ratio_of_rounds"] = nullptr;
     if (const auto of = measurement.ratio_of_rounds()) {
@@ -93,7 +95,11 @@ ordered_json json_of(const Balance& balance) {
             {"in", balance.offered - balance.missed},
             {"out", balance.out},
             {"dropped", balance.dropped},
-            {"lost", balance.offered - balance.out},
+            {"answered", balance.answered},
+            {"answers_out", balance.answers_out},
+            {"emitted", balance.emitted},
+            {"emitted_out", balance.emitted_out},
+            {"lost", balance.offered - balance.out - balance.answered},
             {"unexplained", balance.unexplained},
             {"refused", balance.refused},
             {"tolerated", balance.tolerated},
@@ -107,28 +113,37 @@ ordered_json json_of(const Balance& balance) {
 
 ordered_json conditions(const Report& report) {
     const Arguments& given = report.arguments;
-    return {{"profile", name_of(given.profile)},
-            {"flows", given.flows},
-            {"workers", given.box_workers()},
-            {"in_turns", given.in_turns},
-            {"worker_processors", given.in_turns ? report.cores.generators : report.cores.workers},
-            {"generators", report.cores.generators.size()},
-            {"generator_processors", report.cores.generators},
-            {"processors_shared", report.cores.shared},
-            {"frame_bytes",
-             given.profile == Profile::imix ? ordered_json("imix") : ordered_json(given.frame_bytes)},
-            {"burst", 32},
-            {"ring_slots", given.ring_slots},
-            {"buffers", report.buffers},
-            {"table_records_per_worker", report.table_records},
-            {"tracker_bytes_per_worker", report.tracker_bytes},
-            {"bytes_per_flow", report.table_records == 0
-                                   ? ordered_json()
-                                   : ordered_json(rounded(static_cast<double>(report.tracker_bytes) /
-                                                              static_cast<double>(report.table_records),
-                                                          10))},
-            {"accounting", given.accounting},
-            {"ports", given.over_rings() ? ordered_json("rings") : ordered_json(given.ports)}};
+    ordered_json out{
+        {"profile", name_of(given.profile)},
+        {"flows", given.flows},
+        {"workers", given.box_workers()},
+        {"in_turns", given.in_turns},
+        {"worker_processors", given.in_turns ? report.cores.generators : report.cores.workers},
+        {"generators", report.cores.generators.size()},
+        {"generator_processors", report.cores.generators},
+        {"processors_shared", report.cores.shared},
+        {"frame_bytes",
+         given.profile == Profile::imix ? ordered_json("imix") : ordered_json(given.frame_bytes)},
+        {"burst", 32},
+        {"ring_slots", given.ring_slots},
+        {"buffers", report.buffers},
+        {"table_records_per_worker", report.table_records},
+        {"tracker_bytes_per_worker", report.tracker_bytes},
+        {"bytes_per_flow", report.table_records == 0
+                               ? ordered_json()
+                               : ordered_json(rounded(static_cast<double>(report.tracker_bytes) /
+                                                          static_cast<double>(report.table_records),
+                                                      10))},
+        {"accounting", given.accounting},
+        {"ports", given.over_rings() ? ordered_json("rings") : ordered_json(given.ports)}};
+    if (given.profile == Profile::synflood) {
+        out["flood"] = {{"kind", name_of(given.flood.kind)},
+                        {"sources", name_of(given.flood.sources)},
+                        {"linux_options", given.flood.linux_options}};
+        out["defence"] = given.defended() ? "cookies" : "off";
+        if (given.flood.linux_options) out["frame_bytes"] = frame_with_linux_options;
+    }
+    return out;
 }
 
 ordered_json machine(const Report& report) {

@@ -77,10 +77,18 @@ Status Stand::join_box(const Arguments& arguments, const pipeline::Limits& limit
         station.shares_core = environment_.cores.shared;
         stations_.push_back(std::move(station));
     }
+    rte_mempool* pool = buffers_.front()->pool();
+    if (arguments.defended()) {  // what the box makes is told by where it lies
+        auto buffers = Buffers::for_rings(Buffers::count_for_rings(arguments.workers, arguments.ring_slots),
+                                          environment_.huge_pages);
+        if (!buffers) return Error{buffers.error()};
+        box_buffers_ = std::move(*buffers);
+        pool = box_buffers_->pool();
+    }
     auto box = Box::build({.workers = arguments.workers,
                            .ring_slots = arguments.ring_slots,
                            .huge_pages = environment_.huge_pages,
-                           .pool = buffers_.front()->pool(),
+                           .pool = pool,
                            .limits = limits,
                            .settings = settings});
     if (!box) return Error{box.error()};

@@ -87,6 +87,7 @@ class Stand {
     // In the order in which things are built.
     const Environment& environment_;
     std::vector<std::unique_ptr<Buffers>> buffers_;
+    std::unique_ptr<Buffers> box_buffers_;      ///< for what a defending box says itself
     std::unique_ptr<Buffers> receive_buffers_;  ///< of ports
     std::unique_ptr<dpdk::Ports> ports_;
     std::unique_ptr<Box> box_;

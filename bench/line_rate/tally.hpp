@@ -2,17 +2,23 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace sluice::bench {
 
-/// Which part of the traffic: what is measured, or the flood beside it.
-enum Share : std::uint8_t { measured, flood };
+/// Which part of the traffic: what is measured, the flood beside it, or connections that are opened
+/// meanwhile.
+enum Share : std::uint8_t { measured, flood, newcomers };
+inline constexpr std::size_t shares = 3;
 
 struct Tally {
-    std::array<std::uint64_t, 2> offered{};     ///< by Share: packets made
-    std::array<std::uint64_t, 2> missed{};      ///< of them, found no room in the queue to the box
-    std::array<std::uint64_t, 2> received{};    ///< came out of the box
+    using ByShare = std::array<std::uint64_t, shares>;
+    ByShare offered{};                          ///< packets made
+    ByShare missed{};                           ///< of them, found no room in the queue to the box
+    ByShare received{};                         ///< came out of the box, on the other side
+    ByShare answers{};                          ///< came back as the box's answer
+    std::uint64_t spoken = 0;                   ///< packets received that the box made itself
     std::uint64_t bytes_in = 0, bytes_out = 0;  ///< frames that the box took and gave, without FCS
     std::uint64_t foreign = 0;                  ///< received, but nothing that was sent
     std::uint64_t forfeited = 0;              ///< packets that should have been made but came too late for it
@@ -21,24 +27,24 @@ struct Tally {
     std::uint64_t sent_again = 0;             ///< segments of them that had been lost
     std::uint64_t polls = 0;                  ///< of the workers it feeds
     std::array<std::uint64_t, 2> taken{};     ///< by port: packets that those workers took
+    std::uint64_t settled = 0;  ///< packets that they answered, or took for a handshake of their own
+    std::uint64_t emitted = 0;  ///< packets that they made themselves
 
-    [[nodiscard]] std::uint64_t all_offered() const { return offered[0] + offered[1]; }
-    [[nodiscard]] std::uint64_t all_missed() const { return missed[0] + missed[1]; }
-    [[nodiscard]] std::uint64_t all_received() const { return received[0] + received[1]; }
+    [[nodiscard]] std::uint64_t all_offered() const { return sum(offered); }
+    [[nodiscard]] std::uint64_t all_missed() const { return sum(missed); }
+    [[nodiscard]] std::uint64_t all_received() const { return sum(received); }
     [[nodiscard]] std::uint64_t all_accepted() const { return all_offered() - all_missed(); }
 
     /// Calls `with` for each number of both.
     template <class With>
     static void each(Tally& a, const Tally& b, With&& with) {
-        for (const unsigned i : {0U, 1U}) {
-            with(a.offered[i], b.offered[i]);
-            with(a.missed[i], b.missed[i]);
-            with(a.received[i], b.received[i]);
-            with(a.taken[i], b.taken[i]);
+        for (const auto member : {&Tally::offered, &Tally::missed, &Tally::received, &Tally::answers}) {
+            for (std::size_t i = 0; i < shares; ++i) with((a.*member)[i], (b.*member)[i]);
         }
-        for (const auto member :
-             {&Tally::bytes_in, &Tally::bytes_out, &Tally::foreign, &Tally::forfeited, &Tally::attempts,
-              &Tally::refused, &Tally::completed, &Tally::sent_again, &Tally::polls}) {
+        for (const unsigned port : {0U, 1U}) with(a.taken[port], b.taken[port]);
+        for (const auto member : {&Tally::bytes_in, &Tally::bytes_out, &Tally::foreign, &Tally::forfeited,
+                                  &Tally::attempts, &Tally::refused, &Tally::completed, &Tally::sent_again,
+                                  &Tally::polls, &Tally::spoken, &Tally::settled, &Tally::emitted}) {
             with(a.*member, b.*member);
         }
     }
@@ -51,6 +57,9 @@ struct Tally {
         return *this;
     }
     friend Tally operator-(Tally a, const Tally& b) { return a -= b; }
+
+  private:
+    static std::uint64_t sum(const ByShare& of) { return of[measured] + of[flood] + of[newcomers]; }
 };
 
 }  // namespace sluice::bench

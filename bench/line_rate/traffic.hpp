@@ -8,10 +8,12 @@
 // side, for a real receiver could not have seen it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
 
+#include "line_rate/flood.hpp"
 #include "line_rate/population.hpp"
 #include "line_rate/tally.hpp"
 
@@ -47,7 +49,8 @@ class Sides {
 /// frames are bare acknowledgements and a few bytes of data, half and half.
 class Established {
   public:
-    static constexpr bool has_flood = false;
+    /// What part of the traffic a frame belongs to.
+    [[nodiscard]] static Share share_of(const std::uint8_t*, unsigned) { return measured; }
 
     Established(Population& population, std::uint64_t seed)
         : population_(population), random_(seed), sides_(seed) {}
@@ -74,11 +77,11 @@ class Established {
         return measured;
     }
     void prefetch(const std::uint8_t* frame, unsigned side) {
-        const std::uint32_t number = Population::number_of(frame, side);
+        const std::uint32_t number = population_.number_of(frame, side);
         if (number < population_.size()) population_.prefetch(number);
     }
     void arrived(const std::uint8_t* frame, unsigned side) {
-        const std::uint32_t number = Population::number_of(frame, side);
+        const std::uint32_t number = population_.number_of(frame, side);
         if (number >= population_.size()) return;
         std::uint32_t& seen = population_[number].seen[side];
         const std::uint32_t end = end_of(frame);
@@ -96,71 +99,33 @@ class Established {
     Sides sides_;
 };
 
-/// The same, and spoofed SYNs in between, `flood_share` of all packets (0 to 1).
-class Flooded {
-  public:
-    static constexpr bool has_flood = true;
-
-    Flooded(Population& population, std::uint64_t seed, double flood_share)
-        : population_(population),
-          established_(population, seed),
-          random_(~seed),
-          threshold_(static_cast<std::uint32_t>(flood_share * 4'294'967'295.0)) {}
-
-    unsigned pick(unsigned worker, Pick* out, unsigned wanted) {
-        for (unsigned i = 0; i < wanted; ++i) {
-            if (static_cast<std::uint32_t>(random_.next()) < threshold_) {
-                out[i] = {.number = spoofed, .side = 0};
-            } else {
-                established_.pick(worker, out + i, 1);
-            }
-        }
-        return wanted;
-    }
-    Share write(const Pick& pick, unsigned worker, std::uint8_t* frame) {
-        if (pick.number != spoofed) return established_.write(pick, worker, frame);
-        write_segment(frame, population_.spoof(random_, worker), 0,
-                      {.sequence = static_cast<std::uint32_t>(random_.next()), .flags = packet::syn});
-        return flood;
-    }
-    void prefetch(const std::uint8_t* frame, unsigned side) { established_.prefetch(frame, side); }
-    void arrived(const std::uint8_t* frame, unsigned side) {
-        if (!is_syn(frame)) established_.arrived(frame, side);
-    }
-    void turn(std::uint32_t) {}
-    void unpick(const Pick&) {}
-    [[nodiscard]] bool done() const { return false; }
-    [[nodiscard]] std::uint64_t completed() const { return 0; }
-    [[nodiscard]] std::uint64_t sent_again() const { return 0; }
-
-  private:
-    static constexpr std::uint32_t spoofed = ~0U;
-    Population& population_;
-    Established established_;
-    Random random_;
-    std::uint32_t threshold_;
-};
-
 /// Conversations, segment by segment: the next one is sent once the one before has come out of the box. Six
 /// segments are a whole connection, which then begins anew with other ends; three only open it.
+///
+/// A box may answer the client's SYN with a cookie. The client then acknowledges that, the server gets a SYN
+/// of the box and answers it, and the client goes on once the box has told it the server's window. Segments
+/// are as many; the server's numbers are others for the client from then on.
 class Conversations {
   public:
-    static constexpr bool has_flood = false;
     enum class Script : std::uint8_t { open_once = 3, whole_for_ever = 6 };
 
     /// Speaks for the blocks of `workers`; at most `under_way` conversations at a time for each.
     Conversations(Population& population, std::vector<unsigned> workers, Script script,
-                  std::uint32_t under_way, std::uint64_t seed);
+                  std::uint32_t under_way, std::uint64_t seed, Options syn_options = Options::scale);
+
+    [[nodiscard]] static Share share_of(const std::uint8_t*, unsigned) { return measured; }
+    [[nodiscard]] std::uint16_t server_port() const { return population_.server_port(); }
 
     unsigned pick(unsigned worker, Pick* out, unsigned wanted);
     Share write(const Pick& pick, unsigned worker, std::uint8_t* frame);
     void prefetch(const std::uint8_t* frame, unsigned side) {
-        const std::uint32_t number = Population::number_of(frame, side);
+        const std::uint32_t number = population_.number_of(frame, side);
         if (number < population_.size()) population_.prefetch(number);
     }
     void arrived(const std::uint8_t* frame, unsigned side);
     void unpick(const Pick& pick);
-    /// Finds segments that were lost, some connections a call, and has them sent again. Once a millisecond.
+    /// Finds segments that were lost, some connections a call, and has them sent again; whole connections
+    /// that lose too many are given up for others. Once a millisecond.
     void turn(std::uint32_t milliseconds);
     [[nodiscard]] bool done() const { return remaining_ == 0; }
     [[nodiscard]] std::uint64_t completed() const { return completed_; }
@@ -175,15 +140,94 @@ class Conversations {
         std::vector<std::uint32_t> ready;  ///< whose turn it is to be sent
     };
     Block& block_of(unsigned worker);
+    [[nodiscard]] Options options_of(const Connection& connection, std::uint8_t flags) const;
+    [[nodiscard]] static unsigned stage_after(Connection& connection, const std::uint8_t* frame,
+                                              unsigned side);
+    static void agree(Connection& connection, const std::uint8_t* frame, unsigned side);
+    void go_back(Connection& connection);
 
     Population& population_;
     std::vector<Block> blocks_;
     unsigned last_stage_;
     bool for_ever_;
     std::uint32_t under_way_;
+    Options syn_options_;
     Random random_;
     std::uint32_t now_ = 0;
     std::uint64_t remaining_ = 0, completed_ = 0, sent_again_ = 0;
+};
+
+/// Segments of open connections, whole new connections beside them, and a flood on their server.
+class Flooded {
+  public:
+    /// Parts of all packets. What the new connections do not need goes to the open ones.
+    struct Mix {
+        double flood = 0, newcomers = 0;
+    };
+
+    Flooded(Population& open, Conversations& newcomers, const Flood& flood, const Mix& mix,
+            std::uint64_t seed)
+        : established_(open, seed),
+          newcomers_(newcomers),
+          flood_(flood),
+          random_(~seed),
+          flood_below_(threshold(mix.flood)),
+          newcomers_below_(threshold(mix.flood + mix.newcomers)) {}
+
+    [[nodiscard]] Share share_of(const std::uint8_t* frame, unsigned side) const {
+        if (Flood::is_client(client_of(frame, side))) return flood;
+        return server_port_of(frame, side) == newcomers_.server_port() ? newcomers : measured;
+    }
+    unsigned pick(unsigned worker, Pick* out, unsigned wanted) {
+        for (unsigned i = 0; i < wanted; ++i) {
+            const auto drawn = static_cast<std::uint32_t>(random_.next());
+            if (drawn < flood_below_) {
+                out[i] = {.number = 0, .side = 0, .share = flood};
+            } else if (drawn < newcomers_below_ && newcomers_.pick(worker, out + i, 1) == 1) {
+                out[i].share = newcomers;
+            } else {
+                established_.pick(worker, out + i, 1);
+            }
+        }
+        return wanted;
+    }
+    Share write(const Pick& pick, unsigned worker, std::uint8_t* frame) {
+        if (pick.share == flood) {
+            flood_.write(worker, frame);
+        } else if (pick.share == newcomers) {
+            newcomers_.write(pick, worker, frame);
+        } else {
+            established_.write(pick, worker, frame);
+        }
+        return pick.share;
+    }
+    void prefetch(const std::uint8_t* frame, unsigned side) {
+        established_.prefetch(frame, side);
+        newcomers_.prefetch(frame, side);
+    }
+    void arrived(const std::uint8_t* frame, unsigned side) {
+        const Share share = share_of(frame, side);
+        if (share == measured) established_.arrived(frame, side);
+        if (share == newcomers) newcomers_.arrived(frame, side);
+    }
+    void turn(std::uint32_t milliseconds) { newcomers_.turn(milliseconds); }
+    void unpick(const Pick& pick) {
+        if (pick.share == newcomers) newcomers_.unpick(pick);
+    }
+    [[nodiscard]] bool done() const { return false; }
+    [[nodiscard]] std::uint64_t completed() const { return newcomers_.completed(); }
+    [[nodiscard]] std::uint64_t sent_again() const { return newcomers_.sent_again(); }
+
+  private:
+    static std::uint32_t threshold(double share) {
+        return static_cast<std::uint32_t>(std::min(share, 1.0) * 4'294'967'295.0);
+    }
+
+    Established established_;
+    Conversations& newcomers_;
+    Flood flood_;
+    Random random_;
+    std::uint32_t flood_below_, newcomers_below_;
 };
 
 }  // namespace sluice::bench
