@@ -99,7 +99,7 @@ void declare(CLI::App& app, Arguments& out) {
         ->type_name("DEFENCE");
     app.add_flag("--in-turns", out.in_turns,
                  "generator and worker in turns on one thread, the worker's turns alone timed: what a "
-                 "saturated worker does, for profiles established, imix and setup; needs one processor");
+                 "saturated worker does, for all profiles but all; needs one processor");
     app.add_flag("--search", out.search,
                  "the highest rate without loss, by frame size and for IMIX (RFC 2544 26.1), instead of one "
                  "measurement");
@@ -142,10 +142,8 @@ std::string contradiction(const Arguments& given) {
         if (given.workers != 1) return "--in-turns is one thread: it belongs to --workers 1";
         if (given.search || given.rate != 0)
             return "--in-turns offers as much as the worker takes: it knows neither --search nor --rate";
-        if (given.profile == Profile::synflood || given.profile == Profile::all)
-            return "--in-turns knows no rates, which profiles synflood and all need: use established, imix "
-                   "or "
-                   "setup";
+        if (given.profile == Profile::all)
+            return "--in-turns knows no search, which profile all ends with: use one of the others";
     }
     if (given.flows < given.workers) return "--flows must be at least one for each worker";
     if (given.generators > given.workers)

@@ -49,12 +49,12 @@ Result<std::unique_ptr<Box>> Box::build(const Plan& plan) {
     return box;
 }
 
-Result<std::vector<rte_ring*>> Box::make_rings() {
+Result<std::vector<rte_ring*>> Box::make_rings(unsigned slots) {
     std::vector<rte_ring*> made;
     for (unsigned i = 0; i < plan_.workers; ++i) {
         // Exact: as many packets as a card's queue of this many descriptors. One generator and one worker
         // each.
-        rte_ring* ring = rte_ring_create(fresh("rate_wire").c_str(), plan_.ring_slots, SOCKET_ID_ANY,
+        rte_ring* ring = rte_ring_create(fresh("rate_wire").c_str(), slots, SOCKET_ID_ANY,
                                          RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
         if (ring == nullptr) return Error{"no memory for the rings: lower --ring-slots or --workers"};
         rings_.push_back(ring);
@@ -68,8 +68,8 @@ Status Box::make_ports() {
     outer_ = std::make_unique<dpdk::Ports>();
     const dpdk::Hush hush(false);
     for (unsigned side = 0; side < 2; ++side) {
-        auto in = make_rings();
-        auto out = make_rings();
+        auto in = make_rings(plan_.ring_slots);
+        auto out = make_rings(plan_.out_ring_slots);
         if (!in || !out) return Error{in ? out.error() : in.error()};
         if (Status done = attach(*inner_, *in, *out); !done) return done;
         if (Status done = attach(*outer_, *out, *in); !done) return done;

@@ -62,7 +62,8 @@ class Box {
     /// Sizes of the tables of each worker, and what the trackers obey.
     struct Plan {
         unsigned workers = 1;
-        unsigned ring_slots = 1024;
+        unsigned ring_slots = 1024;      ///< of queues to the box
+        unsigned out_ring_slots = 1024;  ///< of those from it
         bool huge_pages = false;
         rte_mempool* pool = nullptr;  ///< for copies of odd buffers and packets of the box's own
         pipeline::Limits limits;
@@ -103,7 +104,7 @@ class Box {
     [[nodiscard]] Status make_ports();
     [[nodiscard]] Status make_fabric();
     [[nodiscard]] Status make_trackers();
-    [[nodiscard]] Result<std::vector<rte_ring*>> make_rings();
+    [[nodiscard]] Result<std::vector<rte_ring*>> make_rings(unsigned slots);
     template <class TrackerT>
     std::function<void()> turning(TrackerT& tracker, unsigned worker);
     template <class TrackerT>

@@ -1,5 +1,7 @@
 #include "line_rate/campaign.hpp"
 
+#include <algorithm>
+
 #include "sluice/base/reason.hpp"
 
 namespace sluice::bench {
@@ -20,9 +22,9 @@ void Campaign::count(const Outcome& outcome) {
     balance.answers_out += outcome.total.answers[flood] + outcome.total.answers[newcomers];
     balance.emitted_out += outcome.total.spoken;
     const Tally& total = outcome.total;
-    for (const Share share : {measured, flood, newcomers}) {
-        (share == measured ? balance.established_gone : balance.others_gone) +=
-            total.offered[share] - total.missed[share] - total.received[share] - total.answers[share];
+    for (const Share share : {flood, newcomers}) {
+        const std::uint64_t taken = total.offered[share] - total.missed[share];
+        balance.gone += taken - std::min(taken, total.received[share] + total.answers[share]);
     }
 }
 

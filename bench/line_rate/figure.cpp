@@ -74,7 +74,7 @@ Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outc
     out.kind = plan.kind;
     out.asked_per_second = plan.packets_per_second;
     Outcome all;
-    std::vector<double> in, conversations, flood_out, flood_answered;
+    std::vector<double> in, conversations, flood_in, flood_out, flood_answered;
     for (const Outcome& round : rounds) {
         all += round;
         const Tally& tally = round.window;
@@ -83,6 +83,7 @@ Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outc
         };
         in.push_back(per_second(tally.offered[measured] - tally.missed[measured]));
         out.rounds.push_back(per_second(tally.received[measured]));
+        flood_in.push_back(per_second(tally.offered[flood] - tally.missed[flood]));
         flood_out.push_back(per_second(tally.received[flood]));
         flood_answered.push_back(per_second(tally.answers[flood]));
         conversations.push_back(per_second(tally.completed));
@@ -92,6 +93,7 @@ Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outc
     out.in_per_second = middle(in);
     out.out_per_second = middle(out.rounds);
     out.conversations_per_second = middle(conversations);
+    out.flood_in_per_second = middle(flood_in);
     out.flood_out_per_second = middle(flood_out);
     out.flood_answered_per_second = middle(flood_answered);
     out.gigabits_per_second =
@@ -104,8 +106,10 @@ Figure figure_of(std::string name, const TrialPlan& plan, const std::vector<Outc
         all.total.all_missed() + all.total.all_received() + all.dropped + all.total.settled;
     out.unexplained = all.total.all_offered() - std::min(gone, all.total.all_offered());
     out.loss = share(out.offered - all.total.received[measured], out.offered);
-    out.flood_loss = share(all.total.offered[flood] - all.total.received[flood] - all.total.answers[flood],
-                           all.total.offered[flood]);
+    // An answer may come late, in the next trial.
+    const std::uint64_t flooded = all.total.offered[flood];
+    out.flood_loss =
+        share(flooded - std::min(flooded, all.total.received[flood] + all.total.answers[flood]), flooded);
     out.latency = latency_of(all.latency);
 
     out.burst_fill = share(std::max(window.taken[0], window.taken[1]), window.polls) / burst;

@@ -28,9 +28,8 @@ struct Figure {
     Latency latency;
     // The flood, and connections that are opened beside it, where there are such; then the rest, but for
     // conversations_per_second, is of the established part alone.
-    double flood_asked_per_second = 0, flood_out_per_second = 0, flood_answered_per_second = 0,
-           flood_loss = 0;
-    double newcomers_asked_per_second = 0;  ///< segments
+    double flood_asked_per_second = 0, flood_in_per_second = 0, flood_out_per_second = 0,
+           flood_answered_per_second = 0, flood_loss = 0;
 
     // How far to trust it.
     bool saturated = false;  ///< in turns always: the worker's time is only what it works

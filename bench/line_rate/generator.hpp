@@ -354,16 +354,16 @@ class Generator {
     /// has come for a while.
     void settle(std::uint64_t drops_before, std::uint64_t settled_before) {
         const std::uint64_t patience = 500 * milli_;
-        // What the box says itself may still lie in its own queues. An answer that has not come out in that
-        // time will not.
-        const std::uint64_t silence = settled_before == read().settled ? 0 : 2 * milli_;
+        // What the box says itself may still lie in its own queues; in turns it empties them.
+        const std::uint64_t silence =
+            settled_before == read().settled || station_.turn_worker ? 0 : 2 * milli_;
         const auto accounted_for = [&] {
             return tally_.all_received() + station_.read_drops() - drops_before + read().settled -
                    settled_before;
         };
         for (std::uint64_t now = time(), heard = now; now - heard < patience; now = time()) {
-            unsigned moved = drain();
             if (station_.turn_worker) worked_ += station_.turn_worker();
+            unsigned moved = drain();
             for (Feed& feed : feeds_) {
                 for (const unsigned side : {0U, 1U}) moved += flush(feed, side, false);
             }

@@ -1,14 +1,6 @@
 #include "line_rate/profiles.hpp"
 
 namespace sluice::bench {
-namespace {
-
-/// For some sixteen packets of each: a million connections just opened are tracked at half the rate that is
-/// reached, and kept, after some twelve. Seconds of the worker a connection.
-constexpr double settling_seconds = 2e-6;
-
-}  // namespace
-
 Status measure_established(Campaign& campaign) {
     const Arguments& arguments = campaign.arguments();
     auto populations = make_populations(arguments);

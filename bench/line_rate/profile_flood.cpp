@@ -8,12 +8,15 @@ namespace {
 /// Of what the box can do when nothing else is asked of it.
 constexpr double established_share = 0.1;
 /// Segments of new connections, in parts of the established ones.
-constexpr double newcomers_part = 0.1;
-/// New connections under way at a time, for each worker: far more than wait for one another in a box that
-/// keeps up.
-constexpr std::uint32_t newcomers_at_a_time = 2048;
+constexpr double newcomers_part = 0.1, newcomers_share = newcomers_part / (1 + newcomers_part);
+/// New connections under way at a time, for each worker. At a rate, so many that those which wait for a lost
+/// segment do not keep others from beginning; in turns nothing is lost, and more than a turn has room for
+/// would wait for theirs until a full table has let go of them.
+constexpr std::uint32_t newcomers_at_a_time = 2048, newcomers_in_turns = 256;
 /// The flood, in parts of the most that the generator can make.
 constexpr std::array<double, 7> flood_parts{0, 0.1, 0.2, 0.35, 0.5, 0.75, 1};
+/// In turns there are no rates: the flood, in parts of all packets.
+constexpr std::array<double, 7> flood_shares{0, 0.25, 0.5, 0.7, 0.8, 0.9, 0.95};
 
 /// Whole connections that are opened while the flood goes on, to one port: where a kind of box is measured,
 /// the flood goes to that port, too.
@@ -24,12 +27,13 @@ struct Newcomers {
 
 Result<std::unique_ptr<Newcomers>> make_newcomers(Campaign& campaign, std::uint16_t port) {
     const Arguments& arguments = campaign.arguments();
-    auto population = Population::make(newcomers_at_a_time * arguments.workers, arguments.workers, port);
+    const std::uint32_t at_a_time = arguments.in_turns ? newcomers_in_turns : newcomers_at_a_time;
+    auto population = Population::make(at_a_time * arguments.workers, arguments.workers, port);
     if (!population) return Error{population.error()};
     auto made = std::make_unique<Newcomers>(Newcomers{.population = std::move(*population)});
     made->conversations = campaign.for_each_generator([&](std::size_t generator) {
         return Conversations(made->population, campaign.stand().workers_of(generator),
-                             Conversations::Script::whole_for_ever, newcomers_at_a_time, generator + 1,
+                             Conversations::Script::whole_for_ever, at_a_time, generator + 1,
                              arguments.flood.linux_options ? Options::as_linux : Options::scale);
     });
     return made;
@@ -42,6 +46,7 @@ class FloodCampaign {
     [[nodiscard]] Status run() {
         if (Status made = prepare(); !made) return made;
         campaign_.stand().shape({campaign_.arguments().flood.linux_options ? frame_with_linux_options : 64});
+        if (campaign_.arguments().in_turns) return run_in_turns();
         if (Status found = find_rates(); !found) return found;
         for (const double part : flood_parts) {
             if (Status done = step(part * most_flood_); !done) return done;
@@ -126,20 +131,42 @@ class FloodCampaign {
         plan.packets_per_second = established_ + newcomers_ + flood_rate;
         const Flooded::Mix mix{.flood = flood_rate / plan.packets_per_second,
                                .newcomers = newcomers_ / plan.packets_per_second};
-        auto tracked = traffic(populations_->tracked, *tracked_, mix);
-        auto plain = traffic(populations_->plain, *plain_, mix);
-        auto defended = traffic(populations_->tracked, *defended_, mix);
-        auto compared =
-            campaign_.compare(fmt::format("flood of {:.3f} M/s", flood_rate * 1e-6), plan, tracked, plain,
-                              campaign_.arguments().defended() ? &defended : nullptr);
+        auto compared = compare(fmt::format("flood of {:.3f} M/s", flood_rate * 1e-6), plan, mix);
         if (!compared) return Error{compared.error()};
         for (Figure* figure : compared->figures()) {
             figure->asked_per_second = established_;
-            figure->newcomers_asked_per_second = newcomers_;
             figure->flood_asked_per_second = flood_rate;
         }
         campaign_.report().measurements.push_back(*compared);
         return success();
+    }
+
+    /// What a worker that is never idle does beside the flood, by the flood's share.
+    [[nodiscard]] Status run_in_turns() {
+        auto established = traffic(populations_->tracked, *tracked_, {});
+        TrialPlan plan;
+        plan.seconds = settling_seconds * campaign_.arguments().flows;
+        plan.what = "the first packets of each connection";
+        if (auto settled = campaign_.trial(plan, established); !settled) return Error{settled.error()};
+        plan.seconds = campaign_.arguments().seconds;
+        for (const double share : flood_shares) {
+            const Flooded::Mix mix{.flood = share, .newcomers = (1 - share) * newcomers_share};
+            auto compared = compare(fmt::format("flood, {:.0f} % of all packets", 100 * share), plan, mix);
+            if (!compared) return Error{compared.error()};
+            for (Figure* figure : compared->figures())
+                figure->flood_asked_per_second = figure->flood_in_per_second;
+            campaign_.report().measurements.push_back(*compared);
+        }
+        return success();
+    }
+
+    [[nodiscard]] Result<Comparison> compare(const std::string& name, const TrialPlan& plan,
+                                             const Flooded::Mix& mix) {
+        auto tracked = traffic(populations_->tracked, *tracked_, mix);
+        auto plain = traffic(populations_->plain, *plain_, mix);
+        auto defended = traffic(populations_->tracked, *defended_, mix);
+        return campaign_.compare(name, plan, tracked, plain,
+                                 campaign_.arguments().defended() ? &defended : nullptr);
     }
 
     Campaign& campaign_;

@@ -24,6 +24,11 @@ namespace sluice::bench {
 /// Simple IMIX: 7 of 64 bytes, 4 of 594, 1 of 1518, FCS included.
 inline const std::vector<unsigned> imix_frames{64, 64, 64, 64, 64, 64, 64, 594, 594, 594, 594, 1518};
 
+/// Before anything is measured in turns, for some sixteen packets of each connection: a million just opened
+/// are tracked at half the rate that is reached, and kept, after some twelve. Seconds of the worker a
+/// connection.
+inline constexpr double settling_seconds = 2e-6;
+
 /// Where floods go, with the connections that are opened beside them: to servers that nobody defends, and to
 /// those that the guard defends where there is one.
 inline constexpr std::uint16_t undefended_port = 80, defended_port = 8080;

@@ -68,11 +68,11 @@ struct SearchPoint {
 /// Every packet of the run, opening included, and what became of it.
 struct Balance {
     std::uint64_t offered = 0, missed = 0, out = 0;
-    std::uint64_t answered = 0;                                    ///< by it, or kept for its handshakes
-    std::uint64_t answers_out = 0;                                 ///< of them, what came back
-    std::uint64_t emitted = 0, emitted_out = 0;                    ///< what the box made itself
-    std::uint64_t established_gone = 0, others_gone = 0;           ///< taken and neither passed nor answered
-    std::uint64_t dropped = 0;                                     ///< by the box, under the reasons below
+    std::uint64_t answered = 0;                  ///< by it, or kept for its handshakes
+    std::uint64_t answers_out = 0;               ///< of them, what came back
+    std::uint64_t emitted = 0, emitted_out = 0;  ///< what the box made itself
+    std::uint64_t gone = 0;     ///< of a flood and of connections beside it: neither passed nor answered
+    std::uint64_t dropped = 0;  ///< by the box, under the reasons below
     std::vector<std::pair<std::string, std::uint64_t>> by_reason;  ///< all that the trackers counted, by name
     std::uint64_t refused = 0;    ///< packets that the trackers judged invalid
     std::uint64_t tolerated = 0;  ///< packets that they let pass for leftovers

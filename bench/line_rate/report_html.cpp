@@ -1,8 +1,6 @@
 #include <fmt/format.h>
 #include <rte_version.h>
 
-#include <array>
-
 #include "line_rate/plot.hpp"
 #include "line_rate/report.hpp"
 #include "machine.hpp"
@@ -106,21 +104,25 @@ std::string latency_plot(const Comparison& one) {
     return svg_of(bars);
 }
 
-/// A curve against the attack's rate, for each kind of box.
+/// A curve against the attack's rate, for each kind of box. In turns plain forwarding, which takes many times
+/// as much of the flood, would leave the others no room.
 Lines flood_curve(const Report& report, std::string title, std::string unit, double (*value)(const Figure&)) {
     Lines out{.title = std::move(title),
               .x_unit = "flood, M packets/s offered",
               .y_unit = std::move(unit),
-              .series = {{"tracker", {}}, {"plain forwarding", {}}, {"defended", {}}}};
-    for (const Comparison& one : report.measurements) {
-        const std::array<const Figure*, 3> figures{&one.tracker, one.plain ? &*one.plain : nullptr,
-                                                   one.defended ? &*one.defended : nullptr};
-        for (std::size_t i = 0; i < figures.size(); ++i) {
-            if (figures[i] == nullptr) continue;
-            out.series[i].points.push_back({figures[i]->flood_asked_per_second * 1e-6, value(*figures[i])});
+              .series = {}};
+    const auto add = [&](const char* kind, const Figure* (*figure_in)(const Comparison&)) {
+        Lines::Series series{kind, {}};
+        for (const Comparison& one : report.measurements) {
+            if (const Figure* figure = figure_in(one); figure != nullptr)
+                series.points.push_back({figure->flood_asked_per_second * 1e-6, value(*figure)});
         }
-    }
-    while (out.series.back().points.empty()) out.series.pop_back();
+        if (!series.points.empty()) out.series.push_back(series);
+    };
+    add("tracker", [](const Comparison& of) { return &of.tracker; });
+    if (!report.cores.in_turns)
+        add("plain forwarding", [](const Comparison& of) { return of.plain ? &*of.plain : nullptr; });
+    add("defended", [](const Comparison& of) { return of.defended ? &*of.defended : nullptr; });
     return out;
 }
 
@@ -134,7 +136,7 @@ std::string flood_plots(const Report& report) {
                               [](const Figure& f) { return f.out_per_second * 1e-6; })) +
            svg_of(flood_curve(report, "Loss of the established traffic", "%",
                               [](const Figure& f) { return 100 * f.loss; })) +
-           svg_of(delay) +
+           (report.cores.in_turns ? "" : svg_of(delay)) +
            svg_of(flood_curve(report, "Packets of the flood that reach the server", "M packets/s",
                               [](const Figure& f) { return f.flood_out_per_second * 1e-6; }));
 }

@@ -50,6 +50,7 @@ ordered_json json_of(const Figure& figure, const Arguments& given) {
         out["connections_per_second"] = whole(figure.conversations_per_second);
     if (figure.flood_asked_per_second > 0) {
         out["flood"] = {{"asked_packets_per_second", whole(figure.flood_asked_per_second)},
+                        {"packets_per_second_in", whole(figure.flood_in_per_second)},
                         {"packets_per_second_out", whole(figure.flood_out_per_second)},
                         {"answered_per_second", whole(figure.flood_answered_per_second)},
                         {"loss", figure.flood_loss}};

@@ -101,7 +101,7 @@ std::optional<Spread> Comparison::ratio_of_rounds() const {
 
 bool Report::accepted() const {
     const bool floods = arguments.profile == Profile::synflood && !arguments.search;
-    return balance.unexplained == 0 && balance.refused <= (floods ? balance.others_gone : 0) &&
+    return balance.unexplained == 0 && balance.refused <= (floods ? balance.gone : 0) &&
            balance.tolerated <= balance.sent_again &&
            (!opening || !opening->tracked || *opening->tracked == opening->connections);
 }

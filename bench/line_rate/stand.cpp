@@ -85,8 +85,12 @@ Status Stand::join_box(const Arguments& arguments, const pipeline::Limits& limit
         box_buffers_ = std::move(*buffers);
         pool = box_buffers_->pool();
     }
+    // In turns, what came in by both may leave by one: answers, and what passes the other way.
+    const unsigned out_ring_slots =
+        (arguments.in_turns && arguments.defended() ? 2 : 1) * arguments.ring_slots;
     auto box = Box::build({.workers = arguments.workers,
                            .ring_slots = arguments.ring_slots,
+                           .out_ring_slots = out_ring_slots,
                            .huge_pages = environment_.huge_pages,
                            .pool = pool,
                            .limits = limits,

@@ -111,6 +111,21 @@ class Measured(unittest.TestCase):
         self.assertGreater(report["connections_per_second"], 0)
         self.assertGreater(report["totals"]["flows_inserted"], 2000)
 
+    def test_in_turns_a_defending_box_beside_one_that_does_not(self):
+        report = measure("--in-turns", "--profile", "synflood", "--flows", 1000, "--defence", "cookies", seconds=0.04)
+        self.check(report)
+        quiet, *flooded = report["measurements"]
+        for kind in "tracker", "plain_forwarding", "defended":
+            self.assertGreater(quiet[kind]["connections_per_second"], 0)
+            rates = [step[kind]["flood"]["packets_per_second_in"] for step in flooded]
+            self.assertGreater(min(rates), 0)
+            self.assertEqual(sum(step[kind]["missed"] for step in report["measurements"]), 0)
+        for step in flooded:
+            self.assertEqual(step["defended"]["flood"]["packets_per_second_out"], 0)
+            self.assertGreater(step["defended"]["flood"]["answered_per_second"], 0)
+        self.assertEqual(report["totals"]["emitted"], report["totals"]["emitted_out"])
+        self.assertNotIn("tx-full", report["totals"]["reasons"], "what the queues hold comes out of the box")
+
     def test_in_turns_a_figure_is_void_when_the_thread_lost_its_processor_most_of_the_time(self):
         # Turns of milliseconds: none passes without the other process having had its share.
         processor = {min(os.sched_getaffinity(0))}
@@ -158,7 +173,7 @@ class Measured(unittest.TestCase):
         self.assertGreater(report["totals"]["flows_inserted"], 1000)
 
     def flooded(self, *arguments, **more):
-        report = measure("--profile", "synflood", "--flows", 1000, "--rate", 20000, *arguments, **more)
+        report = measure("--profile", "synflood", "--flows", 1000, "--rate", 100000, *arguments, **more)
         self.check(report)
         rates = [step["tracker"].get("flood", {"asked_packets_per_second": 0})["asked_packets_per_second"]
                  for step in report["measurements"]]
@@ -172,12 +187,14 @@ class Measured(unittest.TestCase):
 
     def test_connections_are_opened_beside_a_flood(self):
         report = self.flooded(seconds=0.1)
-        quiet = report["measurements"][0]
-        self.assertNotIn("defended", quiet)
+        self.assertNotIn("defended", report["measurements"][0])
         self.assertEqual(report["conditions"]["defence"], "off")
         self.assertEqual(report["totals"]["answered"] + report["totals"]["emitted"], 0)
-        for kind in "tracker", "plain_forwarding":
-            self.assertGreater(quiet[kind]["connections_per_second"], 0)
+        self.check_goodput(report, "tracker", "plain_forwarding")
+
+    def check_goodput(self, report, *kinds):
+        for kind in kinds:  # in a single short window nothing may be completed: the thread may have been away
+            self.assertGreater(sum(step[kind]["connections_per_second"] for step in report["measurements"]), 0)
 
     def check_defended(self, *arguments):
         report = self.flooded("--defence", "cookies", *arguments, seconds=0.1)
@@ -187,9 +204,8 @@ class Measured(unittest.TestCase):
             self.assertGreater(totals[counter], 0)
         self.assertLessEqual(totals["answers_out"], totals["answered"])
         self.assertLessEqual(totals["emitted_out"], totals["emitted"])
-        quiet, *flooded = report["measurements"]
-        for kind in "tracker", "plain_forwarding", "defended":
-            self.assertGreater(quiet[kind]["connections_per_second"], 0)
+        self.check_goodput(report, "tracker", "plain_forwarding", "defended")
+        flooded = report["measurements"][1:]
         self.assertGreater(sum(step["defended"]["flood"]["answered_per_second"] for step in flooded), 0)
         for step in flooded:
             self.assertEqual(step["tracker"]["flood"]["answered_per_second"], 0)
@@ -293,7 +309,6 @@ class Refused(unittest.TestCase):
         self.refused(["--in-turns", "--workers", "2"], "--in-turns", "--workers 1")
         self.refused(["--in-turns", "--search"], "--in-turns", "--search")
         self.refused(["--in-turns", "--rate", "1000"], "--in-turns", "--rate")
-        self.refused(["--in-turns", "--profile", "synflood"], "--in-turns", "synflood")
         self.refused(["--in-turns", "--profile", "all"], "--in-turns", "all")
 
     def test_ports_that_are_not_there_are_named(self):
