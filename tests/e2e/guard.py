@@ -18,7 +18,7 @@ from rig.topology import IPV4, IPV6
 LONG = os.environ.get("SLUICE_LONG") == "1"
 RATE = int(os.environ.get("SLUICE_FLOOD_RATE", 300_000 if LONG else 20_000))
 SECONDS = 15 if LONG else 4  # a measurement
-CONNECTIONS = 100_000 if LONG else 3_000
+CONNECTIONS = 100_000 if LONG else 2_000
 PORT = 80
 
 # Learning is off, so that the service under test is the one that is named.

@@ -231,17 +231,18 @@ def digest_of(connection):
     return digested.hexdigest()
 
 
-def register(body, sentence, path, **settings):
+def register(body, sentence, path, device="af_packet", **settings):
     def run(context):
         with context.rig(**settings) as rig:
             body(context, rig, path)
 
-    scenario(sentence, rig="own", families=(), needs_sluiced=True)(run)
+    scenario(sentence, rig="own", families=(), needs_sluiced=True, device=device)(run)
 
 
 for path, tag in ((IPV4, None), (IPV6, 42), *(((IPV4, 42), (IPV6, None)) if LONG else ())):
     where = f"over {path.name}" + (" in a VLAN" if tag else "")
     register(lambda context, rig, path, few=tag and not LONG: compare(context, rig, path, SERVERS[:2] if few else SERVERS),
-             f"what ends negotiate {where} through the SYN proxy is what they negotiate directly", path, tag=tag)  # fmt: skip
+             f"what ends negotiate {where} through the SYN proxy is what they negotiate directly",
+             path, device="af_packet" if tag else None, tag=tag)  # fmt: skip
 for path in (IPV4, IPV6):
     register(transfer, f"transfers over {path.name} through the SYN proxy are byte for byte the same, with losses", path)
