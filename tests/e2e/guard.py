@@ -223,8 +223,8 @@ def defended(context, path):
         rate = sent["sent"] / sent["seconds"]
         say("quiet:    " + told(quiet))
         say("flooded:  " + told(flooded) + f"; {rate:,.0f} SYN/s")
-        say(f"defended after {defended_after:.1f} s, the backlog free after {free_after:.1f} s; the server saw {seen['syns']} SYNs, completed {seen['completed']} "
-            f"handshakes and had {half_open} half open at the end; memory grew by {grown} kB")  # fmt: skip
+        say(f"defended after {defended_after:.1f} s, the backlog free after {free_after:.1f} s; the server saw "
+            f"{seen['syns']} SYNs, completed {seen['completed']} handshakes and had {half_open} half open at the end; memory grew by {grown} kB")  # fmt: skip
 
         expect(flooded["succeeded"] >= 0.99 * flooded["transactions"], f"99 % of transactions succeed: {told(flooded)}")
         # A busy machine adds to every step of a transaction what it pleases; that is no news of the guard.
