@@ -267,12 +267,7 @@ std::optional<AddressPrefix> parse_prefix(std::string_view text) {
 
 std::string text_of(const control::SourcePrefix& prefix) {
     const bool ipv4 = prefix.address.is_ipv4() && prefix.length >= 96;
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    std::array<std::uint8_t, 16> bytes{};
-    store(&bytes[0], be64(prefix.address.high));
-    store(&bytes[8], be64(prefix.address.low));
-    inet_ntop(ipv4 ? AF_INET : AF_INET6, &bytes[ipv4 ? 12 : 0], text.data(), text.size());
-    return std::string(text.data()) + '/' + std::to_string(prefix.length - (ipv4 ? 96 : 0));
+    return guard::text_of(prefix.address) + '/' + std::to_string(prefix.length - (ipv4 ? 96 : 0));
 }
 
 std::uint32_t& threshold(guard::Policy& policy, std::size_t quantity, std::size_t step) {

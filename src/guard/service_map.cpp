@@ -1,27 +1,15 @@
 #include "sluice/guard/service_map.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <bit>
-#include <cstdio>
 #include <tuple>
 
 #include "sluice/base/words.hpp"
 
 namespace sluice::guard {
 namespace {
-
-std::string dotted(std::uint64_t ipv4) {
-    return joined(ipv4 >> 24 & 0xFF, '.', ipv4 >> 16 & 0xFF, '.', ipv4 >> 8 & 0xFF, '.', ipv4 & 0xFF);
-}
-
-std::string groups(std::uint64_t half) {
-    std::array<char, 20> text{};
-    const int length =
-        std::snprintf(text.data(), text.size(), "%x:%x:%x:%x", static_cast<unsigned>(half >> 48),
-                      static_cast<unsigned>(half >> 32 & 0xFFFF), static_cast<unsigned>(half >> 16 & 0xFFFF),
-                      static_cast<unsigned>(half & 0xFFFF));
-    return {text.data(), static_cast<std::size_t>(length)};
-}
 
 bool sits_within(const Address& address, const Address& mask) {
     return (address.high & ~mask.high) == 0 && (address.low & ~mask.low) == 0;
@@ -30,12 +18,18 @@ bool sits_within(const Address& address, const Address& mask) {
 }  // namespace
 
 std::string text_of(const Address& address) {
-    if (address.is_ipv4()) return dotted(address.low);
-    return groups(address.high) + ':' + groups(address.low);
+    std::array<std::uint8_t, 16> bytes{};
+    store(&bytes[0], be64(address.high));
+    store(&bytes[8], be64(address.low));
+    std::array<char, INET6_ADDRSTRLEN> text{};
+    const bool ipv4 = address.is_ipv4();
+    inet_ntop(ipv4 ? AF_INET : AF_INET6, &bytes[ipv4 ? 12 : 0], text.data(), text.size());
+    return text.data();
 }
 
 std::string text_of(Source source) {
-    return source.is_ipv4() ? dotted(source.word) : groups(source.word) + "::/64";
+    return source.is_ipv4() ? text_of(Address{0, Address::mapped | (source.word & 0xFFFF'FFFF)})
+                            : text_of(Address{source.word, 0}) + "/64";
 }
 
 std::string text_of(const Service& service) {

@@ -104,9 +104,12 @@ SynGuard::Fate SynGuard::on_syn(const Arrival& syn) {
     if (accounts_.services()[service].half_open.read() != 0) sweep_until_ = time_ + ticks_per_second;
     if (rules.proof != Proof::proxy) return on_unproven(syn, rules.proof);
     Service& one = services_[service];
-    if (!syn.shows_options || time_ < one.look_again) return Fate::answer;
-    one.look_again = time_ + first_look;
-    return Fate::pass;
+    if (syn.asks_for_options && time_ >= one.look_again) return Fate::look;
+    if (syn.asks_for_ecn && !one.profile.ecn && time_ >= one.look_for_ecn) {
+        one.look_for_ecn = time_ + first_look;
+        return Fate::look_for_ecn;
+    }
+    return Fate::answer;
 }
 
 SynGuard::Fate SynGuard::limit(guard::Source source, guard::ServiceNumber service, const ServiceRules& rules,

@@ -102,7 +102,7 @@ TEST(ServiceMap, WhatCannotBeBuiltIsRefusedWithASentence) {
     EXPECT_EQ(error({{v4(web), 96 + 24, 0, 1}}),
               "192.0.2.1/24:all: the address has bits beyond its prefix: set them to 0");
     EXPECT_EQ(error({{v6(site, 1), 64, 0, 1}}),
-              "[2001:db8:0:0:0:0:0:1/64]:all: the address has bits beyond its prefix: set them to 0");
+              "[2001:db8::1/64]:all: the address has bits beyond its prefix: set them to 0");
     EXPECT_EQ(error({{v4(web), 129, 0, 1}}), "a prefix of 129 bits is too long: at most 128");
     std::vector<Service> many;
     for (std::uint8_t length = 0; length < 9; ++length)
@@ -118,9 +118,9 @@ TEST(ServiceMap, WhatCannotBeBuiltIsRefusedWithASentence) {
 TEST(ServiceMap, NamesAreWrittenForPeople) {
     EXPECT_EQ(text_of(Service{v4(web), 128, 443, 1}), "192.0.2.1:443");
     EXPECT_EQ(text_of(Service{v4(web - 1), 120, 0, 1}), "192.0.2.0/24:all");
-    EXPECT_EQ(text_of(Service{v6(site, 0), 64, 53, 1}), "[2001:db8:0:0:0:0:0:0/64]:53");
+    EXPECT_EQ(text_of(Service{v6(site, 0), 64, 53, 1}), "[2001:db8::/64]:53");
     EXPECT_EQ(text_of(Source::of(v4(web))), "192.0.2.1");
-    EXPECT_EQ(text_of(Source::of(v6(site, 1))), "2001:db8:0:0::/64");
+    EXPECT_EQ(text_of(Source::of(v6(site, 1))), "2001:db8::/64");
 }
 
 TEST(LearntServices, ACandidateNeedsItsHandshakes) {

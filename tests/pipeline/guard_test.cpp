@@ -180,6 +180,47 @@ TEST_P(Guard, LetsASynThroughWhileItKnowsNothingOfTheServer) {
     EXPECT_TRUE(answer_to(syn(3)).options.has_timestamps);
 }
 
+TEST_P(Guard, LooksAtTheServerThroughASynThatAsksForEverything) {
+    box.defend();
+    const auto poor = [&](std::uint16_t port) {
+        return box.from_client(port)
+            .sequence(client_isn)
+            .flags(packet::syn)
+            .option(option::sack_permitted())
+            .option(option::window_scale(9));
+    };
+    answer_to(poor(1));
+    EXPECT_EQ(box.client(syn(2)).size(), 1U);
+    EXPECT_EQ(box.decision.action, Action::pass);
+    box.server(syn_ack(2));
+    EXPECT_TRUE(answer_to(syn(3)).options.has_timestamps);
+    // A server that has none shows that, too, and is not asked again before a minute has passed.
+    box.pass(SynGuard::next_look);
+    answer_to(poor(4));
+    box.client(syn(5));
+    EXPECT_EQ(box.decision.action, Action::pass);
+    box.server(box.from_server(5)
+                   .sequence(server_isn)
+                   .acknowledgement(client_isn + 1)
+                   .flags(packet::syn | packet::ack)
+                   .option(option::mss(1'200)));
+    const packet::TcpFields answer = answer_to(syn(6));
+    EXPECT_FALSE(answer.options.has_timestamps);
+    EXPECT_EQ(answer.options.mss, 1'200);
+}
+
+TEST_P(Guard, LooksForEcnByASynThatAsksForIt) {
+    watch();
+    box.defend();
+    constexpr std::uint8_t asks = packet::syn | packet::ece | packet::cwr;
+    EXPECT_EQ(answer_to(syn(1)).flags & packet::ece, 0);
+    box.client(syn(2).flags(asks));
+    EXPECT_EQ(box.decision.action, Action::pass);
+    box.server(syn_ack(2).flags(packet::syn | packet::ack | packet::ece));
+    EXPECT_EQ(answer_to(syn(3).flags(asks)).flags & packet::ece, packet::ece);
+    EXPECT_EQ(answer_to(syn(4)).flags & packet::ece, 0);
+}
+
 TEST_P(Guard, CarriesAProxiedConnection) {
     watch();
     box.defend();

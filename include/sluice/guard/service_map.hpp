@@ -36,7 +36,7 @@ struct Service {
     friend bool operator==(const Service&, const Service&) = default;
 };
 
-/// "192.0.2.1:443", "192.0.2.0/24:all", "[2001:db8::/64]:443" with groups in full, for people.
+/// "192.0.2.1:443", "192.0.2.0/24:all", "[2001:db8::/64]:443", for people.
 [[nodiscard]] std::string text_of(const Service& service);
 [[nodiscard]] std::string text_of(const Address& address);
 [[nodiscard]] std::string text_of(Source source);

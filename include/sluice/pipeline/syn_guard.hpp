@@ -35,9 +35,18 @@ namespace sluice::pipeline {
 /// What the guard keeps of a flow.
 struct GuardRecord {
     std::array<std::uint32_t, 3> words;  ///< the next two; which, the flow tells
-    std::uint16_t counted;    ///< the service whose half-open flow it is counted as, and one; 0: none
+    std::uint16_t counted;    ///< the service whose half-open flow it is counted as, and one; 0: none. And
+                              ///< asked_for_all
     std::uint16_t handshake;  ///< of a proxied flow: its place among the handshakes under way, and one; 0:
                               ///< none. Of a counted one: the port its SYN came in by
+
+    /// In `counted`: the SYN asked for timestamps, scale and SACK, so that its answer shows whether the
+    /// server knows them.
+    static constexpr std::uint16_t asked_for_all = 0x8000;
+    static_assert(guard::ServiceMap::most_services < asked_for_all);
+    [[nodiscard]] guard::ServiceNumber service() const {
+        return static_cast<guard::ServiceNumber>((counted & ~asked_for_all) - 1);
+    }
 
     /// Of an open proxied flow.
     [[nodiscard]] guard::Translation translation() const { return std::bit_cast<guard::Translation>(words); }
@@ -110,8 +119,10 @@ class SynGuard {
     /// What becomes of a SYN that belongs to no flow.
     enum class Fate : std::uint8_t {
         pass,
-        answer,     ///< with a cookie
-        challenge,  ///< with a reset cookie
+        look,          ///< pass, should its answer show what the server knows of options; else answer
+        look_for_ecn,  ///< pass: its answer shows whether the server knows ECN
+        answer,        ///< with a cookie
+        challenge,     ///< with a reset cookie
         wait_for_second,
         over_service_limit,
         over_source_limit,
@@ -123,7 +134,8 @@ class SynGuard {
         std::uint64_t source_hash;  ///< the accounts'
         guard::ServiceNumber service;
         std::uint64_t flow_hash;
-        bool shows_options;  ///< its answer would show what the server knows
+        bool asks_for_options;  ///< scale and SACK at least
+        bool asks_for_ecn;
     };
     /// Counts it and decides.
     [[nodiscard]] Fate on_syn(const Arrival& syn);
@@ -162,6 +174,10 @@ class SynGuard {
     }
     /// A server's SYN,ACK has told its profile.
     void learnt(guard::ServiceNumber service) { services_[service].look_again = time_ + next_look; }
+    /// The same of ECN.
+    void learnt_ecn(guard::ServiceNumber service) { services_[service].look_for_ecn = time_ + next_look; }
+    /// A SYN passes to show what the server knows; until it has, others do so now and then.
+    void looks(guard::ServiceNumber service) { services_[service].look_again = time_ + first_look; }
 
     template <unsigned AddressBytes>
     [[nodiscard]] GuardRecord& record(flow::Ref flow) {
@@ -228,7 +244,8 @@ class SynGuard {
   private:
     struct Service {
         guard::ServerProfile profile;
-        std::uint64_t look_again = 0;  ///< of time_, as the next
+        std::uint64_t look_again = 0;  ///< of time_, as the next two
+        std::uint64_t look_for_ecn = 0;
         std::uint64_t cookies_until = 0;
         TokenBucket bucket;
         std::uint32_t limit = 0;  ///< that `bucket` has

@@ -76,16 +76,19 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState* reopened,
                                ? foreseen_[place_of(item)]
                                : SynSight{guard_->account().hash(ends.source()), service_of(ends)};
     const guard::ServiceNumber service = sight.service;
-    const bool shows_options = item.segment.has_window_scale && item.segment.sack_permitted;
+    constexpr unsigned ecn = packet::ece | packet::cwr;
     const auto limited = [&](Reason reason) {
         return Decision{
             .action = Action::drop, .state = CtState::untracked, .reason = reason, .family = item.family};
     };
-    const SynGuard::Fate fate = guard_->on_syn({.client = ends.address(guard::Toward::client),
-                                                .source_hash = sight.source_hash,
-                                                .service = service,
-                                                .flow_hash = item.hash,
-                                                .shows_options = shows_options});
+    const SynGuard::Fate fate =
+        guard_->on_syn({.client = ends.address(guard::Toward::client),
+                        .source_hash = sight.source_hash,
+                        .service = service,
+                        .flow_hash = item.hash,
+                        .asks_for_options = item.segment.has_window_scale && item.segment.sack_permitted,
+                        .asks_for_ecn = (item.segment.flags & ecn) == ecn});
+    bool asks_for_all = false;
     switch (fate) {
         case SynGuard::Fate::denied:
             return limited(Reason::source_denied);
@@ -96,7 +99,15 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState* reopened,
         case SynGuard::Fate::over_service_limit:
             return limited(Reason::syn_limit);
         case SynGuard::Fate::pass:
+        case SynGuard::Fate::look_for_ecn:
             break;
+        case SynGuard::Fate::look:
+            asks_for_all = headers_of(item).tcp.options.has_timestamps;
+            if (asks_for_all) {
+                guard_->looks(service);
+                break;
+            }
+            [[fallthrough]];
         case SynGuard::Fate::challenge:
         case SynGuard::Fate::answer: {
             const packet::Headers& headers = headers_of(item);
@@ -111,7 +122,10 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState* reopened,
         }
     }
     const FlowState state = reopened != nullptr ? *reopened : FlowState{.tcp = tcp::begin(item.segment)};
-    return begin_tcp<AddressBytes>(item, state, tcp::opens, now);
+    const Decision decision = begin_tcp<AddressBytes>(item, state, tcp::opens, now);
+    if (asks_for_all && decision.flow != flow::no_ref)
+        guard_->template record<AddressBytes>(decision.flow).counted |= GuardRecord::asked_for_all;
+    return decision;
 }
 
 /// On a plain packet, a stage before it is judged: a SYN that seems to belong to no flow will be counted, and
@@ -311,7 +325,7 @@ template <unsigned AddressBytes>
 void Tracker<Io, Observer>::count_gone(flow::Ref ref, guard::HalfOpenEnd end) {
     std::uint16_t& counted = guard_->template record<AddressBytes>(ref).counted;
     if (counted == 0) return;
-    const auto service = static_cast<guard::ServiceNumber>(counted - 1U);
+    const guard::ServiceNumber service = guard_->template record<AddressBytes>(ref).service();
     counted = 0;
     const auto& flows = table<AddressBytes>();
     const auto& record = flows.record(ref);
@@ -333,18 +347,21 @@ template <unsigned AddressBytes>
     if (record.counted == 0) return;
     const bool syn = (item.segment.flags & packet::syn) != 0, rst = (item.segment.flags & packet::rst) != 0;
     if (!was_answered && after.seen_reply && syn && direction == tcp::Direction::reply) {
-        const auto service = static_cast<guard::ServiceNumber>(record.counted - 1U);
+        const guard::ServiceNumber service = record.service();
         guard_->account().count_answered(service);
         const packet::TcpFields& answer = headers_of(item).tcp;
         // What the SYN offered, as far as it was kept or the answer shows it.
         packet::TcpFields asked;
         asked.options.has_window_scale = (after.scale_offered & 1U) != 0;
         asked.options.sack_permitted = (after.sack_permitted & 1U) != 0;
-        asked.options.has_timestamps = answer.options.has_timestamps;
+        asked.options.has_timestamps =
+            answer.options.has_timestamps || (record.counted & GuardRecord::asked_for_all) != 0;
         constexpr unsigned ecn = packet::ece | packet::cwr;
         if ((answer.flags & ecn) == packet::ece) asked.flags = packet::syn | ecn;
         guard::learn(asked, answer, guard_->profile(service));
-        guard_->learnt(service);
+        if (asked.options.has_timestamps && asked.options.has_window_scale && asked.options.sack_permitted)
+            guard_->learnt(service);
+        if (guard_->profile(service).ecn) guard_->learnt_ecn(service);
         if (guards() && settings_->protection->rules_of(service).hides_sequence)
             hide_sequence<AddressBytes>(item, ref);
     }
@@ -548,8 +565,7 @@ template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 [[gnu::noinline]] void Tracker<Io, Observer>::tell_server(flow::Ref ref) {
     const GuardRecord& kept = guard_->template record<AddressBytes>(ref);
-    if (kept.counted == 0 || !guard_->is_defended(static_cast<guard::ServiceNumber>(kept.counted - 1U)))
-        return;
+    if (kept.counted == 0 || !guard_->is_defended(kept.service())) return;
     const GuardRecord::Macs macs = kept.macs();
     // The way is not known, or no longer: the record has a translation by now.
     if (macs == GuardRecord::Macs{} || !settings_->vlan_in_key || is_proxied<AddressBytes>(ref)) return;
@@ -584,11 +600,11 @@ void Tracker<Io, Observer>::sweep_half_open(flow::Ref& next, Now now) {
         if (!flows.read(next, record) || record.key.protocol != packet::tcp ||
             !is_half_open(record.payload.tcp.lifetime))
             continue;
-        const std::uint16_t counted = guard_->template record<AddressBytes>(next).counted;
+        const GuardRecord& kept = guard_->template record<AddressBytes>(next);
         const Tick left = record.expiry - now.tick;
         const Tick waited = ticks_of(static_cast<Lifetime>(record.payload.tcp.lifetime)) - left;
-        if (counted == 0 || static_cast<std::int32_t>(waited - SynGuard::impatience) < 0 ||
-            !guard_->is_defended(static_cast<guard::ServiceNumber>(counted - 1U)))
+        if (kept.counted == 0 || static_cast<std::int32_t>(waited - SynGuard::impatience) < 0 ||
+            !guard_->is_defended(kept.service()))
             continue;
         flows.remove(next, flow::Removal::evicted, on_removed<AddressBytes>());
         ++removed;
