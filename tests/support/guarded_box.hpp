@@ -89,6 +89,7 @@ class GuardedBox {
     /// One burst of frames of one side. What left the box, in order.
     std::vector<Sent> send(Toward toward, const std::vector<Bytes>& frames) {
         std::vector<pipeline::MemoryPacket*> burst;
+        burst.reserve(frames.size());
         for (const Bytes& frame : frames)
             burst.push_back(&keep(frame, toward == Toward::server ? client_side : server_side));
         tracker_->process(burst, now, out_);

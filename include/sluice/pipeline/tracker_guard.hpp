@@ -462,7 +462,7 @@ template <PacketIo Io, class Observer>
         offset =
             packet::ethernet_header_bytes + (packet::is_vlan_tag(ether_type) ? packet::vlan_tag_bytes : 0) +
             (item.family == packet::Family::ipv4 ? packet::ipv4_header_bytes : packet::ipv6_header_bytes);
-        length = bytes[offset + 12] >> 4 << 2;
+        length = std::size_t{bytes[offset + 12]} >> 4U << 2U;
     } else {
         bytes = Io::writable(item.general->bearer);
         offset = item.general->headers.transport_offset;
