@@ -221,6 +221,17 @@ TEST_P(Guard, LooksForEcnByASynThatAsksForIt) {
     EXPECT_EQ(answer_to(syn(4)).flags & packet::ece, 0);
 }
 
+TEST_P(Guard, DoesNotAskAgainForEcnWhereTheServerHasShownThatItKnowsNone) {
+    watch();
+    box.defend();
+    constexpr std::uint8_t asks = packet::syn | packet::ece | packet::cwr;
+    box.client(syn(2).flags(asks));
+    EXPECT_EQ(box.decision.action, Action::pass);
+    box.server(syn_ack(2));
+    box.pass(10'000, 100);
+    EXPECT_EQ(answer_to(syn(3).flags(asks)).flags & packet::ece, 0);
+}
+
 TEST_P(Guard, CarriesAProxiedConnection) {
     watch();
     box.defend();

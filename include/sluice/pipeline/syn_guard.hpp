@@ -36,16 +36,17 @@ namespace sluice::pipeline {
 struct GuardRecord {
     std::array<std::uint32_t, 3> words;  ///< the next two; which, the flow tells
     std::uint16_t counted;    ///< the service whose half-open flow it is counted as, and one; 0: none. And
-                              ///< asked_for_all
+                              ///< what it asked for
     std::uint16_t handshake;  ///< of a proxied flow: its place among the handshakes under way, and one; 0:
                               ///< none. Of a counted one: the port its SYN came in by
 
     /// In `counted`: the SYN asked for timestamps, scale and SACK, so that its answer shows whether the
     /// server knows them.
     static constexpr std::uint16_t asked_for_all = 0x8000;
-    static_assert(guard::ServiceMap::most_services < asked_for_all);
+    static constexpr std::uint16_t asked_for_ecn = 0x4000;
+    static_assert(guard::ServiceMap::most_services < asked_for_ecn);
     [[nodiscard]] guard::ServiceNumber service() const {
-        return static_cast<guard::ServiceNumber>((counted & ~asked_for_all) - 1);
+        return static_cast<guard::ServiceNumber>((counted & ~(asked_for_all | asked_for_ecn)) - 1);
     }
 
     /// Of an open proxied flow.

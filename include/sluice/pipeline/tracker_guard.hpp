@@ -123,8 +123,12 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState* reopened,
     }
     const FlowState state = reopened != nullptr ? *reopened : FlowState{.tcp = tcp::begin(item.segment)};
     const Decision decision = begin_tcp<AddressBytes>(item, state, tcp::opens, now);
-    if (asks_for_all && decision.flow != flow::no_ref)
-        guard_->template record<AddressBytes>(decision.flow).counted |= GuardRecord::asked_for_all;
+    if (decision.flow != flow::no_ref && (asks_for_all || fate == SynGuard::Fate::look_for_ecn)) {
+        const bool asks_for_ecn = (item.segment.flags & ecn) == ecn;
+        guard_->template record<AddressBytes>(decision.flow).counted |=
+            static_cast<std::uint16_t>((asks_for_all ? GuardRecord::asked_for_all : 0U) |
+                                       (asks_for_ecn ? GuardRecord::asked_for_ecn : 0U));
+    }
     return decision;
 }
 
@@ -357,11 +361,13 @@ template <unsigned AddressBytes>
         asked.options.has_timestamps =
             answer.options.has_timestamps || (record.counted & GuardRecord::asked_for_all) != 0;
         constexpr unsigned ecn = packet::ece | packet::cwr;
-        if ((answer.flags & ecn) == packet::ece) asked.flags = packet::syn | ecn;
+        const bool asked_for_ecn =
+            (answer.flags & ecn) == packet::ece || (record.counted & GuardRecord::asked_for_ecn) != 0;
+        if (asked_for_ecn) asked.flags = packet::syn | ecn;
         guard::learn(asked, answer, guard_->profile(service));
         if (asked.options.has_timestamps && asked.options.has_window_scale && asked.options.sack_permitted)
             guard_->learnt(service);
-        if (guard_->profile(service).ecn) guard_->learnt_ecn(service);
+        if (asked_for_ecn) guard_->learnt_ecn(service);
         if (guards() && settings_->protection->rules_of(service).hides_sequence)
             hide_sequence<AddressBytes>(item, ref);
     }
