@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/cli_floods.hpp"
+#include "app/cli_rows.hpp"
 #include "app/output.hpp"
 #include "sluice/base/reason.hpp"
 #include "sluice/control/client.hpp"
@@ -17,15 +18,6 @@ using control::End;
 using nlohmann::json;
 
 constexpr int done = 0, refused = 1;
-
-std::uint64_t number(const json& row, const char* key) {
-    const auto found = row.find(key);
-    return found != row.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-std::string text(const json& row, const char* key) {
-    const auto found = row.find(key);
-    return found != row.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 /// conntrack -S: a line per worker, where conntrack has a line per CPU.
 void print_statistics(std::string_view line) {

@@ -7,6 +7,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "app/cli_rows.hpp"
 #include "sluice/base/words.hpp"
 
 namespace sluice::app {
@@ -14,14 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-std::uint64_t number(const json& row, const char* key) {
-    const auto found = row.find(key);
-    return found != row.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-std::string text(const json& row, const char* key) {
-    const auto found = row.find(key);
-    return found != row.end() && found->is_string() ? found->get<std::string>() : "";
-}
 const json& array(const json& row, const char* key) {
     static const json none = json::array();
     const auto found = row.find(key);

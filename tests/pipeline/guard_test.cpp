@@ -567,6 +567,24 @@ TEST_P(Guard, RelievesAServerOfWhatTheFloodLeftOnItBeforeItWasKnown) {
     EXPECT_EQ(box.state(), "ESTABLISHED");
 }
 
+TEST_P(Guard, AFlushUnderAFloodTellsNoMoreServersThanThereIsRoomFor) {
+    for (unsigned port = 1; port <= 700; ++port) {
+        box.client(syn(static_cast<std::uint16_t>(port)));
+        box.server(syn_ack(static_cast<std::uint16_t>(port)));
+    }
+    box.defend();
+    for (unsigned i = 0; i < 8; ++i) box.tracker().mailbox().post({.kind = pipeline::Request::Kind::flush});
+    std::size_t told = 0;
+    for (unsigned i = 0; i < 8; ++i) {
+        const std::size_t now = box.poll().size();
+        EXPECT_LE(now, 256U) << "the rest of the output is for packets";
+        told += now;
+    }
+    EXPECT_EQ(box.flows(), 0U);
+    EXPECT_EQ(told + box.tracker().counters().not_emitted.read(), 700U);
+    EXPECT_GT(told, 256U);
+}
+
 TEST_P(Guard, LeavesSignedSynsToTheServerAndDropsWhatNobodyCanAnswer) {
     watch();
     box.defend();

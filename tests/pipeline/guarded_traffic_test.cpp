@@ -213,9 +213,9 @@ EndpointPlan draw_end(Random& random, bool with_options) {
     return out;
 }
 
-/// How many boxes; SLUICE_CONVERSATIONS asks for more.
+/// How many boxes; SLUICE_GUARDED_BOXES asks for more.
 std::uint64_t guard_seeds() {
-    const char* const asked = std::getenv("SLUICE_CONVERSATIONS");
+    const char* const asked = std::getenv("SLUICE_GUARDED_BOXES");
     return asked == nullptr ? 60 : std::strtoull(asked, nullptr, 10);
 }
 

@@ -15,7 +15,7 @@ struct alignas(64) Counters {
                              ///< handshake it carries on
     Counter emitted;         ///< packets made by the box, beyond those that were answers in their own buffers
     Counter emitted_on;      ///< of those, the ones that go on by the port's partner as forwarded ones do
-    Counter not_emitted;     ///< packets of the box's own for which no buffer was left
+    Counter not_emitted;     ///< packets of the box's own for which no buffer or no room was left
     Counter handed_over;     ///< packets given to the worker that owns the flow
     Counter found;           ///< packets that belonged to a flow
     Counter invalid;         ///< refused packets

@@ -422,7 +422,7 @@ template <unsigned AddressBytes>
             table<AddressBytes>().remove(ref, flow::Removal::deleted, on_removed<AddressBytes>());
             ref = flow::no_ref;
         }
-        if (outcome.taken)
+        if (outcome.taken || ref == flow::no_ref)
             return {.action = Action::absorb,
                     .state = CtState::established,
                     .family = item.family,
@@ -553,7 +553,10 @@ void Tracker<Io, Observer>::emit(const Ends<AddressBytes>& ends, guard::Toward t
                                .fields = fields};
     std::copy_n(ends.bytes(from), AddressBytes, segment.source.begin());
     std::copy_n(ends.bytes(toward), AddressBytes, segment.destination.begin());
-    Packet* const packet = Io::make(port);
+    // Room is left for what is judged: many flows may go in one poll (a flush), each with a word to its
+    // server.
+    const bool room = out_->size + 4 * max_burst < out_->judged.size();
+    Packet* const packet = room ? Io::make(port) : nullptr;
     if (packet == nullptr) {
         counters_.not_emitted.add();
         return;
