@@ -559,11 +559,8 @@ bool take_first_answer(Connection& connection, Direction direction, const Segmen
     Side& sender = connection.side[index_of(Direction::reply)];
     Side& receiver = connection.side[index_of(Direction::original)];
     const RememberedSyn syn = as_syn(segment);
-    const Span span{.sequence = segment.sequence,
-                    .end = segment.sequence + 1 + segment.payload_length,
-                    .acknowledgement = segment.acknowledgement,
-                    .sack = segment.acknowledgement,
-                    .window = segment.window};
+    Span span{};  // its sender has not been heard: nothing is asked of its own numbers
+    span.acknowledgement = span.sack = segment.acknowledgement;
     const unsigned predicates = window_predicates(sender, receiver, span, 0U, 0U);
     const Cell cell =
         transition(Pair::syn_sent__syn_rcvd, direction, classify(FlagClass::syn_ack, predicates));

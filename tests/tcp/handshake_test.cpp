@@ -41,6 +41,16 @@ TEST_F(Handshake, TheHandshakeGivesBothSidesTheirNumbers) {
               "AB scale AB 7,3 sack A answered assured");
 }
 
+TEST_F(Handshake, TheLifetimeInForceIsLeftToTheCaller) {
+    opens(Says(syn, 100).offers(700));
+    talk.connection.lifetime = static_cast<unsigned>(Lifetime::close);
+    talk.connection.fixed_timeout = 1;
+    b(Says(syn_ack, 900, 101).offers(700));
+    EXPECT_EQ(talk.connection.lifetime, static_cast<unsigned>(Lifetime::close));
+    EXPECT_EQ(talk.connection.fixed_timeout, 1U);
+    EXPECT_EQ(talk.connection.assured, 0U);
+}
+
 TEST_F(Handshake, DataOnBothSynsCounts) {
     opens(Says(syn, 100).offers(700).bytes(5));
     EXPECT_EQ(
