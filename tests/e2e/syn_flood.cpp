@@ -2,10 +2,12 @@
 // rate.
 //
 //     syn_flood INTERFACE MAC ADDRESS PORT --rate N --seconds N [--plain] [--flags N] [--seed N]
+//     [--one-source]
 //
 // MAC is where frames go to. With --flags the segments have other TCP flags than SYN. Sources are drawn from
-// what RFC 2544 (198.18.0.0/15) and RFC 5180 (2001:2::/48) set aside for benchmarks, so they are nobody's;
-// source ports and sequence numbers are drawn too. Every SYN has the options that Linux sends, with --plain
+// what RFC 2544 (198.18.0.0/15) and RFC 5180 (2001:2::/48) set aside for benchmarks, so they are nobody's,
+// or, with --one-source, all are the first of those; source ports and sequence numbers are drawn too. Every
+// SYN has the options that Linux sends, with --plain
 // none. At the end, or on SIGTERM, it prints one line of JSON: how many it sent and in which time, and how
 // much processor time that took, in which the work of the kernel that receives on a veth is counted too.
 #include <arpa/inet.h>
@@ -52,6 +54,7 @@ struct Options {
     std::uint64_t rate = 0;  ///< a second; 0: as fast as it goes
     double seconds = 1;
     bool plain = false;
+    bool one_source = false;
     std::uint8_t flags = 0x02;  ///< SYN
     std::uint64_t state = 1;
 };
@@ -131,15 +134,17 @@ class Template {
         std::uint8_t* const header = frame + ethernet_bytes;
         std::uint8_t* const tcp = frame + tcp_;
         const std::uint64_t one = draw(random), other = draw(random);
+        const std::uint64_t network = options_.one_source ? 0 : one >> 16,
+                            host = options_.one_source ? 1 : other;
         const std::size_t tcp_bytes = length_ - tcp_;
         std::uint32_t sum = IPPROTO_TCP + static_cast<std::uint32_t>(tcp_bytes);
         if (options_.ipv6) {
-            put16(header + 14, static_cast<std::uint32_t>(one >> 16));  // many networks of 64 bits
-            put32(header + 16, static_cast<std::uint32_t>(other));
-            put32(header + 20, static_cast<std::uint32_t>(other >> 32));
+            put16(header + 14, static_cast<std::uint32_t>(network));  // many networks of 64 bits
+            put32(header + 16, static_cast<std::uint32_t>(host));
+            put32(header + 20, static_cast<std::uint32_t>(host >> 32));
             sum = add_up(header + 8, 32, sum);
         } else {
-            put32(header + 12, 0xC612'0000U | (static_cast<std::uint32_t>(other) & 0x1'FFFF));
+            put32(header + 12, 0xC612'0000U | (static_cast<std::uint32_t>(host) & 0x1'FFFF));
             put16(header + 10, folded(add_up(header, 20, 0)));
             sum = add_up(header + 12, 8, sum);
         }
@@ -159,7 +164,9 @@ class Template {
 
 Options read_arguments(int count, char** words) {
     if (count < 5)
-        fail("usage: INTERFACE MAC ADDRESS PORT [--rate N] [--seconds N] [--plain] [--flags N] [--seed N]");
+        fail(
+            "usage: INTERFACE MAC ADDRESS PORT [--rate N] [--seconds N] [--plain] [--flags N] [--seed N] "
+            "[--one-source]");
     Options out;
     out.interface = words[1];
     if (ether_aton_r(words[2], &out.mac) == nullptr) fail("not a MAC address: " + std::string(words[2]));
@@ -171,6 +178,8 @@ Options read_arguments(int count, char** words) {
         const std::string_view word = words[i];
         if (word == "--plain") {
             out.plain = true;
+        } else if (word == "--one-source") {
+            out.one_source = true;
         } else if (i + 1 == count) {
             fail("nothing follows " + std::string(word));
         } else if (word == "--rate") {
