@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <set>
@@ -499,6 +501,33 @@ TYPED_TEST(CookieTest, AMillionGuessesFindNothing) {
             ++good;
     }
     EXPECT_EQ(good, 0U);
+}
+
+// The field is 29 bits; what a guess is worth is seen where all but a few of them are known. Each guess names
+// the right slot and class.
+TYPED_TEST(CookieTest, AGuessOfSomeBitsIsRightOnceInTwoToTheirNumber) {
+    constexpr unsigned guesses_of_one = 1'000;
+    for (const auto& [bits, guesses] : {std::pair{4, 200'000U}, {8, 500'000U}, {12, 3'000'000U}}) {
+        unsigned good = 0;
+        for (unsigned round = 0; round < guesses / guesses_of_one; ++round) {
+            const auto tuple = TestFixture::Tuple::random(this->random_);
+            const Tick now = this->random_.word();
+            const CookieOptions options = random_options(this->random_);
+            const Cookie cookie = this->cookies_.make(tuple.handshake(), options, now);
+            const std::uint32_t names = (cookie.sequence ^ cookie.sequence >> 29) & 7U;
+            std::uint32_t unknown = 0;
+            while (std::popcount(unknown) < bits) unknown |= 8U << this->random_.word() % 29;
+            for (unsigned i = 0; i < guesses_of_one; ++i) {
+                const std::uint32_t mac =
+                    ((cookie.sequence & ~unknown) | (this->random_.word() & unknown)) & ~7U;
+                const Cookie guess{mac | (names ^ mac >> 29), cookie.timestamp};
+                if (this->answered(this->cookies_, tuple, options, guess, now).verdict == CookieVerdict::good)
+                    ++good;
+            }
+        }
+        const double expected = guesses * std::exp2(-bits);
+        EXPECT_NEAR(good, expected, 5 * std::sqrt(expected)) << bits << " bits";  // once in 1.7 million
+    }
 }
 
 // A good number is one that make() can give: 17 bits of slot, four classes. All of them are tried at one

@@ -59,7 +59,6 @@ class GuardedBox {
         if (!made) throw std::runtime_error(made.error());
         tracker_ = std::move(*made);
         poll();
-        made_by() = this;
         pipeline::MemoryIo::maker = [](std::uint16_t port) {
             GuardedBox& box = *made_by();
             return box.buffers_left == 0 ? nullptr : (--box.buffers_left, &box.keep({}, port));
@@ -92,12 +91,14 @@ class GuardedBox {
         burst.reserve(frames.size());
         for (const Bytes& frame : frames)
             burst.push_back(&keep(frame, toward == Toward::server ? client_side : server_side));
+        made_by() = this;
         tracker_->process(burst, now, out_);
         return left();
     }
     std::vector<Sent> client(const PacketBuilder& packet) { return send(Toward::server, {packet.build()}); }
     std::vector<Sent> server(const PacketBuilder& packet) { return send(Toward::client, {packet.build()}); }
     std::vector<Sent> poll() {
+        made_by() = this;
         tracker_->poll(now, out_);
         return left();
     }
@@ -134,6 +135,8 @@ class GuardedBox {
         return tracker_->table4().size() + tracker_->table6().size();
     }
     [[nodiscard]] MemoryTracker& tracker() { return *tracker_; }
+    /// All that the tracker keeps of flows, sources and services.
+    [[nodiscard]] std::span<const std::byte> memory() const { return arena_; }
     /// "SYN_SENT" … of the flow of the last decision; "none".
     [[nodiscard]] std::string state() const {
         pipeline::FlowView view;
