@@ -314,6 +314,11 @@ class Tracker {
         std::uint64_t source_hash;
         guard::ServiceNumber service;
     };
+    /// How far the search for half-open flows that wait too long has come.
+    struct Sweep {
+        flow::Ref next = 0;
+        Tick ended = 0;  ///< the last round, through the whole table
+    };
     /// Of an item of items_: its number.
     [[nodiscard]] std::size_t place_of(const Item& item) const {
         return static_cast<std::size_t>(&item - items_.data());
@@ -352,7 +357,7 @@ class Tracker {
     template <unsigned AddressBytes>
     void tell_server(flow::Ref ref);
     template <unsigned AddressBytes>
-    void sweep_half_open(flow::Ref& next, Now now);
+    void sweep_half_open(Sweep& sweep, Now now);
     template <unsigned AddressBytes>
     void count_gone(flow::Ref ref, guard::HalfOpenEnd end);
     template <unsigned AddressBytes>
@@ -422,7 +427,7 @@ class Tracker {
     std::array<General, max_burst> general_;
     std::array<Answer, max_burst> answers_;
     std::size_t answer_count_ = 0;
-    flow::Ref swept4_ = 0, swept6_ = 0;  ///< how far the search for half-open flows has come
+    Sweep swept4_, swept6_;
     std::array<SynSight, max_burst> foreseen_;
     std::uint64_t is_foreseen_ = 0;  ///< a bit an item of the burst
     static_assert(max_burst <= 64);

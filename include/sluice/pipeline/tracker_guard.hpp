@@ -593,29 +593,31 @@ template <unsigned AddressBytes>
 
 /// Half-open flows of services under a flood do not get the time that others have: the flood's own, which
 /// passed before it was known as such, would fill the servers' backlogs for as long. A slice of the slots a
-/// poll.
+/// poll; and a rest after each round, or a poll of a small table would do little else.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-void Tracker<Io, Observer>::sweep_half_open(flow::Ref& next, Now now) {
+void Tracker<Io, Observer>::sweep_half_open(Sweep& sweep, Now now) {
     constexpr unsigned slice = 128, most_removed = 16;
+    constexpr Tick rest = ticks_per_second / 8;
+    if (sweep.next == 0 && now.tick - sweep.ended < rest) return;
     auto& flows = table<AddressBytes>();
     typename std::remove_reference_t<decltype(flows)>::Record record;
     unsigned removed = 0;
-    for (unsigned i = 0; i < slice && removed < most_removed; ++i, ++next) {
-        if (next >= flows.high_water()) {
-            next = 0;
+    for (unsigned i = 0; i < slice && removed < most_removed; ++i, ++sweep.next) {
+        if (sweep.next >= flows.high_water()) {
+            sweep = {.next = 0, .ended = now.tick};
             return;
         }
-        if (!flows.read(next, record) || record.key.protocol != packet::tcp ||
+        const GuardRecord& kept = guard_->template record<AddressBytes>(sweep.next);
+        if (kept.counted == 0 || !flows.read(sweep.next, record) || record.key.protocol != packet::tcp ||
             !is_half_open(record.payload.tcp.lifetime))
             continue;
-        const GuardRecord& kept = guard_->template record<AddressBytes>(next);
         const Tick left = record.expiry - now.tick;
         const Tick waited = ticks_of(static_cast<Lifetime>(record.payload.tcp.lifetime)) - left;
-        if (kept.counted == 0 || static_cast<std::int32_t>(waited - SynGuard::impatience) < 0 ||
+        if (static_cast<std::int32_t>(waited - SynGuard::impatience) < 0 ||
             !guard_->is_defended(kept.service()))
             continue;
-        flows.remove(next, flow::Removal::evicted, on_removed<AddressBytes>());
+        flows.remove(sweep.next, flow::Removal::evicted, on_removed<AddressBytes>());
         ++removed;
     }
 }
