@@ -6,12 +6,18 @@
 
 #include "option_words.hpp"
 #include "sluice/packet/checksum.hpp"
+#include "sluice/packet/icmp.hpp"
 #include "walk.hpp"
 
 namespace sluice::packet {
 namespace {
 
 constexpr std::uint16_t dont_fragment = 0x4000;
+constexpr std::uint8_t default_hop_limit = 64;
+/// Precedence "internetwork control", as RFC 1812 4.3.2.5 has it for errors.
+constexpr std::uint8_t precedence_of_errors = 0xC0;
+/// The longest errors, from the network header on.
+constexpr std::size_t longest_ipv4_error = 576, longest_ipv6_error = 1280;
 
 bool is_group_mac(const std::uint8_t* mac) {
     return (mac[0] & 1U) != 0;
@@ -34,20 +40,30 @@ bool is_one_host(Family family, const Address& address) {
     return family == Family::ipv4 ? is_one_host_ipv4(address) : is_one_host_ipv6(address);
 }
 
-// What checksums and layout need of a segment to be written, as the parser would report it: all but its ends.
-Headers headers_of_layout(Family family, std::size_t network_offset, std::size_t segment_length) {
+// On the link and on the network. Link layers other than Ethernet name no hosts.
+bool is_between_hosts(const ParseInput& input, const Headers& headers) {
+    if (input.link == LinkLayer::ethernet &&
+        (is_group_mac(input.bytes.data()) || is_group_mac(input.bytes.data() + 6))) {
+        return false;
+    }
+    return is_one_host(headers.family, headers.source) && is_one_host(headers.family, headers.destination);
+}
+
+// What checksums and layout need of a packet to be written, as the parser would report it: all but its ends.
+Headers headers_of_layout(Family family, std::uint8_t protocol, std::size_t network_offset,
+                          std::size_t transport_length) {
     Headers out;
     out.family = family;
-    out.protocol = tcp;
+    out.protocol = protocol;
     out.network_offset = static_cast<std::uint16_t>(network_offset);
     const std::size_t ip_header = family == Family::ipv4 ? ipv4_header_bytes : ipv6_header_bytes;
     out.transport_offset = static_cast<std::uint16_t>(network_offset + ip_header);
-    out.transport_length = static_cast<std::uint32_t>(segment_length);
+    out.transport_length = static_cast<std::uint32_t>(transport_length);
     return out;
 }
 
-Headers headers_of_answer(const Headers& headers, std::size_t segment_length) {
-    Headers out = headers_of_layout(headers.family, headers.network_offset, segment_length);
+Headers headers_of_answer(const Headers& headers, std::uint8_t protocol, std::size_t transport_length) {
+    Headers out = headers_of_layout(headers.family, protocol, headers.network_offset, transport_length);
     out.source = headers.destination;
     out.destination = headers.source;
     out.source_port = headers.destination_port;
@@ -56,7 +72,7 @@ Headers headers_of_answer(const Headers& headers, std::size_t segment_length) {
 }
 
 Headers headers_of_segment(const OwnSegment& segment, std::size_t link_length, std::size_t segment_length) {
-    Headers out = headers_of_layout(segment.family, link_length, segment_length);
+    Headers out = headers_of_layout(segment.family, tcp, link_length, segment_length);
     out.source = segment.source;
     out.destination = segment.destination;
     out.source_port = segment.source_port;
@@ -76,13 +92,14 @@ void write_link(const ParseInput& input, const Headers& headers, std::size_t beh
     store(out + type_end - 2, be16(static_cast<std::uint16_t>(length)));
 }
 
-void write_ipv4(const Headers& answer, std::uint8_t hop_limit, std::uint8_t* out) {
+void write_ipv4(const Headers& answer, std::uint8_t hop_limit, std::uint8_t service, std::uint8_t* out) {
     std::memset(out, 0, ipv4_header_bytes);
     out[0] = 0x45;
+    out[1] = service;
     store(out + 2, be16(static_cast<std::uint16_t>(ipv4_header_bytes + answer.transport_length)));
     store(out + 6, be16(dont_fragment));  // and so an identification of 0 (RFC 6864 4.1)
     out[8] = hop_limit;
-    out[9] = tcp;
+    out[9] = answer.protocol;
     std::memcpy(out + 12, answer.source.data(), 4);
     std::memcpy(out + 16, answer.destination.data(), 4);
     ChecksumSum sum;
@@ -94,7 +111,7 @@ void write_ipv6(const Headers& answer, std::uint8_t hop_limit, std::uint8_t* out
     std::memset(out, 0, 8);
     out[0] = 0x60;
     store(out + 4, be16(static_cast<std::uint16_t>(answer.transport_length)));
-    out[6] = tcp;
+    out[6] = answer.protocol;
     out[7] = hop_limit;
     std::memcpy(out + 8, answer.source.data(), 16);
     std::memcpy(out + 24, answer.destination.data(), 16);
@@ -113,14 +130,20 @@ void write_tcp(const Headers& headers, const TcpAnswer& answer, std::uint8_t* ou
     std::copy(answer.options.begin(), answer.options.end(), out + tcp_header_bytes);
 }
 
-// All behind the link header of the frame that begins at `out`, where `headers` says.
-void write_segment(const Headers& headers, const TcpAnswer& answer, std::span<std::uint8_t> out) {
+// Of the frame that begins at `out`, where `headers` says.
+void write_network(const Headers& headers, std::uint8_t hop_limit, std::uint8_t service,
+                   std::span<std::uint8_t> out) {
     std::uint8_t* const network = out.data() + headers.network_offset;
     if (headers.family == Family::ipv4) {
-        write_ipv4(headers, answer.hop_limit, network);
+        write_ipv4(headers, hop_limit, service, network);
     } else {
-        write_ipv6(headers, answer.hop_limit, network);
+        write_ipv6(headers, hop_limit, network);
     }
+}
+
+// All behind the link header of the frame that begins at `out`, where `headers` says.
+void write_segment(const Headers& headers, const TcpAnswer& answer, std::span<std::uint8_t> out) {
+    write_network(headers, answer.hop_limit, 0, out);
     write_tcp(headers, answer, out.data() + headers.transport_offset);
     write_transport_checksum(headers, out.subspan(headers.transport_offset, headers.transport_length));
 }
@@ -156,18 +179,14 @@ bool may_answer(const ParseInput& input, const Headers& headers) {
     if (headers.refusal != Reason::none || headers.family == Family::none || headers.protocol != tcp)
         return false;
     if (headers.fragment.present || (headers.tcp.flags & rst) != 0) return false;
-    if (input.link == LinkLayer::ethernet &&
-        (is_group_mac(input.bytes.data()) || is_group_mac(input.bytes.data() + 6))) {
-        return false;
-    }
-    return is_one_host(headers.family, headers.source) && is_one_host(headers.family, headers.destination);
+    return is_between_hosts(input, headers);
 }
 
 std::size_t build_tcp_answer(const ParseInput& input, const Headers& headers, const TcpAnswer& answer,
                              std::span<std::uint8_t> out) {
     const std::size_t options = answer.options.size();
     if (!may_answer(input, headers) || options > 40 || options % 4 != 0) return 0;
-    const Headers back = headers_of_answer(headers, tcp_header_bytes + options);
+    const Headers back = headers_of_answer(headers, tcp, tcp_header_bytes + options);
     const std::size_t length = back.transport_offset + back.transport_length;
     if (out.size() < length) return 0;
     write_link(input, headers, length - back.network_offset, out.data());
@@ -187,6 +206,42 @@ std::size_t build_reset(const ParseInput& input, const Headers& headers, std::sp
         answer.flags = rst | ack;
     }
     return build_tcp_answer(input, headers, answer, out);
+}
+
+bool may_report(const ParseInput& input, const Headers& headers) {
+    if (headers.refusal != Reason::none || headers.family == Family::none || is_later_fragment(headers))
+        return false;
+    if ((headers.protocol == icmp || headers.protocol == icmpv6) && !headers.icmp_query) return false;
+    return is_between_hosts(input, headers);
+}
+
+std::size_t build_unreachable(const ParseInput& input, const Headers& headers, Unreachable why,
+                              std::span<std::uint8_t> out) {
+    if (!may_report(input, headers)) return 0;
+    const bool is_ipv4 = headers.family == Family::ipv4;
+    const std::size_t before_quote = (is_ipv4 ? ipv4_header_bytes : ipv6_header_bytes) + icmp_header_bytes;
+    const std::size_t packet_length =
+        headers.transport_offset - headers.network_offset + std::size_t{headers.transport_length};
+    const auto packet = view_of(input).bytes.subspan(headers.network_offset);
+    const std::size_t quoted = std::min(
+        {packet_length, packet.size(), (is_ipv4 ? longest_ipv4_error : longest_ipv6_error) - before_quote});
+    const Headers back = headers_of_answer(headers, is_ipv4 ? icmp : icmpv6, icmp_header_bytes + quoted);
+    const std::size_t length = back.transport_offset + back.transport_length;
+    if (out.size() < length) return 0;
+
+    write_link(input, headers, length - back.network_offset, out.data());
+    write_network(back, default_hop_limit, precedence_of_errors, out);
+    const auto message = out.subspan(back.transport_offset, back.transport_length);
+    std::memset(message.data(), 0, icmp_header_bytes);
+    const bool of_port = why == Unreachable::port;
+    message[0] = is_ipv4 ? icmp_type::destination_unreachable : icmpv6_type::destination_unreachable;
+    if (is_ipv4)
+        message[1] = of_port ? icmp_code::port_unreachable : icmp_code::prohibited;
+    else
+        message[1] = of_port ? icmpv6_code::port_unreachable : icmpv6_code::prohibited;
+    std::memcpy(message.data() + icmp_header_bytes, packet.data(), quoted);
+    write_transport_checksum(back, message);
+    return length;
 }
 
 std::optional<LinkHeader> link_header_of(const ParseInput& input, const Headers& headers) {

@@ -42,6 +42,28 @@ struct TcpAnswer {
 [[nodiscard]] std::size_t build_reset(const ParseInput& input, const Headers& headers,
                                       std::span<std::uint8_t> out);
 
+/// Why a packet is not carried on.
+enum class Unreachable : std::uint8_t {
+    prohibited,  ///< communication administratively prohibited (RFC 1812 5.2.7.1, RFC 4443 3.1)
+    port,        ///< nobody listens at its port
+};
+
+/// The longest error: 1280 bytes of IPv6 behind Ethernet, two tags and SNAP.
+inline constexpr std::size_t max_unreachable_bytes = 14 + 2 * 4 + 8 + 1280;
+
+/// Whether an ICMP error may be sent about a packet: whole as far as its headers go, from and to one host
+/// each, no fragment but the first, and of ICMP only queries: never about an error (RFC 1122 3.2.2, RFC 4443
+/// 2.4).
+[[nodiscard]] bool may_report(const ParseInput& input, const Headers& headers);
+
+/// Writes the ICMP or ICMPv6 "destination unreachable" about the packet in `input` (parsed into `headers`
+/// without refusal), from its destination to its source, behind the link header that goes back; tags and SNAP
+/// kept. It quotes as much of the packet as `input` has and as makes no more than 576 bytes of IPv4 (RFC 1812
+/// 4.3.2.3) or 1280 of IPv6 (RFC 4443 2.4). Returns its length, at most max_unreachable_bytes; 0 when there
+/// may be none or `out` is too small. `out` is other memory than the packet's.
+[[nodiscard]] std::size_t build_unreachable(const ParseInput& input, const Headers& headers, Unreachable why,
+                                            std::span<std::uint8_t> out);
+
 /// How a frame begins, kept for frames to be built later: Ethernet, no tag to two with their priorities, the
 /// EtherType; as on the wire.
 struct LinkHeader {

@@ -27,6 +27,14 @@ inline constexpr std::uint8_t destination_unreachable = 1, packet_too_big = 2, t
                               redirect = 137, listener_report_v2 = 143;
 }  // namespace icmpv6_type
 
+/// Codes of "destination unreachable".
+namespace icmp_code {
+inline constexpr std::uint8_t port_unreachable = 3, prohibited = 13;
+}
+namespace icmpv6_code {
+inline constexpr std::uint8_t prohibited = 1, port_unreachable = 4;
+}
+
 /// `protocol` is `icmp` (RFC 792, RFC 950) or `icmpv6` (RFC 4443); anything else is `other`. Every ICMPv6
 /// type below 128 is an error, known or not (RFC 4443 2.1).
 [[nodiscard]] constexpr IcmpKind icmp_kind(std::uint8_t protocol, std::uint8_t type) {
