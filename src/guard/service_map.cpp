@@ -1,7 +1,5 @@
 #include "sluice/guard/service_map.hpp"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <bit>
 #include <tuple>
@@ -16,16 +14,6 @@ bool sits_within(const Address& address, const Address& mask) {
 }
 
 }  // namespace
-
-std::string text_of(const Address& address) {
-    std::array<std::uint8_t, 16> bytes{};
-    store(&bytes[0], be64(address.high));
-    store(&bytes[8], be64(address.low));
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    const bool ipv4 = address.is_ipv4();
-    inet_ntop(ipv4 ? AF_INET : AF_INET6, &bytes[ipv4 ? 12 : 0], text.data(), text.size());
-    return text.data();
-}
 
 std::string text_of(Source source) {
     return source.is_ipv4() ? text_of(Address{0, Address::mapped | (source.word & 0xFFFF'FFFF)})

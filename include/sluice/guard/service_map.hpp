@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/base/address_text.hpp"
 #include "sluice/base/result.hpp"
 #include "sluice/guard/address.hpp"
 
@@ -38,7 +39,7 @@ struct Service {
 
 /// "192.0.2.1:443", "192.0.2.0/24:all", "[2001:db8::/64]:443", for people.
 [[nodiscard]] std::string text_of(const Service& service);
-[[nodiscard]] std::string text_of(const Address& address);
+using sluice::text_of;
 [[nodiscard]] std::string text_of(Source source);
 
 class ServiceMap {
@@ -66,12 +67,7 @@ class ServiceMap {
     }
 
     /// Bits of an address that a prefix of this length keeps.
-    [[nodiscard]] static constexpr Address mask_of(unsigned length) {
-        const auto half = [](unsigned bits) {
-            return bits == 0 ? 0 : ~std::uint64_t{0} << (bits >= 64 ? 0 : 64 - bits);
-        };
-        return {half(length), half(length > 64 ? length - 64 : 0)};
-    }
+    [[nodiscard]] static constexpr Address mask_of(unsigned length) { return prefix_mask(length); }
 
   private:
     struct Shape {
