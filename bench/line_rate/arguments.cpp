@@ -89,9 +89,13 @@ void declare(CLI::App& app, Arguments& out) {
                    "hosts (16)")
         ->transform(CLI::CheckedTransformer(flood_sources))
         ->type_name("SOURCES");
+    app.add_flag(
+        "--flood-ipv6", out.flood.ipv6,
+        "it is of IPv6, within 2001:2::/48 (RFC 5180), from as many networks of 64 bits as there are "
+        "addresses otherwise; frames are then of 78 bytes");
     app.add_flag("--flood-options", out.flood.linux_options,
                  "its SYNs, and those of new connections, have the options of Linux, and all their other "
-                 "segments timestamps; frames are then of 78 bytes");
+                 "segments timestamps; frames are then of 78 bytes (of IPv6: 98, without SYNs 90)");
     app.add_option("--defence", out.defence,
                    "cookies: measures each step of profile synflood a third time, with the flooded server "
                    "defended by SYN cookies; off")

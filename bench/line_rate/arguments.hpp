@@ -16,6 +16,7 @@ enum class FloodSources : std::uint8_t { random, sequential, few };
 struct FloodPlan {
     FloodKind kind = FloodKind::syn;
     FloodSources sources = FloodSources::random;
+    bool ipv6 = false;
     bool linux_options = false;  ///< on SYNs as Linux has them, on all else timestamps
 };
 enum class Defence : std::uint8_t { off, cookies };

@@ -114,7 +114,7 @@ unsigned Buffers::take(rte_mbuf** out, unsigned wanted) {
     while (taken < wanted && head_ != tail_) out[taken++] = queue_[head_++ & mask_];
     // Those that the box dropped went back to the pool, answers that it could not send among them.
     while (taken < wanted && rte_mempool_get(pool_.get(), reinterpret_cast<void**>(out + taken)) == 0) {
-        if (is_answer(frame_of(out[taken]))) restore(out[taken]);
+        if (is_answer(frame_of(out[taken])) || is_ipv6(frame_of(out[taken]))) restore(out[taken]);
         ++taken;
     }
     return taken;

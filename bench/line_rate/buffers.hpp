@@ -51,8 +51,8 @@ class Buffers {
         const auto at = reinterpret_cast<std::uintptr_t>(buffer);
         return at >= first_ && at < behind_;
     }
-    /// Makes one that the box has answered in place what shape() made it. Where lengths were mixed, the
-    /// first.
+    /// Makes one that the box has answered in place, or that was of IPv6, what shape() made it. Where lengths
+    /// were mixed, the first.
     void restore(rte_mbuf* buffer) const;
     [[nodiscard]] bool comes_back() const { return behind_ != 0; }
     [[nodiscard]] rte_mempool* pool() const { return pool_.get(); }

@@ -39,6 +39,14 @@ Told options_of(const std::uint8_t* frame) {
 }
 
 void write_checksums(std::uint8_t* frame) {
+    if (is_ipv6(frame)) {
+        const std::uint16_t tcp_bytes = load<be16>(frame + 18).host();
+        std::uint8_t* const tcp = frame + header_bytes;
+        store(tcp + 16, std::uint16_t{0});
+        const std::uint64_t pseudo = sum(frame + 22, 32) + be16(packet::tcp).raw() + be16(tcp_bytes).raw();
+        store(tcp + 16, folded(pseudo + sum(tcp, tcp_bytes)));
+        return;
+    }
     store(frame + offset::ip_checksum, std::uint16_t{0});
     store(frame + offset::ip_checksum, folded(sum(frame + 14, 20)));
     const auto tcp_bytes = static_cast<std::uint16_t>(load<be16>(frame + offset::total_length).host() - 20);

@@ -1,4 +1,4 @@
-// The one shape of frame that the generator sends: Ethernet, IPv4, TCP, payload. A buffer gets it once; a
+// The shape of frame that the generator sends: Ethernet, IPv4, TCP, payload. A buffer gets it once; a
 // packet is a few stores into it, all in its first cache line:
 //
 //      0  addresses, EtherType, IPv4      by side, sixteen bytes at once
@@ -11,19 +11,23 @@
 //
 // A box that answers a SYN in its own buffer writes another identification than the template's: 0.
 //
+// Floods may be of IPv6, which writes over more than that: the buffer is then made a template again.
+//
 // Lengths are those of the buffer, without the four bytes of FCS that a wire adds.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "sluice/base/endian.hpp"
 #include "sluice/packet/headers.hpp"
+#include "sluice/packet/plain.hpp"
 
 namespace sluice::bench {
 
-inline constexpr unsigned header_bytes = 54;
+inline constexpr unsigned header_bytes = 54, ipv6_header_bytes = 74;
 inline constexpr unsigned shortest_frame = 60, fcs_bytes = 4;
 /// What a frame takes on a wire beside itself: preamble, FCS, gap.
 inline constexpr unsigned wire_overhead = 24;
@@ -31,6 +35,11 @@ inline constexpr unsigned wire_overhead = 24;
 /// Both ends of a connection, in wire order from the client's side.
 struct Endpoints {
     be32 client, server;
+    be16 client_port, server_port;
+};
+
+struct Ipv6Endpoints {
+    packet::Address client, server;
     be16 client_port, server_port;
 };
 
@@ -98,9 +107,35 @@ inline void make_template(std::uint8_t* frame, std::uint16_t bytes) {
     frame[23] = packet::tcp;
 }
 
-[[nodiscard]] inline std::uint16_t frame_bytes(const std::uint8_t* frame) {
-    return load<be16>(frame + offset::identification).host();
+[[nodiscard]] inline bool is_ipv6(const std::uint8_t* frame) {
+    return load<be16>(frame + 12).host() == packet::ether_type_ipv6;
 }
+[[nodiscard]] inline std::uint16_t frame_bytes(const std::uint8_t* frame) {
+    // IPv6: where IPv4's template has its note the payload's length happens to be.
+    const std::uint16_t noted = load<be16>(frame + offset::identification).host();
+    return is_ipv6(frame) ? static_cast<std::uint16_t>(noted + header_bytes) : noted;
+}
+
+namespace detail {
+inline void write_tcp(std::uint8_t* tcp, be16 from, be16 to, const Segment& segment, unsigned options) {
+    store(tcp, from);
+    store(tcp + 2, to);
+    store(tcp + 4, be32(segment.sequence));
+    store(tcp + 8, be32(segment.acknowledgement));
+    tcp[12] = static_cast<std::uint8_t>((20 + options) * 4);  // words, in the high bits
+    tcp[13] = segment.flags;
+    store(tcp + 14, be16(65'535));
+    std::memset(tcp + 16, 0, 4);
+    if (segment.options == Options::as_linux) {
+        write_linux_options(tcp + 20, (segment.flags & packet::syn) != 0, be32(segment.timestamp),
+                            be32(segment.echo));
+    } else if (options != 0) {
+        std::memcpy(tcp + 20, window_scale_option.data(), 6);
+    } else {
+        std::memset(tcp + 20, 0, 6);
+    }
+}
+}  // namespace detail
 
 /// Writes a segment from `side` (0: the client) into a templated frame; returns its payload's length.
 inline std::uint32_t write_segment(std::uint8_t* frame, const Endpoints& ends, unsigned side,
@@ -112,23 +147,23 @@ inline std::uint32_t write_segment(std::uint8_t* frame, const Endpoints& ends, u
     store(frame + offset::total_length, be16(static_cast<std::uint16_t>(40 + options + payload)));
     store(frame + offset::addresses, side == 0 ? ends.client : ends.server);
     store(frame + offset::addresses + 4, side == 0 ? ends.server : ends.client);
-    store(frame + offset::ports, side == 0 ? ends.client_port : ends.server_port);
-    store(frame + offset::ports + 2, side == 0 ? ends.server_port : ends.client_port);
-    store(frame + offset::sequence, be32(segment.sequence));
-    store(frame + offset::acknowledgement, be32(segment.acknowledgement));
-    frame[offset::data_offset] = static_cast<std::uint8_t>((20 + options) * 4);  // words, in the high bits
-    frame[offset::flags] = segment.flags;
-    store(frame + offset::window, be16(65'535));
-    std::memset(frame + offset::tcp_checksum, 0, 4);
-    if (segment.options == Options::as_linux) {
-        detail::write_linux_options(frame + offset::payload, syn, be32(segment.timestamp),
-                                    be32(segment.echo));
-    } else if (options != 0) {
-        std::memcpy(frame + offset::payload, detail::window_scale_option.data(), 6);
-    } else {
-        std::memset(frame + offset::payload, 0, 6);
-    }
+    detail::write_tcp(frame + offset::ports, side == 0 ? ends.client_port : ends.server_port,
+                      side == 0 ? ends.server_port : ends.client_port, segment, options);
     return payload;
+}
+
+/// The same of IPv6, from the client, without data: the frame ends behind the options.
+inline void write_ipv6_segment(std::uint8_t* frame, const Ipv6Endpoints& ends, const Segment& segment) {
+    const unsigned options = option_bytes((segment.flags & packet::syn) != 0, segment.options);
+    std::memcpy(frame, detail::link_headers[0].data(), 12);
+    store(frame + 12, be16(packet::ether_type_ipv6));
+    store(frame + 14, be32(0x6000'0000));
+    store(frame + 18, be16(static_cast<std::uint16_t>(20 + options)));
+    frame[20] = packet::tcp;
+    frame[21] = 64;
+    store(frame + 22, ends.client);
+    store(frame + 38, ends.server);
+    detail::write_tcp(frame + header_bytes, ends.client_port, ends.server_port, segment, options);
 }
 
 /// The client's address, seen from the packet's side.
@@ -161,7 +196,8 @@ struct Told {
 [[nodiscard]] Told options_of(const std::uint8_t* frame);
 /// Whether a box answered the frame in place of passing it on.
 [[nodiscard]] inline bool is_answer(const std::uint8_t* frame) {
-    return frame_bytes(frame) == 0;
+    // IPv6: it goes to where floods, all from clients, come from.
+    return is_ipv6(frame) ? frame[5] == detail::link_headers[1][5] : frame_bytes(frame) == 0;
 }
 /// Whether a frame from a wire is one of the generator's: by its addresses.
 [[nodiscard]] inline bool is_ours(const std::uint8_t* frame, std::uint32_t bytes) {

@@ -244,6 +244,7 @@ class Generator {
             const std::uint8_t* frame = Buffers::frame_of(packet);
             ++tally_.missed[traffic_.share_of(frame, side)];
             tally_.bytes_in -= frame_bytes(frame);
+            if (is_ipv6(frame)) station_.buffers->restore(packet);
             station_.buffers->give_back(packet);
         }
     }
@@ -309,6 +310,7 @@ class Generator {
             tally_.bytes_out += frame_bytes(frame);
             if (const std::uint64_t stamped = share == measured ? stamp_of(frame) : 0; stamped != 0)
                 latency_.add((now - stamped) & stamp_mask);
+            if (is_ipv6(frame)) station_.buffers->restore(packet);
         }
         if (station_.buffers->comes_back()) {
             station_.buffers->give_back(packet);

@@ -6,6 +6,8 @@
 //                        client has used up its ports
 //     198.18.128.0/17    where floods come from (flood.hpp)
 //
+// Floods of IPv6 are of 2001:2::/48 (RFC 5180), see flood.hpp.
+//
 // They come in equal blocks, one for each worker: ports are chosen so that the box's own hash gives the
 // worker its block. Each worker then gets its packets in its own queue, as a card with RSS would sort them.
 #pragma once
@@ -92,7 +94,10 @@ class Population {
     }
     [[nodiscard]] std::uint16_t server_port() const { return server_port_; }
     [[nodiscard]] bool owned_by(unsigned worker, const Endpoints& ends) const {
-        return workers_ == 1 || owner_of(ends, workers_) == worker;
+        return workers_ == 1 || owner_of<4>(&ends.client, &ends.server, ends, workers_) == worker;
+    }
+    [[nodiscard]] bool owned_by(unsigned worker, const Ipv6Endpoints& ends) const {
+        return workers_ == 1 || owner_of<16>(&ends.client, &ends.server, ends, workers_) == worker;
     }
 
     /// Ends that were not used for long, owned by the same worker, and fresh sequence numbers.
@@ -135,12 +140,13 @@ class Population {
         }
     }
 
-    [[nodiscard]] static unsigned owner_of(const Endpoints& ends, unsigned workers) {
-        const auto key =
-            flow::make_key<4>(reinterpret_cast<const std::uint8_t*>(&ends.client),
-                              reinterpret_cast<const std::uint8_t*>(&ends.server), ends.client_port.host(),
-                              ends.server_port.host(), packet::tcp,
-                              flow::Domain::make(flow::Domain::no_tag, flow::Domain::no_tag, 0, 0));
+    template <unsigned AddressBytes, class EndpointsT>
+    [[nodiscard]] static unsigned owner_of(const void* client, const void* server, const EndpointsT& ends,
+                                           unsigned workers) {
+        const auto key = flow::make_key<AddressBytes>(
+            static_cast<const std::uint8_t*>(client), static_cast<const std::uint8_t*>(server),
+            ends.client_port.host(), ends.server_port.host(), packet::tcp,
+            flow::Domain::make(flow::Domain::no_tag, flow::Domain::no_tag, 0, 0));
         return flow::owner_of(flow::hash(key.key, bench_secret), workers);
     }
 

@@ -45,7 +45,7 @@ class FloodCampaign {
 
     [[nodiscard]] Status run() {
         if (Status made = prepare(); !made) return made;
-        campaign_.stand().shape({campaign_.arguments().flood.linux_options ? frame_with_linux_options : 64});
+        campaign_.stand().shape({Flood::frame_bytes(campaign_.arguments().flood)});
         if (campaign_.arguments().in_turns) return run_in_turns();
         if (Status found = find_rates(); !found) return found;
         for (const double part : flood_parts) {

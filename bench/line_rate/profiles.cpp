@@ -24,7 +24,8 @@ pipeline::Limits limits_of(const Arguments& arguments) {
     if (arguments.profile == Profile::synflood)
         limits.ipv4_flows = flows + std::max(flood_records, flows) + newcomers_records;
     if (arguments.table != 0) limits.ipv4_flows = arguments.table;
-    limits.ipv6_flows = 64;
+    limits.ipv6_flows =
+        arguments.profile == Profile::synflood && arguments.flood.ipv6 ? std::max(flood_records, flows) : 64;
     limits.fragment_datagrams = 1;
     limits.accounting = arguments.accounting;
     if (arguments.defended()) limits.guarded_services = services;
@@ -36,11 +37,16 @@ std::shared_ptr<const pipeline::Protection> protection_of(const Arguments& argum
                                                           guard::DefenceBoard& board) {
     board.publish(defended_service, {.level = guard::Level::defend});
     auto protection = std::make_shared<pipeline::Protection>();
-    const guard::Service servers{.address = {0, guard::Address::mapped | Population::first_server},
-                                 .prefix_length = Population::server_prefix_length + 96,
-                                 .port = defended_port,
-                                 .number = defended_service};
-    protection->services = std::move(guard::ServiceMap::build(std::span(&servers, 1)).value());
+    std::vector<guard::Service> servers{{.address = {0, guard::Address::mapped | Population::first_server},
+                                         .prefix_length = Population::server_prefix_length + 96,
+                                         .port = defended_port,
+                                         .number = defended_service}};
+    if (arguments.flood.ipv6)
+        servers.push_back({.address = guard::Address::ipv6(Flood::ipv6_server.data()),
+                           .prefix_length = 128,
+                           .port = defended_port,
+                           .number = defended_service});
+    protection->services = std::move(guard::ServiceMap::build(servers).value());
     protection->board = &board;
     protection->workers = arguments.workers;
     protection->cookie_secrets = {.turns = {{{1, 2}, {3, 4}}}, .timestamps = {5, 6}};

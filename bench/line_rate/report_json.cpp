@@ -4,6 +4,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "line_rate/flood.hpp"
 #include "line_rate/report.hpp"
 #include "machine.hpp"
 
@@ -140,9 +141,10 @@ ordered_json conditions(const Report& report) {
     if (given.profile == Profile::synflood) {
         out["flood"] = {{"kind", name_of(given.flood.kind)},
                         {"sources", name_of(given.flood.sources)},
+                        {"family", given.flood.ipv6 ? "ipv6" : "ipv4"},
                         {"linux_options", given.flood.linux_options}};
         out["defence"] = given.defended() ? "cookies" : "off";
-        if (given.flood.linux_options) out["frame_bytes"] = frame_with_linux_options;
+        out["frame_bytes"] = Flood::frame_bytes(given.flood);
     }
     return out;
 }

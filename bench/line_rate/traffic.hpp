@@ -175,7 +175,7 @@ class Flooded {
           newcomers_below_(threshold(mix.flood + mix.newcomers)) {}
 
     [[nodiscard]] Share share_of(const std::uint8_t* frame, unsigned side) const {
-        if (Flood::is_client(client_of(frame, side))) return flood;
+        if (Flood::is_of_one(frame, side)) return flood;
         return server_port_of(frame, side) == newcomers_.server_port() ? newcomers : measured;
     }
     unsigned pick(unsigned worker, Pick* out, unsigned wanted) {

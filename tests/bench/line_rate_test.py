@@ -229,6 +229,32 @@ class Measured(unittest.TestCase):
                 report = self.flooded("--flood-sources", sources)
                 self.assertEqual(report["conditions"]["flood"]["sources"], sources)
 
+    def test_floods_of_ipv6_are_answered_and_accounted_for(self):
+        for kind, more, size in ("syn", [], 78), ("syn", ["--flood-options"], 98), ("ack", ["--flood-options"], 90):
+            with self.subTest(kind=kind, more=more):
+                report = self.flooded("--flood-ipv6", "--flood", kind, "--defence", "cookies", *more, seconds=0.05)
+                flood = report["conditions"]["flood"]
+                self.assertEqual((flood["family"], report["conditions"]["frame_bytes"]), ("ipv6", size))
+                flooded = report["measurements"][1:]
+                self.assertGreater(sum(step["plain_forwarding"]["flood"]["packets_per_second_out"] for step in flooded), 0)
+                answered, out = (sum(step["defended"]["flood"][rate] for step in flooded)
+                                 for rate in ("answered_per_second", "packets_per_second_out"))
+                self.assertEqual(answered > 0, kind == "syn")
+                self.assertEqual(out == 0, kind == "syn", "an ACK is taken for one of a connection that was there before")
+                self.check_goodput(report, "tracker", "plain_forwarding", "defended")
+        for sources in "sequential", "few":
+            with self.subTest(sources):
+                self.flooded("--flood-ipv6", "--flood-sources", sources, "--workers", 2)
+
+    def test_in_turns_a_flood_of_ipv6_leaves_the_buffers_as_they_were(self):
+        report = measure("--in-turns", "--profile", "synflood", "--flows", 1000, "--defence", "cookies", "--flood-ipv6", seconds=0.04)
+        self.check(report)
+        quiet, *flooded = report["measurements"]
+        self.assertGreater(quiet["defended"]["connections_per_second"], 0)
+        for step in flooded:
+            self.assertEqual(step["defended"]["flood"]["packets_per_second_out"], 0)
+            self.assertGreater(step["defended"]["flood"]["answered_per_second"], 0)
+
     def test_the_report_of_a_flood_has_its_curves(self):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder, "report.html")
