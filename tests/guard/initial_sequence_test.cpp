@@ -59,16 +59,23 @@ std::vector<Numbers> all_neighbours() {
             of_neighbouring_addresses(false), of_neighbouring_addresses(true)};
 }
 
-TEST(InitialSequence, EveryByteOfANumberIsEvenlySpread) {
+void expect_even_bytes(const Numbers& numbers, const char* what) {
+    for (unsigned byte = 0; byte < 4; ++byte) {
+        std::vector<double> seen(256);
+        for (const std::uint32_t number : numbers) ++seen[number >> (8 * byte) & 0xFF];
+        const double expected = static_cast<double>(numbers.size()) / 256.0;
+        double chi_square = 0;
+        for (const double count : seen) chi_square += (count - expected) * (count - expected) / expected;
+        EXPECT_NEAR(chi_square, 255, 6 * std::sqrt(2 * 255.0)) << what << ", byte " << byte;
+    }
+}
+
+TEST(InitialSequence, EveryByteOfANumberAndOfWhatTheNextAddsIsEvenlySpread) {
     for (const Numbers& numbers : all_neighbours()) {
-        for (unsigned byte = 0; byte < 4; ++byte) {
-            std::vector<double> seen(256);
-            for (const std::uint32_t number : numbers) ++seen[number >> (8 * byte) & 0xFF];
-            const double expected = draws / 256.0;
-            double chi_square = 0;
-            for (const double count : seen) chi_square += (count - expected) * (count - expected) / expected;
-            EXPECT_NEAR(chi_square, 255, 6 * std::sqrt(2 * 255.0)) << "byte " << byte;
-        }
+        expect_even_bytes(numbers, "a number");
+        Numbers differences;
+        for (std::size_t i = 1; i < draws; ++i) differences.push_back(numbers[i] - numbers[i - 1]);
+        expect_even_bytes(differences, "a difference");
     }
 }
 

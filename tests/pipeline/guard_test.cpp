@@ -727,11 +727,17 @@ TEST_P(Guard, HidesGuessableSequenceNumbers) {
                           .payload(5));
     ASSERT_EQ(sent.size(), 1U);
     EXPECT_EQ(sent[0].tcp().sequence, shown + 1);
-    // Another connection's number tells nothing of it, and the clock runs.
+    // Another connection's number tells nothing of it; the same ends begin where the clock has come to.
     box.pass(1'000);
     box.client(syn(41'000));
     const std::uint32_t other = box.server(syn_ack(41'000))[0].tcp().sequence;
     EXPECT_NE(other, shown + 250'000);
+    box.client(ack(shown + 1, 990'000).flags(packet::rst | packet::ack).sequence(client_isn + 11));
+    EXPECT_EQ(box.state(), "CLOSE");
+    box.client(syn().sequence(client_isn + 900'000));
+    sent = box.server(syn_ack().acknowledgement(client_isn + 900'001));
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].tcp().sequence, shown + 250'000) << "a number every 4 microseconds";
 }
 
 TEST_P(Guard, WithoutBuffersTheHandshakeGoesOnWhenThereAreSome) {
