@@ -198,7 +198,8 @@ def limits(context, path):
         counted = Counted(rig, middle)
         began = time.monotonic()
         report = honest(rig, path, seconds=2, number=10, pause=0.1)
-        limited, seconds = counted.middle.statistics()["reason_source-limit"] - counted.before["reason_source-limit"], time.monotonic() - began
+        limited = middle.statistics()["reason_source-limit"] - counted.before["reason_source-limit"]
+        seconds = time.monotonic() - began
         sent = one.stop()
         rate = sent["sent"] / sent["seconds"]
         say(f"one source sent {rate:.0f} SYNs a second, {limited / seconds:.0f} were dropped: source-limit; "
@@ -210,7 +211,7 @@ def limits(context, path):
         wait_until(lambda: all(row["end"] for row in attacks(middle)), "the attack is over", 30, every=0.2)
         one = Flood(context, rig, path, 5000, 60)
         wait_until(lambda: level() == "maximum", "the service stands at maximum", 10)
-        before, began = middle.statistics(), time.monotonic()
+        began, before = time.monotonic(), middle.statistics()
         time.sleep(1)
         change, seconds = grown(middle.statistics(), before), time.monotonic() - began
         one.stop()
