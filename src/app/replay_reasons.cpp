@@ -280,6 +280,29 @@ std::string explain_no_room(const ReasonInput& input) {
                        counted(ipv4 ? input.limits.ipv4_flows : input.limits.ipv6_flows, "flow"));
 }
 
+/// Which rule it was.
+std::string explain_rule(const ReasonInput& input) {
+    const pipeline::Policy* const policy = input.settings.policy.get();
+    const Whole whole = put_together(input);
+    if (policy == nullptr || whole.first == nullptr) return {};
+    const Headers& headers = whole.headers;
+    policy::FirstPacket first;
+    first.ipv4 = headers.family == packet::Family::ipv4;
+    const auto address = [&](const packet::Address& bytes) {
+        return first.ipv4 ? Address::ipv4(bytes.data()) : Address::ipv6(bytes.data());
+    };
+    first.source = address(headers.source);
+    first.destination = address(headers.destination);
+    first.protocol = headers.protocol;
+    const bool is_icmp = headers.protocol == packet::icmp || headers.protocol == packet::icmpv6;
+    first.source_port = is_icmp ? headers.icmp_type : headers.source_port;
+    first.destination_port = is_icmp ? headers.icmp_code : headers.destination_port;
+    if (headers.vlan_count != 0) first.vlan = headers.vlan[0];
+    const policy::RuleNumber number = policy->matcher->match(first);
+    if (number == policy::no_rule) return {};
+    return fmt::format("{}: {}", title_of(*policy->rules, number), describe(policy->rules->rule(number)));
+}
+
 std::string explain_reason(const ReasonInput& input) {
     const Headers& headers = input.frame.headers;
     switch (input.decision.reason) {
@@ -303,6 +326,9 @@ std::string explain_reason(const ReasonInput& input) {
             return explain_unasked_answer(input);
         case Reason::table_full:
             return explain_no_room(input);
+        case Reason::policy_denied:
+        case Reason::rule_limit:
+            return explain_rule(input);
         case Reason::ethertype:
             return fmt::format("its EtherType 0x{:04x} is configured to be dropped", headers.ether_type);
         default:

@@ -53,6 +53,20 @@ pipeline::Settings no_pick_up() {
     return out;
 }
 
+/// A TCP flow at a time, and nothing else.
+pipeline::Settings under_a_rule() {
+    policy::Rule rule;
+    rule.name = "one";
+    rule.action = policy::Action::allow;
+    rule.protocols = {packet::tcp};
+    rule.most_flows = 1;
+    auto rules = std::make_shared<const policy::RuleSet>(std::move(*policy::RuleSet::build({rule})));
+    pipeline::Settings out;
+    out.policy =
+        std::make_shared<const pipeline::Policy>(rules, std::make_unique<policy::LinearMatcher>(*rules), 1);
+    return out;
+}
+
 const PacketBuilder unknown_segment =
     PacketBuilder().ipv4("10.0.0.1", "10.0.0.2").tcp(40000, 80).sequence(900'000);
 
@@ -319,6 +333,14 @@ const std::vector<Case> cases{
      },
      {},
      1},
+    {Reason::policy_denied, "no rule allows a flow to begin with it",
+     [](Replay& r) { r.packet(0, over_ipv4().udp(1, 53)); }, under_a_rule()},
+    {Reason::rule_limit, "rule 1 (one): allow tcp, 1 flow at most",
+     [](Replay& r) {
+         r.packet(0, syn_from(1));
+         r.packet(0.1, syn_from(2));
+     },
+     under_a_rule()},
     {Reason::ethertype, "its EtherType 0x88b5 is configured to be dropped",
      [](Replay& r) { r.packet(0, syn_from(1).ether_type_as(0x88B5)); }},
 };
@@ -337,6 +359,7 @@ TEST(ReplayReasons, EachComesWithTheNumbersThatDecided) {
         limits.ipv4_flows = one.ipv4_flows;
         limits.ipv6_flows = 64;
         limits.fragment_datagrams = one.fragment_datagrams;
+        limits.rules = one.settings.policy != nullptr;
         Replay replay(one.settings, 1, packet::LinkLayer::ethernet, nullptr, limits);
         one.packets(replay);
         replay.engine().finish();

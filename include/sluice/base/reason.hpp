@@ -62,6 +62,8 @@ enum class Outcome : std::uint8_t {
     X(source_limit,       "source-limit",       dropped,   "more SYNs than the guard lets through from its source")      \
     X(source_denied,      "source-denied",      dropped,   "a SYN of a source that the guard is told to deny")           \
     X(first_syn,          "first-syn",          dropped,   "the first SYN of its client while only second ones pass")    \
+    X(policy_denied,      "policy-denied",      dropped,   "no rule allows a flow to begin with it")                     \
+    X(rule_limit,         "rule-limit",         dropped,   "its rule has as many flows, or new ones a second, as it may have") \
     X(ethertype,          "ethertype",          dropped,   "its EtherType is configured to be dropped")                  \
     X(handover_full,      "handover-full",      dropped,   "the ring to the worker that owns its flow was full")         \
     X(tx_full,            "tx-full",            dropped,   "the port it leaves by could not take it")                    \

@@ -12,6 +12,7 @@
 
 namespace sluice::pipeline {
 
+struct Policy;      // policy.hpp
 struct Protection;  // protection.hpp
 
 /// Sizes of one worker's tables. Memory for them is taken once, at start.
@@ -22,6 +23,7 @@ struct Limits {
     bool accounting = false;                  ///< packets and bytes per direction (nf_conntrack_acct)
     bool timestamps = false;                  ///< start time of each flow (nf_conntrack_timestamp)
     std::uint16_t guarded_services = 0;       ///< numbers of services that SYNs are counted for; 0: no guard
+    bool rules = false;                       ///< room to remember which rule each flow began under
     std::uint16_t proxied_handshakes = 8192;  ///< with a guard: handshakes with servers under way, 1 to 65534
 };
 
@@ -46,6 +48,10 @@ struct Settings {
 
     /// What the guard does; null: nothing. Means something where Limits::guarded_services is not 0.
     std::shared_ptr<const Protection> protection;
+
+    /// The rules that first packets of flows are judged by; null: none, everything is allowed. Means
+    /// something with Limits::rules.
+    std::shared_ptr<const Policy> policy;
 
     /// Frames that are not IP: the default, and the exceptions to it.
     bool pass_other_ether_types = false;

@@ -33,6 +33,7 @@
 #include "sluice/pipeline/burst.hpp"
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/datagram_flow.hpp"
+#include "sluice/pipeline/flow_rules.hpp"
 #include "sluice/pipeline/flow_state.hpp"
 #include "sluice/pipeline/mailbox.hpp"
 #include "sluice/pipeline/packet_io.hpp"
@@ -228,7 +229,7 @@ class Tracker {
 
     Tracker(const Settings& settings, const Steering& steering, packet::LinkLayer link, Observer* observer,
             Table4&& table4, Table6&& table6, const Pending& pending4, const Pending& pending6,
-            Fragments&& fragments, SynGuard* guard)
+            Fragments&& fragments, SynGuard* guard, const FlowRules& rules)
         : settings_(&settings),
           intervals_(intervals_of(settings)),
           untagged_(domains_of(settings)),
@@ -241,6 +242,7 @@ class Tracker {
           pending6_(pending6),
           fragments_(std::move(fragments)),
           guard_(guard),
+          rules_(rules),
           mailbox_(std::make_unique<Mailbox>()) {}
 
     // classify (tracker_classify.hpp)
@@ -382,6 +384,29 @@ class Tracker {
               const packet::LinkHeader& link, std::uint16_t port, Action action);
     void poll_guard(Now now);
 
+    // rules (tracker_policy.hpp)
+    template <unsigned AddressBytes>
+    policy::FirstPacket first_packet_of(Item& item);
+    template <unsigned AddressBytes>
+    policy::FirstPacket first_packet_of(flow::Ref ref);
+    /// Of an item that would begin a flow, before insert(): nothing where it may.
+    template <unsigned AddressBytes>
+    [[nodiscard]] std::optional<Decision> forbidden(Item& item, Now now) {
+        if (!rules_.kept()) [[likely]]
+            return std::nullopt;
+        return forbidden_by_rules<AddressBytes>(item, now);
+    }
+    template <unsigned AddressBytes>
+    std::optional<Decision> forbidden_by_rules(Item& item, Now now);
+    Decision reject(const Item& item);
+    template <unsigned AddressBytes>
+    void begin_under_rule(flow::Ref ref);
+    template <unsigned AddressBytes>
+    tcp::Settings mid_stream_settings(Item& item);
+    template <unsigned AddressBytes>
+    unsigned judge_live_flows(Now now);
+    unsigned poll_rules(Now now);
+
     // fragments (tracker_fragments.hpp)
     void collect_fragment(Item& item, Now now, Output<Io>& out);
     void judge_datagram(std::span<Packet* const> fragments, Now now, Output<Io>& out);
@@ -415,8 +440,10 @@ class Tracker {
     Table6 table6_;
     Pending pending4_, pending6_;
     Fragments fragments_;
-    SynGuard* guard_;            ///< in the arena; null: none
-    Output<Io>* out_ = nullptr;  ///< of the call under way: where packets of the box's own go
+    SynGuard* guard_;             ///< in the arena; null: none
+    FlowRules rules_;             ///< in the arena; empty: none
+    FlowRules::Record admitted_;  ///< of the packet that may begin a flow
+    Output<Io>* out_ = nullptr;   ///< of the call under way: where packets of the box's own go
     std::unique_ptr<Mailbox> mailbox_;
     struct {
         flow::Ref next4 = 0, next6 = 0;  ///< how far the flush in progress has come
@@ -441,3 +468,4 @@ class Tracker {
 #include "sluice/pipeline/tracker_group.hpp"
 #include "sluice/pipeline/tracker_guard.hpp"
 #include "sluice/pipeline/tracker_judge.hpp"
+#include "sluice/pipeline/tracker_policy.hpp"

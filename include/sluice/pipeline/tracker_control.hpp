@@ -76,7 +76,7 @@ std::size_t Tracker<Io, Observer>::bytes_needed(const Limits& limits) {
            round(Table6::bytes_needed(table_config(limits.ipv6_flows, limits, settings, secret))) +
            round(Pending::bytes_needed(limits.ipv4_flows)) + round(Pending::bytes_needed(limits.ipv6_flows)) +
            round(Fragments::bytes_needed(fragment_limits(limits, settings, secret))) +
-           SynGuard::bytes_needed(limits);
+           SynGuard::bytes_needed(limits) + FlowRules::bytes_needed(limits);
 }
 
 template <PacketIo Io, class Observer>
@@ -100,9 +100,12 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
     if (!fragments) return Error{fragments.error()};
     SynGuard* const guard = SynGuard::create(limits, secret, arena);
     if (guard != nullptr) guard->adopt(settings.protection.get());
+    (void)carve(arena, SynGuard::bytes_needed(limits));
+    FlowRules rules = FlowRules::create(limits, arena);
+    rules.adopt(settings.policy.get(), steering.self);
     return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
                                                 std::move(*table6), pending4, pending6, std::move(*fragments),
-                                                guard));
+                                                guard, rules));
 }
 
 /// What a flow leaves behind when it goes: counted, its remembered SYN forgotten.
@@ -122,6 +125,7 @@ auto Tracker<Io, Observer>::on_removed() {
             }
             if (is_proxied<AddressBytes>(ref)) guard_->template forget_proxied<AddressBytes>(ref);
         }
+        if (rules_.kept()) rules_.template end<AddressBytes>(ref);
         switch (why) {
             case flow::Removal::expired:
                 counters_.expired.add();
@@ -149,6 +153,7 @@ unsigned Tracker<Io, Observer>::poll(Now now, Output<Io>& out) {
     chores += table6_.expire(now.tick, expiry_budget, on_removed<16>());
     expire_fragments(now, out);
     if (guard_ != nullptr) poll_guard(now);
+    if (rules_.kept()) chores += poll_rules(now);
     return chores;
 }
 
@@ -204,6 +209,10 @@ void Tracker<Io, Observer>::answer_for(Request& request, const flow::Key<Address
         request.answer = request.flow == flow::no_ref ? Request::Answer::no_room : Request::Answer::done;
         if (request.flow == flow::no_ref) return;
         counters_.insert.add();
+        if (rules_.kept())  // not judged, for who made it knew what they did; by the next policy it is
+            rules_.template begin<AddressBytes>(
+                request.flow, rules_.fresh(policy::no_rule, policy::untagged,
+                                           static_cast<std::uint8_t>(2 * (key.vlans_and_pair >> 24))));
         flows.set_start(request.flow, now.wall_nanoseconds);
         flows.set_mark(request.flow, request.mark);
         return;
@@ -260,6 +269,7 @@ template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::adopt_settings(const Settings& settings, Tick now) {
     settings_ = &settings;
     if (guard_ != nullptr) guard_->adopt(settings.protection.get());
+    rules_.adopt(settings.policy.get(), steering_.self);
     intervals_ = intervals_of(settings);
     untagged_ = domains_of(settings);
     table4_.set_intervals(intervals_, now);

@@ -52,7 +52,7 @@ template <unsigned AddressBytes>
     if (tcp::classify_flags(item.segment.flags) == tcp::FlagClass::syn)
         return judge_syn<AddressBytes>(item, nullptr, now);
     FlowState state{};
-    const tcp::Verdict verdict = tcp::open(state.tcp, item.segment, settings_->tcp);
+    const tcp::Verdict verdict = tcp::open(state.tcp, item.segment, mid_stream_settings<AddressBytes>(item));
     const unsigned flags = item.segment.flags;
     if ((flags & (packet::syn | packet::ack | packet::rst)) == packet::ack &&
         verdict.reason != Reason::bad_flags) {
@@ -116,6 +116,7 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState* reopened,
             if (item.packets != 1 || !packet::may_answer_syn(input_of(item.packet), headers) ||
                 Io::writable(item.packet).empty())
                 return limited(Reason::syn_limit);
+            if (const auto denied = forbidden<AddressBytes>(item, now)) return *denied;
             guard_->answered(service);
             answers_[answer_count_++] = {&item, service, fate == SynGuard::Fate::challenge};
             return {.action = Action::answer, .state = CtState::untracked, .family = item.family};
@@ -284,6 +285,7 @@ Decision Tracker<Io, Observer>::open_proxied(Item& item, const guard::ProvenClie
     const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
     const auto link = packet::link_header_of(input_of(item.general->bearer), item.general->headers);
     if (!link || !guard_->has_place()) return no_room(item);
+    if (const auto denied = forbidden<AddressBytes>(item, now)) return *denied;
 
     guard::HandshakeOutcome outcome;
     const guard::ProxiedHandshake machine(client, now.tick, outcome);

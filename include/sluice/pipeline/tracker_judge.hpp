@@ -140,7 +140,7 @@ template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 [[gnu::noinline]] Decision Tracker<Io, Observer>::open_in_mid_stream(Item& item, Now now) {
     FlowState state{};
-    const tcp::Verdict verdict = tcp::open(state.tcp, item.segment, settings_->tcp);
+    const tcp::Verdict verdict = tcp::open(state.tcp, item.segment, mid_stream_settings<AddressBytes>(item));
     return begin_tcp<AddressBytes>(item, state, verdict, now);
 }
 
@@ -166,6 +166,10 @@ template <unsigned AddressBytes>
 
     if (verdict.outcome == Outcome::refused) [[unlikely]] {
         Decision decision = refuse(item, verdict.reason);
+        if (rules_.kept())
+            if (const policy::Rule* rule = rules_.template rule_of<AddressBytes>(ref);
+                rule != nullptr && rule->drop_invalid)
+                decision.action = *rule->drop_invalid ? Action::drop : Action::pass;
         decision.direction = direction;
         decision.flow = ref;
         return decision;
@@ -216,6 +220,7 @@ template <unsigned AddressBytes>
         observer_->segment(tcp::Connection{}, tcp::PendingSyn{}, tcp::Direction::original, item.segment,
                            verdict);
     if (verdict.outcome == Outcome::refused) return refuse(item, verdict.reason);
+    if (const auto denied = forbidden<AddressBytes>(item, now)) return *denied;
 
     const flow::Ref ref = insert<AddressBytes>(item, state, now.tick + ticks_of(verdict.lifetime), now);
     if (ref == flow::no_ref) return no_room(item);
@@ -236,6 +241,7 @@ template <unsigned AddressBytes>
     const std::uint8_t protocol = item.protocol;
     if (ref == flow::no_ref) {
         if (item.is_answer) return refuse(item, Reason::no_connection);  // to a query that nobody sent
+        if (const auto denied = forbidden<AddressBytes>(item, now)) return *denied;
         const FlowState state = open_datagram_flow(protocol, now.tick);
         ref = insert<AddressBytes>(item, state, now.tick + ticks_of(first_lifetime(protocol)), now);
         if (ref == flow::no_ref) return no_room(item);
@@ -323,6 +329,7 @@ template <unsigned AddressBytes>
         return ref;
     }
     counters_.insert.add();
+    if (rules_.kept()) begin_under_rule<AddressBytes>(ref);
     flows.set_start(ref, now.wall_nanoseconds);
     flows.account(ref, 0, item.network_bytes);
     return ref;

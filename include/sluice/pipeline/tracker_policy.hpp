@@ -1,0 +1,149 @@
+// The rules on the packet path: the first packet of a flow is judged by them and the flow carries the
+// verdict, so that its other packets cost nothing; new rules judge the flows that live. Part of tracker.hpp.
+#pragma once
+
+#include "sluice/pipeline/tracker.hpp"
+
+namespace sluice::pipeline {
+
+/// What the rules see of an item that may begin a flow.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+policy::FirstPacket Tracker<Io, Observer>::first_packet_of(Item& item) {
+    using guard::Toward;
+    const Ends ends{key<AddressBytes>(item), item.from_high ? 1U : 0U};
+    policy::FirstPacket out;
+    out.ipv4 = AddressBytes == 4;
+    out.source = ends.address(Toward::client);
+    out.destination = ends.address(Toward::server);
+    out.protocol = item.protocol;
+    if (item.protocol == packet::icmp || item.protocol == packet::icmpv6) {
+        const packet::Headers& headers = headers_of(item);
+        out.source_port = headers.icmp_type;
+        out.destination_port = headers.icmp_code;
+    } else {
+        out.source_port = ends.port(Toward::client);
+        out.destination_port = ends.port(Toward::server);
+    }
+    if (settings_->vlan_in_key) {
+        out.vlan = static_cast<std::uint16_t>(ends.key.vlans_and_pair & flow::Domain::no_tag);
+    } else if (const packet::Headers& headers = headers_of(item); headers.vlan_count != 0) {
+        out.vlan = headers.vlan[0];
+    }
+    const std::uint16_t port = Io::port(item.packet);
+    const Policy* const policy = rules_.policy();
+    out.interface = static_cast<std::uint8_t>(policy != nullptr && port < Policy::most_ports
+                                                  ? policy->interface_of_port[port]
+                                                  : port % policy::most_interfaces);
+    return out;
+}
+
+/// The same of a flow that lives, whose first packet is long gone: of an ICMP query the code is not known, 0
+/// is what queries have.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+policy::FirstPacket Tracker<Io, Observer>::first_packet_of(flow::Ref ref) {
+    using guard::Toward;
+    auto& flows = table<AddressBytes>();
+    const auto& record = flows.record(ref);
+    const Ends ends{record.key, flows.original_from_high(record) ? 1U : 0U};
+    const FlowRules::Record& kept = rules_.template record<AddressBytes>(ref);
+    policy::FirstPacket out;
+    out.ipv4 = AddressBytes == 4;
+    out.source = ends.address(Toward::client);
+    out.destination = ends.address(Toward::server);
+    out.protocol = record.key.protocol;
+    const bool is_icmp = out.protocol == packet::icmp || out.protocol == packet::icmpv6;
+    out.source_port = is_icmp ? record.key.port[1] & 0xFFU : ends.port(Toward::client);
+    out.destination_port = is_icmp ? 0 : ends.port(Toward::server);
+    out.vlan = kept.vlan;
+    out.interface = kept.interface;
+    return out;
+}
+
+/// Judges a packet that would begin a flow: nothing where it may. What insert() remembers is put by.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] std::optional<Decision> Tracker<Io, Observer>::forbidden_by_rules(Item& item, Now now) {
+    const policy::FirstPacket first = first_packet_of<AddressBytes>(item);
+    const Policy* const policy = rules_.policy();
+    const policy::RuleNumber number = policy == nullptr ? policy::no_rule : policy->matcher->match(first);
+    admitted_ = rules_.fresh(number, first.vlan, first.interface);
+    if (policy == nullptr) return std::nullopt;
+    const bool has_room = rules_.takes(number, now.tick);
+    const policy::Rule& rule = policy->rules->rule(number);
+    if (rule.log) rules_.log(number, first);
+    const policy::Action action = rule.action;
+    if (action == policy::Action::reject) return reject(item);
+    if (policy::admits(action) && has_room) return std::nullopt;
+    return Decision{.action = Action::drop,
+                    .state = CtState::untracked,
+                    .reason = policy::admits(action) ? Reason::rule_limit : Reason::policy_denied,
+                    .family = item.family};
+}
+
+/// What becomes of a packet that a rule rejects. Until the box can answer it, it is denied.
+template <PacketIo Io, class Observer>
+Decision Tracker<Io, Observer>::reject(const Item& item) {
+    return {.action = Action::drop,
+            .state = CtState::untracked,
+            .reason = Reason::policy_denied,
+            .family = item.family};
+}
+
+/// A flow has begun with the packet that forbidden_by_rules() let through.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] void Tracker<Io, Observer>::begin_under_rule(flow::Ref ref) {
+    rules_.template begin<AddressBytes>(ref, admitted_);
+    const policy::Rule* const rule = rules_.template rule_of<AddressBytes>(ref);
+    if (rule != nullptr && rule->mark != 0) table<AddressBytes>().set_mark(ref, rule->mark);
+}
+
+/// How TCP is to judge a segment without a flow: a rule may have its own word on picking connections up.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+tcp::Settings Tracker<Io, Observer>::mid_stream_settings(Item& item) {
+    tcp::Settings out = settings_->tcp;
+    const Policy* const policy = rules_.policy();
+    if (policy == nullptr || !policy->overrides_pick_up) return out;
+    const policy::RuleNumber number = policy->matcher->match(first_packet_of<AddressBytes>(item));
+    out.loose = policy->rules->rule(number).pick_up.value_or(out.loose);
+    return out;
+}
+
+/// A slice of the flows that an earlier policy let begin: the rules in force allow them, or spare them, or
+/// they go.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+unsigned Tracker<Io, Observer>::judge_live_flows(Now) {
+    // 64 records cost about 5 µs from memory and the matcher about as much again.
+    constexpr unsigned slice = 64;
+    auto& flows = table<AddressBytes>();
+    flow::Ref& next = rules_.template next<AddressBytes>();
+    typename std::remove_reference_t<decltype(flows)>::Record record;
+    unsigned looked_at = 0;
+    for (; looked_at < slice && next < flows.high_water(); ++looked_at, ++next) {
+        if (!flows.read(next, record) || rules_.template is_judged<AddressBytes>(next)) continue;
+        const policy::FirstPacket first = first_packet_of<AddressBytes>(next);
+        const policy::RuleNumber number = rules_.policy()->matcher->match(first);
+        const policy::Rule& rule = rules_.policy()->rules->rule(number);
+        if (policy::admits(rule.action) || rule.spares_live_flows)
+            rules_.template begin<AddressBytes>(next, rules_.fresh(number, first.vlan, first.interface));
+        else
+            flows.remove(next, flow::Removal::deleted, on_removed<AddressBytes>());
+    }
+    return looked_at;
+}
+
+template <PacketIo Io, class Observer>
+unsigned Tracker<Io, Observer>::poll_rules(Now now) {
+    rules_.advance(now.tick);
+    if (!rules_.sweeping()) [[likely]]
+        return 0;
+    const unsigned looked_at = judge_live_flows<4>(now) + judge_live_flows<16>(now);
+    if (looked_at == 0) rules_.swept();
+    return looked_at;
+}
+
+}  // namespace sluice::pipeline
