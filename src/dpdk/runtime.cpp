@@ -15,6 +15,7 @@
 #include "eal.hpp"
 #include "interface.hpp"
 #include "preflight.hpp"
+#include "sluice/dpdk/acl.hpp"
 #include "sluice/dpdk/arena.hpp"
 #include "sluice/dpdk/link_watch.hpp"
 
@@ -270,6 +271,16 @@ std::vector<std::string> Runtime::description() const {
         if (port.brought_up) out.push_back(port.given + ": was down, brought up");
     }
     out.push_back(describe_spreading(parts_->ports.spreading(), workers()));
+    return out;
+}
+
+Result<std::unique_ptr<const policy::Matcher>> Runtime::compile(const policy::RuleSet& rules) const {
+    return AclMatcher::build(rules, parts_->pool->socket_id);
+}
+
+std::vector<std::uint16_t> Runtime::port_numbers() const {
+    std::vector<std::uint16_t> out;
+    for (const Port& port : parts_->ports.all()) out.push_back(port.id);
     return out;
 }
 

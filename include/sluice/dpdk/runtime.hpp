@@ -17,6 +17,7 @@
 #include "sluice/dpdk/ports.hpp"
 #include "sluice/dpdk/worker_loop.hpp"
 #include "sluice/pipeline/steering.hpp"
+#include "sluice/policy/rule_set.hpp"
 
 namespace sluice::dpdk {
 
@@ -51,6 +52,10 @@ class Runtime {
     [[nodiscard]] const std::vector<std::string>& warnings() const;
     /// "eth1,eth2": for the ready line.
     [[nodiscard]] std::string port_names() const;
+    /// DPDK's numbers of the ports, in the order of the pairs.
+    [[nodiscard]] std::vector<std::uint16_t> port_numbers() const;
+    /// A matcher for rules, compiled where the workers are.
+    [[nodiscard]] Result<std::unique_ptr<const policy::Matcher>> compile(const policy::RuleSet& rules) const;
 
     /// Runs a worker over `tracker` on its lcore, until stop(). The tracker outlives that.
     template <class TrackerT>
