@@ -30,8 +30,10 @@ class Descriptor {
     int number_;
 };
 
-Error unreadable(const std::string& path, const std::string& why) {
-    return Error{path + ": cannot be read as a configuration: " + why};
+constexpr std::string_view a_configuration = "a configuration";
+
+Error unreadable(const std::string& path, std::string_view what, const std::string& why) {
+    return Error{path + ": cannot be read as " + std::string(what) + ": " + why};
 }
 
 std::string kind_of(mode_t mode) {
@@ -41,16 +43,18 @@ std::string kind_of(mode_t mode) {
     return "a device";
 }
 
-Result<std::string> read_file(const std::string& path) {
+}  // namespace
+
+Result<std::string> read_file(const std::string& path, std::string_view what) {
     if (path.empty() || path.find('\0') != std::string::npos)
-        return unreadable(path, "expected the name of a file");
+        return unreadable(path, what, "expected the name of a file");
     // Non-blocking, so that opening a pipe without a writer returns and can be refused for what it is.
     const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (file.number() < 0) return unreadable(path, std::strerror(errno));
+    if (file.number() < 0) return unreadable(path, what, std::strerror(errno));
     struct stat status {};
-    if (fstat(file.number(), &status) != 0) return unreadable(path, std::strerror(errno));
+    if (fstat(file.number(), &status) != 0) return unreadable(path, what, std::strerror(errno));
     if (!S_ISREG(status.st_mode))
-        return unreadable(path, "expected a regular file, found " + kind_of(status.st_mode));
+        return unreadable(path, what, "expected a regular file, found " + kind_of(status.st_mode));
     const std::string too_large =
         "expected at most " + std::to_string(max_configuration_bytes) + " bytes, found more";
     std::string text;
@@ -58,12 +62,14 @@ Result<std::string> read_file(const std::string& path) {
     for (;;) {
         const ssize_t got = ::read(file.number(), chunk.data(), chunk.size());
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return unreadable(path, std::strerror(errno));
+        if (got < 0) return unreadable(path, what, std::strerror(errno));
         if (got == 0) return text;
         text.append(chunk, 0, static_cast<std::size_t>(got));
-        if (text.size() > max_configuration_bytes) return unreadable(path, too_large);
+        if (text.size() > max_configuration_bytes) return unreadable(path, what, too_large);
     }
 }
+
+namespace {
 
 /// The profile has to be known before any other key, for the defaults hang on it. A wrong one is reported
 /// later.
@@ -160,13 +166,14 @@ Result<Configuration> load_text(std::string_view text, const std::string& name,
     // The counters of the guard lie in the workers' memory; `sluice replay` has no control thread to read
     // them.
     if (use == Use::daemon) c.limits.guarded_services = c.guard.numbers();
+    // A reload may bring rules where there were none, so the daemon always has room for what they need.
+    c.limits.rules = use == Use::daemon || c.rules != nullptr;
     return c;
 }
 
 Result<Configuration> load(const std::string& path, std::span<const std::string> overrides, Use use) {
-    const auto text = read_file(path);
+    const auto text = read_file(path, a_configuration);
     if (!text) return Error{text.error()};
-    if (text->size() > max_configuration_bytes) return unreadable(path, "too large");
     return load_text(*text, path, overrides, use);
 }
 
@@ -187,6 +194,10 @@ Result<std::vector<std::string>> reloadable_changes(const Configuration& running
         fixed.emplace_back("pair.zone");  // part of the flow key: open connections would lose their flow
     }
     if (running.guard.services != wanted.guard.services) changed.emplace_back("guard.service");
+    const auto same_rules = [](const auto& a, const auto& b) {
+        return a == nullptr || b == nullptr ? a == b : *a == *b;
+    };
+    if (!same_rules(running.rules, wanted.rules)) changed.emplace_back("rule");
     if (fixed.empty()) return changed;
     return Error{joined(fixed) + (fixed.size() == 1 ? " differs" : " differ") +
                  " from what is running and can only change by a restart; nothing was changed"};
@@ -211,6 +222,7 @@ std::string describe(const Configuration& c) {
     out += ", " + std::to_string(std::uint64_t{c.limits.ipv4_flows} * c.dpdk.workers) + " IPv4 and " +
            std::to_string(std::uint64_t{c.limits.ipv6_flows} * c.dpdk.workers) + " IPv6 flows";
     if (!c.guard.services.empty()) out += ", " + counted(c.guard.services.size(), "guarded service");
+    out += c.rules == nullptr ? ", no rules: every flow is allowed" : ", " + counted(c.rules->size(), "rule");
     out += changed.empty() ? ", every other key at its default" : ", and " + joined(changed);
     return out;
 }
@@ -221,6 +233,7 @@ int check_main(const std::string& path, std::span<const std::string> overrides, 
         print_error(configuration.error() + '\n');
         return 1;
     }
+    for (const std::string& warning : warnings_of(*configuration)) print_error("warning: " + warning + '\n');
     print(describe(*configuration) + '\n');
     return 0;
 }

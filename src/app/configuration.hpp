@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 #include "sluice/control/guard_options.hpp"
 #include "sluice/dpdk/options.hpp"
 #include "sluice/pipeline/settings.hpp"
+#include "sluice/policy/rule_set.hpp"
 
 namespace sluice::app {
 
@@ -55,13 +57,15 @@ struct Configuration {
     ControlSocket control;
     control::GuardOptions guard;
     dpdk::Options dpdk;
+    std::shared_ptr<const policy::RuleSet> rules;  ///< null: none, everything is allowed
+    std::vector<unsigned> rule_lines;              ///< of the rules, in the file; 0: on the command line
 
     pipeline::Settings settings;  ///< what a reload may replace
     pipeline::Limits limits;      ///< of one worker
 };
 
 /// The largest file that is read, bytes.
-inline constexpr std::size_t max_configuration_bytes = 1U << 20U;
+inline constexpr std::size_t max_configuration_bytes = 8U << 20U;
 
 /// The configuration of a file with no key in it.
 [[nodiscard]] Configuration defaults(Profile profile);

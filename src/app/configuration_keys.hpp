@@ -86,5 +86,7 @@ struct TableKey {
 [[nodiscard]] const std::vector<TableKey>& pair_keys();
 /// Besides those of [guard] that are of_service.
 [[nodiscard]] const std::vector<TableKey>& service_keys();
+[[nodiscard]] const std::vector<TableKey>& set_keys();
+[[nodiscard]] const std::vector<TableKey>& rule_keys();
 
 }  // namespace sluice::app

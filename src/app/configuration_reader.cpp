@@ -16,13 +16,13 @@ bool is_section(std::string_view name) {
 }
 
 std::vector<std::string_view> all_names() {
-    std::vector<std::string_view> names{"pair", "guard.service"};
+    std::vector<std::string_view> names{"pair", "guard.service", "rule", "set"};
     for (const Key& key : keys()) names.push_back(key.name);
     return names;
 }
 
 std::vector<std::string_view> section_names() {
-    std::vector<std::string_view> names{"pair"};
+    std::vector<std::string_view> names{"pair", "rule", "set"};
     for (const Key& key : keys()) {
         const std::string_view section = key.name.substr(0, key.name.find('.'));
         if (section != key.name && section != names.back()) names.push_back(section);
@@ -158,6 +158,8 @@ void Reader::read_section(const Node& section, const std::string& name) {
             read_pairs(member, {member.at});
         } else if (full == "guard.service" && one_name) {
             read_services(member, {member.at});
+        } else if (full == "rule" || full == "set") {
+            rules_.take(full, member, {member.at});
         } else if (name.empty() && one_name && is_section(full)) {
             if (member.kind == Kind::table) {
                 read_section(member, full);
@@ -284,6 +286,9 @@ void Reader::apply(const std::string& override_text) {
         read_pairs(parse_literal(std::string(parts->value)).value_or(text_node(parts->value)), source);
     } else if (parts->name == "guard.service") {
         read_services(parse_literal(std::string(parts->value)).value_or(text_node(parts->value)), source);
+    } else if (parts->name == "rule" || parts->name == "set") {
+        rules_.take(parts->name, parse_literal(std::string(parts->value)).value_or(text_node(parts->value)),
+                    source);
     } else {
         unknown(Node{}, std::string(parts->name), source);
     }
@@ -306,6 +311,7 @@ void Reader::check_together() {
     check_sizes();
     check_ether_types();
     check_services();
+    rules_.finish();
 }
 
 void Reader::check_cpus() {

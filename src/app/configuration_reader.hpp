@@ -12,6 +12,7 @@
 #include "app/configuration.hpp"
 #include "app/configuration_faults.hpp"
 #include "app/configuration_keys.hpp"
+#include "app/configuration_rules.hpp"
 
 namespace sluice::app {
 
@@ -28,8 +29,9 @@ struct Override {
 class Reader {
   public:
     /// Both outlive the reader; `into` starts out with the defaults.
-    Reader(Configuration& into, Faults& faults) : into_(into), faults_(faults) {}
+    Reader(Configuration& into, Faults& faults) : into_(into), faults_(faults), rules_(into, faults) {}
 
+    /// `root` outlives the reader.
     void read(const Node& root);
     void apply(const std::string& override_text);
     /// What no key can be judged for alone; after everything was read.
@@ -78,7 +80,12 @@ class Reader {
         std::map<std::string, Source> given;
     };
     std::vector<ServicePart> services_;
+    RuleReader rules_;
 };
+
+/// The whole of a regular file, or a sentence that begins with `path` and says why it cannot be read as
+/// `what`.
+[[nodiscard]] Result<std::string> read_file(const std::string& path, std::string_view what);
 
 /// The place `at` when `source` is the file; an override is one place as a whole.
 [[nodiscard]] Source place(const Source& source, const Position& at);

@@ -40,6 +40,22 @@ constexpr std::string_view service_text = R"(
 # ]
 )";
 
+constexpr std::string_view rule_text = R"(
+# The rules of a firewall, in their order: the first that is about the first packet of a flow decides (docs/policy.md;
+# reload). Without any, every flow is allowed; with some, those that none allows are denied.
+%keys%
+# Sets of addresses that rules may name:
+%set keys%
+# set = [
+#     { name = "offices", addresses = ["192.0.2.0/24", "2001:db8:1::/48"] },
+# ]
+# rule = [
+#     { name = "web", action = "allow", protocol = "tcp", to = "203.0.113.10", to_port = [80, 443] },
+#     { name = "admin", action = "allow", protocol = "tcp", from = "offices", to_port = 22, log = true },
+#     { name = "ping", action = "allow", protocol = "icmp", icmp = "echo-request", most_a_second = 100 },
+# ]
+)";
+
 std::string_view title_of(Grade grade) {
     switch (grade) {
         case Grade::will_change:
@@ -89,6 +105,22 @@ std::string service_section() {
     const std::size_t at = text.find(line);
     text.replace(at, line.size(), comment("and, of [guard], any of " + own));
     return with_table_keys(std::move(text), service_keys());
+}
+
+/// "#   name     sentence: expectation", a paragraph each.
+std::string listed(const std::vector<TableKey>& table) {
+    std::string out;
+    for (const TableKey& key : table)
+        out += comment(std::string(key.name) + ": " + std::string(key.expectation));
+    return out;
+}
+
+std::string rule_section() {
+    std::string text(rule_text);
+    for (const auto& [mark, table] :
+         {std::pair("%keys%\n", &rule_keys()), std::pair("%set keys%\n", &set_keys())})
+        text.replace(text.find(mark), std::string_view(mark).size(), listed(*table));
+    return text;
 }
 
 std::string key_toml(const Key& key, const Configuration& appliance, const Configuration& linux_kernel) {
@@ -144,7 +176,8 @@ std::string reference_toml() {
             if (key.grade == grade) out += key_toml(key, appliance, linux_kernel);
             if (key.name == "profile" && grade == Grade::will_change)
                 out += with_table_keys(std::string(pair_text), pair_keys());
-            if (key.name == "guard.mode" && grade == Grade::will_change) out += service_section();
+            if (key.name == "guard.mode" && grade == Grade::will_change)
+                out += service_section() + rule_section();
         }
     }
     return out;
@@ -160,7 +193,8 @@ std::string reference_markdown() {
         for (const Key& key : keys())
             if (key.grade == grade) out += key_row(key, appliance, linux_kernel);
         if (grade == Grade::will_change)
-            out += table_rows("pair", pair_keys()) + table_rows("guard.service", service_keys());
+            out += table_rows("pair", pair_keys()) + table_rows("guard.service", service_keys()) +
+                   table_rows("rule", rule_keys()) + table_rows("set", set_keys());
         out += '\n';
     }
     out += "### EtherTypes by name\n\n";

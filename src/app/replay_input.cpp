@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include "app/configuration_rules.hpp"
+
 namespace sluice::app {
 
 bool is_regular_file(const std::string& path) {
@@ -58,6 +60,7 @@ void divide_among(unsigned workers, Configuration& configuration) {
     share(configuration.limits.ipv4_flows);
     share(configuration.limits.ipv6_flows);
     share(configuration.settings.half_open_limit);
+    obey_rules(configuration, workers);
 }
 
 }  // namespace sluice::app

@@ -56,7 +56,7 @@ TEST(HostileConfiguration, WhatIsNoRegularFileIsRefusedAtOnce) {
               "/dev/zero: cannot be read as a configuration: expected a regular file, found a device");
 }
 
-TEST(HostileConfiguration, AFileOverAMebibyteIsRefusedAndOneUnderItRead) {
+TEST(HostileConfiguration, AFileOverEightMebibytesIsRefusedAndOneUnderItRead) {
     const Folder folder;
     const std::string large = folder.file("large.toml");
     std::string text = one_pair;
@@ -66,11 +66,11 @@ TEST(HostileConfiguration, AFileOverAMebibyteIsRefusedAndOneUnderItRead) {
     EXPECT_EQ(loading(large), "accepted");
     std::ofstream(large) << text << '\n';
     EXPECT_EQ(loading(large),
-              large + ": cannot be read as a configuration: expected at most 1048576 bytes, found more");
+              large + ": cannot be read as a configuration: expected at most 8388608 bytes, found more");
     // A sparse file of 8 GiB costs no more than the limit.
     ASSERT_EQ(truncate(large.c_str(), off_t{8} << 30U), 0);
     EXPECT_EQ(loading(large),
-              large + ": cannot be read as a configuration: expected at most 1048576 bytes, found more");
+              large + ": cannot be read as a configuration: expected at most 8388608 bytes, found more");
 }
 
 TEST(HostileConfiguration, ASymbolicLinkIsFollowedAndALoopIsNot) {
