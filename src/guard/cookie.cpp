@@ -87,12 +87,39 @@ std::uint32_t cookie_of(std::uint64_t mac, std::uint32_t contents) {
     return code | (named_in(contents) ^ mask_under(code));
 }
 
+// ---- The MAC
+
+using aes::Block;
+
+// Several blocks, of other messages each, go side by side.
+template <std::size_t count>
+using Blocks = std::array<Block, count>;
+
+// All but the last block of messages, chained. `message(i)` is a handshake, `timestamp(i)` what its cookie
+// was sent with.
+template <unsigned AddressBytes, std::size_t count, class Message, class Timestamp>
+[[gnu::always_inline]] inline Blocks<count> chained(Message&& message, Timestamp&& timestamp,
+                                                    const aes::Key& key) {
+    Blocks<count> out;
+    for (std::size_t i = 0; i < count; ++i) out[i] = Block(message(i).block(0, timestamp(i)));
+    aes::encrypt(out, key);
+    for (std::size_t at = 1; at + 1 < Handshake<AddressBytes>::blocks; ++at) {
+        for (std::size_t i = 0; i < count; ++i) out[i] = out[i] ^ Block(message(i).block(at, timestamp(i)));
+        aes::encrypt(out, key);
+    }
+    return out;
+}
+
+std::uint64_t mac_of(const Block& last) {
+    return last.words()[0];
+}
+
 template <unsigned AddressBytes>
 std::uint64_t mac_of(const Handshake<AddressBytes>& handshake, std::uint32_t timestamp,
-                     std::uint32_t contents, const SipHashKey& key) {
-    std::array<std::uint64_t, Handshake<AddressBytes>::words> message;
-    for (std::size_t i = 0; i < message.size(); ++i) message[i] = handshake.word(i, timestamp, contents);
-    return siphash_words(message, key);
+                     std::uint32_t contents, const aes::Key& key) {
+    const auto [chain] = chained<AddressBytes, 1>(
+        [&](std::size_t) -> const auto& { return handshake; }, [&](std::size_t) { return timestamp; }, key);
+    return mac_of(aes::encrypted(chain ^ Block(handshake.last_block(contents)), key));
 }
 
 // What a cookie says of itself, to be believed when its MAC holds.
@@ -111,54 +138,33 @@ struct Claim {
 
 // ---- Four at once
 
-constexpr std::size_t side_by_side = sizeof(SipHashLanes) / sizeof(std::uint64_t);
-// One alone costs 88 cycles (IPv4) or 138 (IPv6), four at once 187 or 290, however few of them are wanted.
-constexpr std::size_t fewest_side_by_side = 3;
-using FourWords = std::array<std::uint32_t, side_by_side>;
+constexpr std::size_t side_by_side = 4;
 
-// `of(lane)` of each.
-template <class Of>
-[[gnu::always_inline]] inline SipHashLanes gathered(Of&& of) {
-    static_assert(side_by_side == 4);
-    return SipHashLanes{of(0U), of(1U), of(2U), of(3U)};
-}
-
-// The cookies of the first four SYNs. Where there are no four, the last stands in for the others. Inlined: a
-// call costs 4 to 8 cycles per cookie, by what the compiler then knows of the spans.
-template <unsigned AddressBytes>
-[[gnu::always_inline]] inline void make_four(const SipHashKey& key, const SipHashKey& timestamp_key,
-                                             std::span<const Handshake<AddressBytes>> syns,
-                                             std::span<const CookieOptions> options, Tick now,
-                                             std::span<Cookie> out) {
-    using Syn = Handshake<AddressBytes>;
-    const std::size_t count = std::min(side_by_side, syns.size());
-    std::array<const Syn*, side_by_side> four;
-    std::array<const CookieOptions*, side_by_side> wanted;
-    FourWords contents, timestamps{};
+// The cookies of the first `count` SYNs. Inlined: the compiler then knows more of the spans.
+template <unsigned AddressBytes, std::size_t count>
+[[gnu::always_inline]] inline void make_some(const aes::Key& key, const aes::Key& timestamp_key,
+                                             const Handshake<AddressBytes>* syns,
+                                             const CookieOptions* options, Tick now, Cookie* out) {
+    const auto syn = [&](std::size_t i) -> const Handshake<AddressBytes>& { return syns[i]; };
+    std::array<std::uint32_t, count> timestamps{};
     bool any_timestamps = false;
-    for (std::size_t lane = 0; lane < side_by_side; ++lane) {
-        const std::size_t at = std::min(lane, count - 1);
-        four[lane] = &syns[at];
-        wanted[lane] = &options[at];
-        contents[lane] = contents_of(slot_of(now), class_of<AddressBytes>(wanted[lane]->mss),
-                                     wanted[lane]->has_timestamps);
-        any_timestamps |= wanted[lane]->has_timestamps;
-    }
+    for (std::size_t i = 0; i < count; ++i) any_timestamps |= options[i].has_timestamps;
     if (any_timestamps) {
-        std::array<SipHashLanes, Syn::endpoint_words> endpoints;
-        for (std::size_t i = 0; i < endpoints.size(); ++i)
-            endpoints[i] = gathered([&](unsigned lane) { return four[lane]->endpoint_word(i); });
-        const SipHashLanes offsets = siphash_words(endpoints, timestamp_key);
-        for (std::size_t lane = 0; lane < side_by_side; ++lane)
-            timestamps[lane] = timestamp_of(*wanted[lane], now, offsets[lane]);
+        const Blocks<count> offsets = chained<AddressBytes, count>(
+            syn, [](std::size_t) { return 0U; }, timestamp_key);
+        for (std::size_t i = 0; i < count; ++i)
+            timestamps[i] = timestamp_of(options[i], now, mac_of(offsets[i]));
     }
-    std::array<SipHashLanes, Syn::words> message;
-    for (std::size_t i = 0; i < message.size(); ++i)
-        message[i] =
-            gathered([&](unsigned lane) { return four[lane]->word(i, timestamps[lane], contents[lane]); });
-    const SipHashLanes macs = siphash_words(message, key);
-    for (std::size_t lane = 0; lane < count; ++lane)
-        out[lane] = {cookie_of(macs[lane], contents[lane]), timestamps[lane]};
+    Blocks<count> macs = chained<AddressBytes, count>(
+        syn, [&](std::size_t i) { return timestamps[i]; }, key);
+    std::array<std::uint32_t, count> contents;
+    for (std::size_t i = 0; i < count; ++i) {
+        contents[i] =
+            contents_of(slot_of(now), class_of<AddressBytes>(options[i].mss), options[i].has_timestamps);
+        macs[i] = macs[i] ^ Block(syns[i].last_block(contents[i]));
+    }
+    aes::encrypt(macs, key);
+    for (std::size_t i = 0; i < count; ++i) out[i] = {cookie_of(mac_of(macs[i]), contents[i]), timestamps[i]};
 }
 
 }  // namespace
@@ -179,43 +185,50 @@ std::uint16_t remembered_mss(std::uint16_t mss) {
     return mss_of_class<AddressBytes>[class_of<AddressBytes>(mss)];
 }
 
+SynCookies::Keys::Keys(const aes::Words& secret) {
+    const aes::Key parent(secret);
+    const auto of_family = [&](std::uint64_t family) {
+        return aes::Key(aes::encrypted(Block({family, 0}), parent).words());
+    };
+    ipv4 = of_family(4);
+    ipv6 = of_family(6);
+}
+
+SynCookies::SynCookies(const Secrets& secrets)
+    : secrets_(secrets),
+      turns_{Keys(secrets.turns[0]), Keys(secrets.turns[1])},
+      timestamps_(secrets.timestamps) {}
+
 std::uint32_t SynCookies::turn_of(std::uint32_t slot) {
     return slot / slots_in_turn % 2;
 }
 
-bool SynCookies::replace_secret(const SipHashKey& fresh, Tick now) {
+bool SynCookies::replace_secret(const aes::Words& fresh, Tick now) {
     const std::uint32_t slot = slot_of(now);
     const std::uint32_t slot_in_turn = slot % slots_in_turn;
     if (slot_in_turn == 0 || slot_in_turn == slots_in_turn - 1) return false;
     secrets_.turns[1 - turn_of(slot)] = fresh;
+    turns_[1 - turn_of(slot)] = Keys(fresh);
     return true;
 }
 
 template <unsigned AddressBytes>
 Cookie SynCookies::make(const Handshake<AddressBytes>& syn, const CookieOptions& options, Tick now) const {
-    const std::uint32_t slot = slot_of(now);
-    std::uint32_t timestamp = 0;
-    if (options.has_timestamps) {
-        std::array<std::uint64_t, Handshake<AddressBytes>::endpoint_words> endpoints;
-        for (std::size_t i = 0; i < endpoints.size(); ++i) endpoints[i] = syn.endpoint_word(i);
-        timestamp = timestamp_of(options, now, siphash_words(endpoints, secrets_.timestamps));
-    }
-    const std::uint32_t contents =
-        contents_of(slot, class_of<AddressBytes>(options.mss), options.has_timestamps);
-    return {cookie_of(mac_of(syn, timestamp, contents, key_of(slot)), contents), timestamp};
+    Cookie out;
+    make_some<AddressBytes, 1>(key_of<AddressBytes>(slot_of(now)), timestamps_.of<AddressBytes>(), &syn,
+                               &options, now, &out);
+    return out;
 }
 
 template <unsigned AddressBytes>
 void SynCookies::make(std::span<const Handshake<AddressBytes>> syns, std::span<const CookieOptions> options,
                       Tick now, std::span<Cookie> out) const {
-    while (syns.size() >= fewest_side_by_side) {
-        make_four(key_of(slot_of(now)), secrets_.timestamps, syns, options, now, out);
-        const std::size_t done = std::min(side_by_side, syns.size());
-        syns = syns.subspan(done);
-        options = options.subspan(done);
-        out = out.subspan(done);
-    }
-    for (std::size_t i = 0; i < syns.size(); ++i) out[i] = make(syns[i], options[i], now);
+    const aes::Key& key = key_of<AddressBytes>(slot_of(now));
+    std::size_t done = 0;
+    for (; done + side_by_side <= syns.size(); done += side_by_side)
+        make_some<AddressBytes, side_by_side>(key, timestamps_.of<AddressBytes>(), &syns[done],
+                                              &options[done], now, &out[done]);
+    for (; done < syns.size(); ++done) out[done] = make(syns[done], options[done], now);
 }
 
 template <unsigned AddressBytes>
@@ -224,7 +237,8 @@ CookieCheck SynCookies::check(const Handshake<AddressBytes>& ack, std::uint32_t 
     const Claim claim(acknowledgement - 1, now);
     const auto is_of = [&](std::uint32_t slot) {
         const std::uint32_t contents = contents_of(slot, claim.mss_class, timestamp_echo.has_value());
-        const std::uint64_t mac = mac_of(ack, timestamp_echo.value_or(0), contents, key_of(slot));
+        const std::uint64_t mac =
+            mac_of(ack, timestamp_echo.value_or(0), contents, key_of<AddressBytes>(slot));
         return cookie_of(mac, contents) == claim.cookie;
     };
     if (is_of(claim.slot))
@@ -235,32 +249,33 @@ CookieCheck SynCookies::check(const Handshake<AddressBytes>& ack, std::uint32_t 
 
 template <unsigned AddressBytes>
 SynCookies::EitherCheck SynCookies::check_either(const Handshake<AddressBytes>& as_ack,
-                                                 const Handshake<AddressBytes>& as_probe,
                                                  std::uint32_t acknowledgement,
                                                  std::optional<std::uint32_t> timestamp_echo,
                                                  Tick now) const {
     const Claim claim(acknowledgement - 1, now);
+    const Handshake<AddressBytes> as_probe = as_ack.one_later();
     if (turn_of(claim.slot) != turn_of(claim.slot_too_old())) [[unlikely]] {  // under two secrets
         const CookieCheck first = check(as_ack, acknowledgement, timestamp_echo, now);
         if (first.verdict != CookieVerdict::wrong) return {first, false};
         return {check(as_probe, acknowledgement, timestamp_echo, now), true};
     }
-    const bool stamped = timestamp_echo.has_value();
+    const aes::Key& key = key_of<AddressBytes>(claim.slot);
     const std::uint32_t timestamp = timestamp_echo.value_or(0);
-    const FourWords contents{contents_of(claim.slot, claim.mss_class, stamped),
-                             contents_of(claim.slot_too_old(), claim.mss_class, stamped),
-                             contents_of(claim.slot, claim.mss_class, stamped),
-                             contents_of(claim.slot_too_old(), claim.mss_class, stamped)};
-    std::array<SipHashLanes, Handshake<AddressBytes>::words> message;
-    for (std::size_t i = 0; i < message.size(); ++i)
-        message[i] = gathered(
-            [&](unsigned lane) { return (lane < 2 ? as_ack : as_probe).word(i, timestamp, contents[lane]); });
-    const SipHashLanes macs = siphash_words(message, key_of(claim.slot));
-    for (unsigned lane = 0; lane < side_by_side; ++lane) {
-        if (cookie_of(macs[lane], contents[lane]) != claim.cookie) [[likely]]
+    const auto [chain] = chained<AddressBytes, 1>(
+        [&](std::size_t) -> const auto& { return as_ack; }, [&](std::size_t) { return timestamp; }, key);
+    // This slot or too old, ACK or probe: four questions.
+    const bool stamped = timestamp_echo.has_value();
+    const std::array<std::uint32_t, 2> contents{contents_of(claim.slot, claim.mss_class, stamped),
+                                                contents_of(claim.slot_too_old(), claim.mss_class, stamped)};
+    Blocks<4> macs{
+        chain ^ Block(as_ack.last_block(contents[0])), chain ^ Block(as_ack.last_block(contents[1])),
+        chain ^ Block(as_probe.last_block(contents[0])), chain ^ Block(as_probe.last_block(contents[1]))};
+    aes::encrypt(macs, key);
+    for (unsigned question = 0; question < macs.size(); ++question) {
+        if (cookie_of(mac_of(macs[question]), contents[question % 2]) != claim.cookie) [[likely]]
             continue;
-        const bool is_probe = lane >= 2;
-        if (lane % 2 != 0) return {{CookieVerdict::too_old, {}}, is_probe};
+        const bool is_probe = question >= 2;
+        if (question % 2 != 0) return {{CookieVerdict::too_old, {}}, is_probe};
         return {
             {CookieVerdict::good, options_of(mss_of_class<AddressBytes>[claim.mss_class], timestamp_echo)},
             is_probe};
@@ -276,12 +291,10 @@ template void SynCookies::make(std::span<const Handshake<4>>, std::span<const Co
                                std::span<Cookie>) const;
 template void SynCookies::make(std::span<const Handshake<16>>, std::span<const CookieOptions>, Tick,
                                std::span<Cookie>) const;
-template SynCookies::EitherCheck SynCookies::check_either(const Handshake<4>&, const Handshake<4>&,
-                                                          std::uint32_t, std::optional<std::uint32_t>,
-                                                          Tick) const;
-template SynCookies::EitherCheck SynCookies::check_either(const Handshake<16>&, const Handshake<16>&,
-                                                          std::uint32_t, std::optional<std::uint32_t>,
-                                                          Tick) const;
+template SynCookies::EitherCheck SynCookies::check_either(const Handshake<4>&, std::uint32_t,
+                                                          std::optional<std::uint32_t>, Tick) const;
+template SynCookies::EitherCheck SynCookies::check_either(const Handshake<16>&, std::uint32_t,
+                                                          std::optional<std::uint32_t>, Tick) const;
 template CookieCheck SynCookies::check(const Handshake<4>&, std::uint32_t, std::optional<std::uint32_t>,
                                        Tick) const;
 template CookieCheck SynCookies::check(const Handshake<16>&, std::uint32_t, std::optional<std::uint32_t>,

@@ -7,11 +7,18 @@
 //     timestamp (TSval)  31                    6 | 5   | 4    | 3    0
 //                        the clock + an offset   | ECN | SACK | window scale, 15: not offered
 //
-// The MAC is SipHash-2-4 under a secret of 128 bits. It covers both addresses and ports, the domain of the
-// flow, the client's initial sequence number, the slot of time, the class of the MSS, and the timestamp sent
-// or that there is none. A client picks most of that and sees the outcome as often as it likes: what a
-// pseudorandom function is for, and what the flow table's hash is not. A domain is covered because the same
-// addresses on another VLAN are another flow.
+// The MAC is AES-128's CBC-MAC under a secret of 128 bits, the first half of it. It covers both addresses and
+// ports, the domain of the flow, the client's initial sequence number, the slot of time, the class of the
+// MSS, and the timestamp sent or that there is none. A client picks most of that and sees the outcome as
+// often as it likes: what a pseudorandom function is for, and what the flow table's hash is not. A domain is
+// covered because the same addresses on another VLAN are another flow. Messages of one length under one key
+// are what CBC-MAC is secure for (Bellare, Kilian, Rogaway 2000), so each family has a key of its own, drawn
+// from the secret by AES. The message, in blocks of 16 bytes:
+//
+//     IPv4   addresses, ports, timestamp           | client's number, VLANs and pair, zone, what the cookie
+//     says IPv6   client | server | ports, timestamp, 0 | the same
+//
+// What the questions about one ACK differ in stands in the last block: the others are encrypted once.
 //
 // Time. A slot lasts 2^15 ms = 32.768 s. A cookie is good in the slot it was made in and in the next, so
 // for 32.8 to 65.5 s. That covers the round trip and a client whose ACK is lost and whose first data goes out
@@ -52,8 +59,8 @@
 #include <optional>
 #include <span>
 
+#include "sluice/base/aes.hpp"
 #include "sluice/base/endian.hpp"
-#include "sluice/base/siphash.hpp"
 #include "sluice/base/time.hpp"
 #include "sluice/flow/key.hpp"
 #include "sluice/packet/headers.hpp"
@@ -70,11 +77,7 @@ inline constexpr Tick secret_turn = 128 * cookie_slot;
 template <unsigned AddressBytes>
 class Handshake {
   public:
-    /// The words of the MAC's message: the addresses; ports and sequence number; VLANs, port pair and
-    /// timestamp; zone and what the cookie says. Each as wide as the MAC reads it, so that no load waits for
-    /// several stores.
-    static constexpr std::size_t words = AddressBytes / 4 + 3;
-    static constexpr std::size_t endpoint_words = words - 2;
+    static constexpr std::size_t blocks = AddressBytes == 4 ? 2 : 4;
 
     Handshake() = default;
     /// `client` and `server` point at AddressBytes wire bytes each; ports are host order. `client_sequence`
@@ -85,24 +88,45 @@ class Handshake {
         using WireAddress = std::array<std::uint8_t, AddressBytes>;
         store(words_.data(),
               std::array<WireAddress, 2>{load<WireAddress>(client), load<WireAddress>(server)});
-        words_[words - 3] =
-            client_port | std::uint32_t{server_port} << 16 | std::uint64_t{client_sequence} << 32;
-        words_[words - 2] = domain.vlans_and_pair;
-        words_[words - 1] = domain.zone;
+        words_[ports_at] = be16(client_port).raw() | std::uint32_t{be16(server_port).raw()} << 16;
+        set_rest(client_sequence, domain);
+    }
+    /// The same from addresses and ports as they lie in a packet of the client's.
+    Handshake(const std::uint8_t* addresses, const std::uint8_t* ports, std::uint32_t client_sequence,
+              flow::Domain domain) {
+        for (std::size_t i = 0; i < ports_at; ++i) words_[i] = load<std::uint64_t>(addresses + 8 * i);
+        words_[ports_at] = load<std::uint32_t>(ports);
+        set_rest(client_sequence, domain);
+    }
+    /// Of the same client, had it begun with the next number.
+    [[nodiscard]] Handshake one_later() const {
+        constexpr std::uint64_t low = 0xFFFF'FFFF;
+        Handshake out = *this;
+        std::uint64_t& word = out.words_[words - 2];
+        word = (word & ~low) | ((word + 1) & low);
+        return out;
     }
 
-    /// Word `at` of the message whose cookie says `contents` (24 bits), sent with `timestamp`.
-    [[nodiscard]] std::uint64_t word(std::size_t at, std::uint32_t timestamp, std::uint32_t contents) const {
-        if (at == words - 2) return words_[at] | std::uint64_t{timestamp} << 32;
-        if (at == words - 1) return words_[at] | std::uint64_t{contents} << 16;
-        return words_[at];
+    /// Block `at` of the message, but the last: of a cookie sent with `timestamp`.
+    [[nodiscard]] aes::Words block(std::size_t at, std::uint32_t timestamp) const {
+        const std::uint64_t stamp = std::uint64_t{timestamp} << 32;
+        return {words_[2 * at] | (2 * at == ports_at ? stamp : 0),
+                words_[2 * at + 1] | (2 * at + 1 == ports_at ? stamp : 0)};
     }
-    /// Word `at` of the endpoint_words that tell two pairs of endpoints apart: addresses and ports.
-    [[nodiscard]] std::uint64_t endpoint_word(std::size_t at) const {
-        return at == words - 3 ? words_[at] & 0xFFFF'FFFFU : words_[at];
+    /// The last: of a cookie that says `contents`.
+    [[nodiscard]] aes::Words last_block(std::uint32_t contents) const {
+        return {words_[words - 2], words_[words - 1] | std::uint64_t{contents} << 32};
     }
 
   private:
+    static constexpr std::size_t words = 2 * blocks;
+    static constexpr std::size_t ports_at = AddressBytes / 4;  ///< behind the addresses; above it, room
+
+    void set_rest(std::uint32_t client_sequence, flow::Domain domain) {
+        words_[words - 2] = client_sequence | std::uint64_t{domain.vlans_and_pair} << 32;
+        words_[words - 1] = domain.zone;
+    }
+
     std::array<std::uint64_t, words> words_{};
 };
 
@@ -158,24 +182,22 @@ class SynCookies {
   public:
     /// 48 bytes from the kernel's generator; never printed.
     struct Secrets {
-        std::array<SipHashKey, 2> turns{};
-        SipHashKey timestamps{};
+        std::array<aes::Words, 2> turns{};
+        aes::Words timestamps{};
     };
-    explicit SynCookies(const Secrets& secrets) : secrets_(secrets) {}
+    explicit SynCookies(const Secrets& secrets);
 
     /// Replaces the secret whose turn is not; it is used from the next turn on, at most secret_turn away.
     /// Call it at least once a turn, for all workers with the same secret: who does not call it has the two
     /// take turns for ever. False in a turn's first and last slot, where nothing is done: there the secret
     /// may still be needed, or workers might not all have it in time.
-    [[nodiscard]] bool replace_secret(const SipHashKey& fresh, Tick now);
+    [[nodiscard]] bool replace_secret(const aes::Words& fresh, Tick now);
     [[nodiscard]] const Secrets& secrets() const { return secrets_; }
 
     template <unsigned AddressBytes>
     [[nodiscard]] Cookie make(const Handshake<AddressBytes>& syn, const CookieOptions& options,
                               Tick now) const;
-    /// The same of as many SYNs as there are; all spans are of one size. Four go side by side (AVX2), so that
-    /// in a burst of eight one costs about half of what it costs alone: with timestamps 46 cycles for 88 of
-    /// IPv4, 72 for 138 of IPv6; without 27 for 55, 39 for 81 (Xeon of 2023, GCC 12, x86-64-v3).
+    /// The same of as many SYNs as there are; all spans are of one size. Four go side by side.
     template <unsigned AddressBytes>
     void make(std::span<const Handshake<AddressBytes>> syns, std::span<const CookieOptions> options, Tick now,
               std::span<Cookie> out) const;
@@ -183,28 +205,41 @@ class SynCookies {
     /// Checks the ACK that completes a handshake; it may carry data and FIN, but must be the first after the
     /// SYN by its sequence number. `acknowledgement` is the segment's, one more than the cookie;
     /// `timestamp_echo` its TSecr, none when it has no timestamps.
-    /// A good one costs 70 cycles (IPv6: 94), any other 121 (167), nearly half of that to tell whether it is
-    /// too old.
     template <unsigned AddressBytes>
     [[nodiscard]] CookieCheck check(const Handshake<AddressBytes>& ack, std::uint32_t acknowledgement,
                                     std::optional<std::uint32_t> timestamp_echo, Tick now) const;
     /// The same of an ACK without payload, which may also be a probe with the number before, of a client
-    /// whose ACK was lost: `as_probe` is then its handshake, and is asked about when `as_ack` is wrong. The
-    /// four questions are one MAC of four, at the price of two.
+    /// whose ACK was lost: then the client began one later than `as_ack` says, which is asked about when
+    /// `as_ack` is wrong.
     struct EitherCheck : CookieCheck {
         bool is_probe = false;
     };
     template <unsigned AddressBytes>
     [[nodiscard]] EitherCheck check_either(const Handshake<AddressBytes>& as_ack,
-                                           const Handshake<AddressBytes>& as_probe,
                                            std::uint32_t acknowledgement,
                                            std::optional<std::uint32_t> timestamp_echo, Tick now) const;
 
   private:
     [[nodiscard]] static std::uint32_t turn_of(std::uint32_t slot);
-    [[nodiscard]] const SipHashKey& key_of(std::uint32_t slot) const { return secrets_.turns[turn_of(slot)]; }
+    /// Of a secret, for the messages of either family.
+    struct Keys {
+        aes::Key ipv4, ipv6;
+
+        Keys() = default;
+        explicit Keys(const aes::Words& secret);
+        template <unsigned AddressBytes>
+        [[nodiscard]] const aes::Key& of() const {
+            return AddressBytes == 4 ? ipv4 : ipv6;
+        }
+    };
+    template <unsigned AddressBytes>
+    [[nodiscard]] const aes::Key& key_of(std::uint32_t slot) const {
+        return turns_[turn_of(slot)].template of<AddressBytes>();
+    }
 
     Secrets secrets_;
+    std::array<Keys, 2> turns_;  ///< of the secrets, as the next
+    Keys timestamps_;
 };
 
 }  // namespace sluice::guard

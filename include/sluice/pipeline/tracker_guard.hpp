@@ -253,8 +253,7 @@ Decision Tracker<Io, Observer>::judge_cookie(Item& item, const FlowState& state,
     const guard::SynCookies& cookies = guard_->cookies();
     const guard::SynCookies::EitherCheck checked =
         ack.payload_length == 0
-            ? cookies.template check_either<AddressBytes>(as_ack, ends.handshake(ack.sequence),
-                                                          ack.acknowledgement, echo, now.tick)
+            ? cookies.template check_either<AddressBytes>(as_ack, ack.acknowledgement, echo, now.tick)
             : guard::SynCookies::EitherCheck{
                   cookies.template check<AddressBytes>(as_ack, ack.acknowledgement, echo, now.tick), false};
     if (checked.verdict != guard::CookieVerdict::good) {
