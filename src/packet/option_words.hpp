@@ -2,7 +2,6 @@
 // "SACK permitted" and timestamps, window scale.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 namespace sluice::packet {
@@ -12,8 +11,5 @@ inline constexpr std::uint32_t sack_timestamps_word = 0x0402'080A;
 inline constexpr std::uint32_t timestamps_word = 0x0101'080A;  // two NOPs for want of "SACK permitted"
 inline constexpr std::uint32_t sack_word = 0x0101'0402;        // ... for want of timestamps
 inline constexpr std::uint32_t scale_word = 0x0103'0300;       // a NOP before it
-
-/// Without the check sequence (IEEE 802.3).
-inline constexpr std::size_t least_ethernet_bytes = 60;
 
 }  // namespace sluice::packet

@@ -6,6 +6,7 @@
 #include "option_words.hpp"
 #include "sluice/packet/build.hpp"
 #include "sluice/packet/checksum.hpp"
+#include "sluice/packet/plain_syn.hpp"
 #include "walk.hpp"
 
 namespace sluice::packet {
@@ -95,16 +96,21 @@ void write_options(const SynAck& answer, const TcpOptions& offered, SummedWords&
     if (answer.has_window_scale) words.write(scale_word | answer.window_scale);
 }
 
+// Header length, flags and window.
+std::uint32_t control_word(const SynAck& answer, std::uint32_t length) {
+    const std::uint32_t flags = syn | ack | (answer.ecn ? std::uint32_t{ece} : 0);
+    return length / 4 << 28 | flags << 16 | answer.window;
+}
+
 template <Family family>
 void write_tcp(const Headers& headers, const SynAck& answer, std::uint8_t* out) {
     constexpr std::size_t address_bytes = family == Family::ipv4 ? 4 : 16;
     const auto length = static_cast<std::uint32_t>(tcp_header_bytes + option_bytes(answer));
-    const std::uint32_t flags = syn | ack | (answer.ecn ? std::uint32_t{ece} : 0);
     SummedWords words(out);
     words.write(std::uint32_t{headers.destination_port} << 16 | headers.source_port);
     words.write(answer.sequence);
     words.write(headers.tcp.sequence + 1);
-    words.write(length / 4 << 28 | flags << 16 | answer.window);
+    words.write(control_word(answer, length));
     words.write(0U);  // checksum and urgent pointer
     write_options(answer, headers.tcp.options, words);
     words.add<address_bytes>(headers.source);  // the pseudo header
@@ -146,6 +152,23 @@ std::size_t write_syn_ack(const ParseInput& input, const Headers& headers, const
     }
     if (length != unpadded) std::memset(buffer.data() + unpadded, 0, length - unpadded);
     return length;
+}
+
+SynAckForm::SynAckForm(SynForm form, const SynAck& answer) : hop_limit_(answer.hop_limit) {
+    const bool has_options = form == SynForm::linux_like;
+    TcpOptions offered;
+    offered.mss = has_options ? answer.mss : std::uint16_t{0};
+    offered.has_timestamps = offered.sack_permitted = offered.has_window_scale = has_options;
+    const SynAck said = agreed(answer, {.options = offered});
+    stamped_ = said.has_timestamps;
+    const auto length = static_cast<std::uint32_t>(tcp_header_bytes + option_bytes(said));
+    tcp_bytes_ = static_cast<std::uint8_t>(length);
+    const std::uint32_t stamps = !stamped_ ? 0 : said.sack_permitted ? sack_timestamps_word : timestamps_word;
+    first_options_ = be64(std::uint64_t{said.mss != 0 ? mss_word | said.mss : 0} << 32 | stamps).raw();
+    last_option_ = be32(said.has_window_scale ? scale_word | said.window_scale : 0).raw();
+    control_ = be32(control_word(said, length)).raw();
+    sum_ = (first_options_ & 0xFFFF'FFFFU) + (first_options_ >> 32) + last_option_ + control_ +
+           be32(tcp + length).raw();
 }
 
 }  // namespace sluice::packet

@@ -84,6 +84,7 @@ void SynGuard::adopt(const Protection* protection) {
     }
     source_buckets_ = buckets;
     protection_ = protection;
+    sources_matter_ = !protection->sources.empty() || !limits.empty();
     cookies_ = guard::SynCookies(protection->cookie_secrets);
 }
 
@@ -110,6 +111,39 @@ SynGuard::Fate SynGuard::on_syn(const Arrival& syn) {
         return Fate::look_for_ecn;
     }
     return Fate::answer;
+}
+
+void SynGuard::look_at(Service& one, guard::ServiceNumber service) {
+    const ServiceRules rules = protection_->rules_of(service);
+    const guard::Defence defence = protection_->board->read(service);
+    one.looked_at = burst_;
+    one.answers_all = defence.level >= guard::Level::defend && defence.syn_limit == 0 &&
+                      rules.proof == Proof::proxy && rules.syn_rate == 0 && rules.source_rate == 0 &&
+                      one.profile.mss != 0;
+    if (one.answers_all && accounts_.services()[service].half_open.read() != 0)
+        sweep_until_ = time_ + ticks_per_second;
+}
+
+void SynGuard::prepare(Service& one) const {
+    const guard::ServerProfile& server = one.profile;
+    const bool stamps = server.timestamps;
+    one.prepared = burst_;
+    one.answers.promised = {.has_timestamps = stamps,
+                            .sack_permitted = stamps && server.sack,
+                            .has_window_scale = stamps && server.scales};
+    const packet::SynAck answer{.mss = server.mss,
+                                .has_timestamps = stamps,
+                                .sack_permitted = one.answers.promised.sack_permitted,
+                                .has_window_scale = one.answers.promised.has_window_scale,
+                                .window_scale = one.promised_scale};
+    for (const packet::SynForm form : {packet::SynForm::bare, packet::SynForm::linux_like})
+        one.answers.forms[static_cast<std::size_t>(form)] = packet::SynAckForm(form, answer);
+}
+
+bool SynGuard::is_singled_out(const guard::Address& client) const {
+    return protection_->sources.find(client, 0) != SourceRule::no_rule ||
+           limit_of(protection_->source_limits, guard::Source::of(client)) !=
+               protection_->source_limits.end();
 }
 
 SynGuard::Fate SynGuard::limit(guard::Source source, guard::ServiceNumber service, const ServiceRules& rules,

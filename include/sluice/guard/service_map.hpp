@@ -54,6 +54,7 @@ class ServiceMap {
     /// a number of 0, a prefix length over 128 or an address with bits beyond its prefix.
     [[nodiscard]] static Result<ServiceMap> build(std::span<const Service> services);
 
+    [[nodiscard]] bool empty() const { return shape_count_ == 0; }
     /// The most particular service that covers this address and port (host order). A few ns; any thread.
     [[nodiscard]] ServiceNumber find(const Address& address, std::uint16_t port) const {
         for (unsigned i = 0; i < shape_count_; ++i) {

@@ -27,6 +27,7 @@
 #include "sluice/guard/recent_hashes.hpp"
 #include "sluice/guard/service_counters.hpp"
 #include "sluice/packet/build.hpp"
+#include "sluice/packet/plain_syn.hpp"
 #include "sluice/pipeline/protection.hpp"
 #include "sluice/pipeline/settings.hpp"
 
@@ -140,6 +141,35 @@ class SynGuard {
     };
     /// Counts it and decides.
     [[nodiscard]] Fate on_syn(const Arrival& syn);
+    /// A burst begins. What answers() asks of a service it asks once a burst.
+    void begin_burst() { ++burst_; }
+    /// Whether on_syn() would say Fate::answer of a SYN without ECN, whatever its source's share of the
+    /// sketch; false also where that takes more than a glance.
+    [[nodiscard, gnu::always_inline]] bool answers(guard::ServiceNumber service, const guard::Address& client,
+                                                   bool asks_for_options) {
+        Service& one = services_[service];
+        if (one.looked_at != burst_) [[unlikely]]
+            look_at(one, service);
+        return one.answers_all && !(asks_for_options && time_ >= one.look_again) &&
+               !(sources_matter_ && is_singled_out(client));
+    }
+    /// Counts a SYN that answers() has found is answered.
+    [[gnu::always_inline]] void count_answered(guard::Source source, std::uint64_t hash,
+                                               guard::ServiceNumber service) {
+        accounts_.count_syn(source, hash, service);
+        answered(service);
+    }
+    /// What answers to such SYNs say, in this burst.
+    struct Answers {
+        guard::CookieOptions promised;  ///< to those of Linux's form; MSS and scale are the client's
+        std::array<packet::SynAckForm, packet::syn_forms_answered> forms;
+    };
+    [[nodiscard, gnu::always_inline]] const Answers& answers_of(guard::ServiceNumber service) {
+        Service& one = services_[service];
+        if (one.prepared != burst_) [[unlikely]]
+            prepare(one);
+        return one.answers;
+    }
     /// The source has answered a challenge.
     void trust_source(guard::Source source) {
         recent_.remember(accounts_.sources().hash(source), coarse_time(), coarse_time(trust));
@@ -251,6 +281,10 @@ class SynGuard {
         TokenBucket bucket;
         std::uint32_t limit = 0;  ///< that `bucket` has
         std::uint8_t promised_scale = 0;
+        bool answers_all = false;     ///< SYNs of this burst, as far as the service decides
+        std::uint64_t looked_at = 0;  ///< in which burst, as the next
+        std::uint64_t prepared = 0;
+        Answers answers;
     };
     struct Flows {
         GuardRecord* records = nullptr;
@@ -277,6 +311,9 @@ class SynGuard {
     [[nodiscard]] Flows& proxied() {
         return proxied_[AddressBytes == 4 ? 0 : 1];
     }
+    void look_at(Service& one, guard::ServiceNumber service);
+    void prepare(Service& one) const;
+    [[nodiscard]] bool is_singled_out(const guard::Address& client) const;
     OwnHandshake& occupy(const OwnHandshake& handshake, GuardRecord& record);
     [[nodiscard]] bool within_source_limit(guard::Source source);
     [[nodiscard]] bool within_service_limit(guard::ServiceNumber service, std::uint32_t limit);
@@ -287,6 +324,8 @@ class SynGuard {
     std::uint64_t sweep_until_ = 0;
     std::uint64_t time_ =
         0;  ///< ticks that do not wrap: buckets and services rest for longer than ticks last
+    std::uint64_t burst_ = 0;
+    bool sources_matter_ = false;  ///< protection_ says something of some
     guard::SynAccounts accounts_;
     guard::ServiceCandidates candidates_;
     guard::SynCookies cookies_{{}};

@@ -208,6 +208,10 @@ class Tracker {
             return table6_;
     }
     template <unsigned AddressBytes>
+    auto& plain_answers() {
+        return AddressBytes == 4 ? plain_answers4_ : plain_answers6_;
+    }
+    template <unsigned AddressBytes>
     Pending& pending() {
         if constexpr (AddressBytes == 4)
             return pending4_;
@@ -220,6 +224,10 @@ class Tracker {
             return item.key4;
         else
             return item.key6;
+    }
+    template <unsigned AddressBytes>
+    static const auto& key(const Item& item) {
+        return key<AddressBytes>(const_cast<Item&>(item));
     }
     /// Calls `f` with the address size of `family` as a constant.
     template <class F>
@@ -302,7 +310,7 @@ class Tracker {
     void count(const Item& item, const Decision& decision);
     void finish(const Item& item, Packet* packet, const Decision& decision, Output<Io>& out);
 
-    // guard (tracker_guard.hpp)
+    // guard (tracker_answers.hpp, tracker_proxied.hpp, tracker_guard.hpp)
     /// A SYN in this burst that is to become its answer.
     struct Answer {
         Item* item;
@@ -311,10 +319,22 @@ class Tracker {
     };
     /// How many are written side by side: two rounds of the cookies' lanes.
     static constexpr std::size_t answers_together = 8;
-    /// What a SYN is counted under.
+    /// What a SYN is counted under, and how it is answered.
     struct SynSight {
         std::uint64_t source_hash;
         guard::ServiceNumber service;
+        packet::SynForm form;  ///< `other` too when more than SYN is set
+    };
+    /// SYNs of this burst that are answered without being parsed again, by their numbers.
+    struct PlainAnswers {
+        std::array<std::uint8_t, max_burst> places;
+        std::size_t count = 0;
+    };
+    /// Where the last SYN of this burst went.
+    struct ServiceSight {
+        guard::Address address;
+        std::uint32_t port = 0xFFFF'FFFF;  ///< no port: no SYN yet
+        guard::ServiceNumber service = guard::no_service;
     };
     /// How far the search for half-open flows that wait too long has come.
     struct Sweep {
@@ -336,6 +356,8 @@ class Tracker {
     }
     template <unsigned AddressBytes>
     [[nodiscard]] guard::ServiceNumber service_of(const Ends<AddressBytes>& ends) const;
+    template <packet::Family family>
+    [[nodiscard]] guard::ServiceNumber service_of(const packet::PlainSegment<family>& segment);
     const packet::Headers& headers_of(Item& item);
     template <unsigned AddressBytes>
     Decision open_guarded(Item& item, Now now);
@@ -345,6 +367,16 @@ class Tracker {
     [[nodiscard]] bool answers_challenge(Item& item, Now now);
     template <unsigned AddressBytes>
     void foresee(Item& item);
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool settle_at_once(Item& item, Now now);
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool refuse_at_once(const Item& item, Now now);
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool answer_at_once(const Item& item);
+    template <unsigned AddressBytes>
+    void write_plain_answers(Now now);
+    void begin_burst();
+    void end_burst(Now now);
     void write_answers(Now now);
     template <unsigned AddressBytes>
     void write_answers_of(std::span<const Answer* const> answers, Now now);
@@ -454,14 +486,17 @@ class Tracker {
     std::array<General, max_burst> general_;
     std::array<Answer, max_burst> answers_;
     std::size_t answer_count_ = 0;
+    PlainAnswers plain_answers4_, plain_answers6_;
     Sweep swept4_, swept6_;
     std::array<SynSight, max_burst> foreseen_;
     std::uint64_t is_foreseen_ = 0;  ///< a bit an item of the burst
+    ServiceSight last_service_;
     static_assert(max_burst <= 64);
 };
 
 }  // namespace sluice::pipeline
 
+#include "sluice/pipeline/tracker_answers.hpp"
 #include "sluice/pipeline/tracker_classify.hpp"
 #include "sluice/pipeline/tracker_control.hpp"
 #include "sluice/pipeline/tracker_fragments.hpp"
@@ -469,3 +504,4 @@ class Tracker {
 #include "sluice/pipeline/tracker_guard.hpp"
 #include "sluice/pipeline/tracker_judge.hpp"
 #include "sluice/pipeline/tracker_policy.hpp"
+#include "sluice/pipeline/tracker_proxied.hpp"

@@ -19,6 +19,7 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
 
     out.size = 0;
     out_ = &out;
+    begin_burst();
     const std::size_t count = burst.size();
     for (std::size_t i = 0; i < std::min(packet_distance, count); ++i) Io::prefetch_packet(burst[i]);
     for (std::size_t i = 0; i < std::min(header_distance, count); ++i) Io::prefetch_header(burst[i]);
@@ -28,7 +29,6 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
         items_[i].packet = burst[i];
         classify(items_[i], general_[i]);
     }
-    is_foreseen_ = 0;
     for (std::size_t i = 0; i < count; ++i) locate(items_[i]);
     if (guard_ != nullptr && guard_->proxied_flows() != 0) [[unlikely]]
         prefetch_proxied(count);
@@ -41,6 +41,8 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
             Item& item = items_[i];
             const bool is_ipv4 = item.family == packet::Family::ipv4;
             if (item.usual && (is_ipv4 ? group4.take(item) : group6.take(item))) continue;
+            if (guard_ != nullptr && (is_ipv4 ? settle_at_once<4>(item, now) : settle_at_once<16>(item, now)))
+                continue;
             const bool of_a_flow = item.kind == Kind::flow || item.kind == Kind::icmp_error;
             if (!of_a_flow || !(is_ipv4 ? group4.may_overtake(item.hash) : group6.may_overtake(item.hash))) {
                 group4.judge();
@@ -51,8 +53,7 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
         group4.judge();
         group6.judge();
     }
-    if (answer_count_ != 0) [[unlikely]]
-        write_answers(now);
+    end_burst(now);
 }
 
 template <PacketIo Io, class Observer>
