@@ -19,12 +19,44 @@ AgeLists::AgeLists(ColdNode* nodes, const Classes& classes, const Intervals& int
     }
 }
 
-/// The oldest record of a list is another one: perhaps none from before a reload is left.
-void AgeLists::head_changed(List& list) {
-    if (list.lengthens && (list.head == no_ref || after(list.head_queued_at, list.bound_since))) {
+AgeLists::List::List() {
+    for (unsigned chain = 0; chain < chains; ++chain) head[chain] = tail[chain] = end_of(chain);
+}
+
+void AgeLists::first_of_list(unsigned list, unsigned chain, Tick age) {
+    List& into = lists_[list];
+    into.gives = static_cast<std::uint8_t>(chain);
+    into.floor = age;
+    const Tick due = age + into.period;
+    if (occupied_ == 0 || before(due, next_due_)) next_due_ = due;
+    occupied_ |= std::uint64_t{1} << list;
+}
+
+void AgeLists::last_of_chain(unsigned list) {
+    if (is_empty(lists_[list])) occupied_ &= ~(std::uint64_t{1} << list);
+}
+
+/// The oldest record of a list may be another one: perhaps none from before a reload is left.
+void AgeLists::perhaps_lengthen(List& list) {
+    if (is_empty(list) || after(list.queued_at[oldest_chain(list)], list.bound_since)) {
         list.period = list.bound;
         list.lengthens = false;
     }
+}
+
+unsigned AgeLists::find_oldest_chain(List& list) {
+    // How long each head has waited, and a tick; of an empty chain, 0.
+    const Lanes waited =
+        (age_ - load<Lanes>(list.queued_at.data()) + 1U) & ~is_negative(load<Lanes>(list.head.data()));
+    Lanes longest = larger(waited, __builtin_shufflevector(waited, waited, 4, 5, 6, 7, 0, 1, 2, 3));
+    longest = larger(longest, __builtin_shufflevector(longest, longest, 2, 3, 0, 1, 6, 7, 4, 5));
+    longest = larger(longest, __builtin_shufflevector(longest, longest, 1, 0, 3, 2, 5, 4, 7, 6));
+    const unsigned oldest = bits_of(is_equal(waited, longest));
+    const unsigned from_gives = (oldest | oldest << chains) >> list.gives;
+    const unsigned chain = (list.gives + static_cast<unsigned>(std::countr_zero(from_gives))) % chains;
+    list.gives = static_cast<std::uint8_t>(chain);
+    list.floor = list.queued_at[chain];
+    return chain;
 }
 
 unsigned AgeLists::next_due_list(Tick age) {
@@ -49,15 +81,19 @@ void AgeLists::find_next_due() {
     next_due_ = earliest;
 }
 
-unsigned AgeLists::oldest_list_of_class(std::uint8_t eviction_class) const {
+Ref AgeLists::oldest_of_class(std::uint8_t eviction_class) {
     std::uint64_t left = occupied_ & lists_of_class_[eviction_class];
-    if (left == 0) return list_count;
-    auto oldest = static_cast<unsigned>(std::countr_zero(left));
+    if (left == 0) return no_ref;
+    List* oldest = &lists_[static_cast<unsigned>(std::countr_zero(left))];
+    unsigned chain = oldest_chain(*oldest);
     for (left &= left - 1; left != 0; left &= left - 1) {
-        const auto list = static_cast<unsigned>(std::countr_zero(left));
-        if (before(lists_[list].head_queued_at, lists_[oldest].head_queued_at)) oldest = list;
+        List& other = lists_[static_cast<unsigned>(std::countr_zero(left))];
+        const unsigned others = oldest_chain(other);
+        if (!before(other.queued_at[others], oldest->queued_at[chain])) continue;
+        oldest = &other;
+        chain = others;
     }
-    return oldest;
+    return oldest->head[chain];
 }
 
 void AgeLists::set_intervals(const Intervals& intervals, Tick age) {
@@ -67,7 +103,7 @@ void AgeLists::set_intervals(const Intervals& intervals, Tick age) {
         list.bound_since = age;
         list.lengthens = list.bound > list.period;
         if (!list.lengthens) list.period = list.bound;
-        head_changed(list);
+        perhaps_lengthen(list);
     }
     next_due_ = age;  // a shorter period may have made any head due: look
 }

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <numeric>
+#include <set>
 #include <vector>
 
 #include "support.hpp"
@@ -14,9 +17,14 @@ struct Lists {
     Lists() : Lists(config_of(1)) {}
     explicit Lists(const TableConfig& config)
         : nodes(100), ages(nodes.data(), config.eviction_class, config.interval) {}
-    [[nodiscard]] std::vector<Ref> order(unsigned list) const {
+    void push(Ref ref, unsigned list, Tick at) { ages.push(ref, list, ages.advance(at)); }
+    /// Empties a list, from its oldest on.
+    [[nodiscard]] std::vector<Ref> drain(unsigned list) {
         std::vector<Ref> refs;
-        for (Ref ref = ages.head(list); ref != no_ref; ref = ages.younger(ref)) refs.push_back(ref);
+        while (!ages.empty()) {
+            refs.push_back(ages.oldest(list));
+            ages.remove(refs.back(), list);
+        }
         return refs;
     }
     std::vector<ColdNode> nodes;
@@ -68,37 +76,130 @@ TEST(AgeLists, EightChangesOfLifetimeAreJudgedAsOne) {
 }
 
 TEST(AgeLists, RecordsLeaveFromAnywhereAndTheRestKeepTheirOrder) {
+    constexpr Ref records = 30;  // three and four to a chain
     Lists lists;
-    for (Ref ref = 0; ref < 6; ++ref) lists.ages.push(ref, unassured, ref);
-    for (const Ref gone : {3U, 0U, 5U}) lists.ages.remove(gone, unassured);
-    EXPECT_EQ(lists.order(unassured), (std::vector<Ref>{1, 2, 4}));
-    lists.ages.move(1, unassured, unassured, 10);
-    EXPECT_EQ(lists.order(unassured), (std::vector<Ref>{2, 4, 1}));
-    for (const Ref gone : {2U, 4U, 1U}) lists.ages.remove(gone, unassured);
-    EXPECT_TRUE(lists.ages.empty());
-    EXPECT_EQ(lists.ages.oldest_list_of_class(2), AgeLists::list_count);
+    for (Ref ref = 0; ref < records; ++ref) lists.push(ref, unassured, ref);
+    std::vector<Ref> wanted;
+    for (Ref ref = 0; ref < records; ++ref)
+        if (ref % 7 == 0 || ref % 8 == 5 || ref > 25)  // heads, tails, from the middle, a whole chain
+            lists.ages.remove(ref, unassured);
+        else if (ref != 1 && ref != 12)
+            wanted.push_back(ref);
+    for (const Ref moved : {12U, 1U}) {
+        lists.ages.move(moved, unassured, unassured, lists.ages.advance(records));
+        wanted.push_back(moved);
+    }
+    EXPECT_EQ(lists.ages.size_of_class(2), wanted.size());
+    EXPECT_EQ(lists.drain(unassured), wanted);
+    EXPECT_EQ(lists.ages.oldest_of_class(2), no_ref);
+    EXPECT_EQ(lists.ages.size_of_class(2), 0);
+}
+
+TEST(AgeLists, OfThoseQueuedAtOnceTheFirstIsTheOldestWhileNoneLeftFromTheMiddle) {
+    Lists lists;
+    for (Ref turn = 0; turn < 3; ++turn) {  // the chain it begins with is another each time
+        std::vector<Ref> wanted;
+        for (Ref ref = 0; ref < 20; ++ref) lists.push(ref, opening, 7 + turn);
+        for (Ref ref = 0; ref < 50; ++ref) {
+            ASSERT_EQ(lists.ages.oldest_of_class(0), ref % 20);
+            lists.ages.move(ref % 20, opening, opening, 7 + turn);
+        }
+        for (Ref ref = 10; ref < 30; ++ref) wanted.push_back(ref % 20);
+        ASSERT_EQ(lists.drain(opening), wanted);
+    }
+}
+
+// What makes evictions quick: which records come next is known, and their lines asked for, well ahead.
+TEST(AgeLists, InAFloodTheNextOfEachChainIsKnownEightEvictionsAhead) {
+    Lists lists;
+    Random random(3);
+    constexpr Ref records = 80;
+    for (Ref ref = 0; ref < records; ++ref) lists.push(ref, opening, ref / 16);
+    std::vector<unsigned> seen(records);
+    for (unsigned now = 1; now < 1000; ++now) {
+        const Ref oldest = lists.ages.oldest_of_class(0);
+        if (now > AgeLists::chains) {
+            ASSERT_EQ(now - seen[oldest], AgeLists::chains);
+        }
+        const Ref next = lists.ages.younger(oldest);
+        ASSERT_NE(next, no_ref);
+        seen[next] = now;
+        lists.ages.move(oldest, opening, opening, lists.ages.advance(5 + now / 16));
+    }
+}
+
+// Whatever was queued, moved and removed: the oldest is the oldest, what is due is found, counts hold.
+TEST(AgeLists, RandomHistoriesAgreeWithASortedList) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+        Lists lists;
+        Random random(seed);
+        std::vector<Ref> unused(100);
+        std::iota(unused.begin(), unused.end(), 0U);
+        std::map<Ref, std::pair<unsigned, Tick>> queued;  // in which list, since when
+        Tick now = static_cast<Tick>(random.next());
+        const std::array<unsigned, 3> some{opening, opened, max_lifetimes};  // all of class 0
+        for (unsigned step = 0; step < 3000; ++step) {
+            if (random.below(4) == 0) now += static_cast<Tick>(random.below(20));
+            const Tick age = lists.ages.advance(now);
+            const unsigned list = some[random.below(some.size())];
+            const std::uint64_t what = random.below(seed % 2 == 0 ? 5 : 4);
+            if (what < 2 && !unused.empty()) {
+                lists.ages.push(unused.back(), list, age);
+                queued[unused.back()] = {list, age};
+                unused.pop_back();
+            } else if (!queued.empty()) {
+                auto one = std::next(queued.begin(), static_cast<long>(random.below(queued.size())));
+                if (what == 3) one = queued.find(lists.ages.oldest_of_class(0));
+                const auto [ref, where] = *one;
+                if (what == 4) {
+                    lists.ages.move(ref, where.first, list, age);
+                    one->second = {list, age};
+                } else {
+                    lists.ages.remove(ref, where.first);
+                    queued.erase(one);
+                    unused.push_back(ref);
+                }
+            }
+            ASSERT_EQ(lists.ages.size_of_class(0), queued.size());
+            const Ref oldest = lists.ages.oldest_of_class(0);
+            ASSERT_EQ(oldest == no_ref, queued.empty());
+            for (const auto& [ref, where] : queued)
+                ASSERT_FALSE(before(where.second, queued.at(oldest).second)) << ref;
+            // A moment of the future, and what would be due then.
+            const unsigned of_interest = max_lifetimes;
+            const Tick then = age + AgeLists::tolerance - static_cast<Tick>(random.below(300));
+            std::array<Ref, 100> due;
+            const unsigned count = lists.ages.collect_due(of_interest, then, due, [](Ref) {});
+            std::set<Ref> wanted;
+            for (const auto& [ref, where] : queued)
+                if (where.first == of_interest && reached(then, where.second + AgeLists::tolerance))
+                    wanted.insert(ref);
+            ASSERT_EQ(std::set<Ref>(due.begin(), due.begin() + count), wanted);
+            ASSERT_EQ(count, wanted.size());
+        }
+    }
 }
 
 TEST(AgeLists, TheOldestOfAClassIsFoundAmongAllItsLists) {
     Lists lists;
     const unsigned short_list = lists.ages.list_for(opening, 5000);
-    lists.ages.push(0, opened, 30);
-    lists.ages.push(1, opening, 20);
-    lists.ages.push(2, short_list, 10);
-    lists.ages.push(3, unassured, 0);
-    EXPECT_EQ(lists.ages.oldest_list_of_class(0), short_list);
+    lists.push(3, unassured, 1);
+    lists.push(2, short_list, 10);
+    lists.push(1, opening, 20);
+    lists.push(0, opened, 30);
+    EXPECT_EQ(lists.ages.oldest_of_class(0), 2);
     lists.ages.remove(2, short_list);
-    EXPECT_EQ(lists.ages.oldest_list_of_class(0), opening);
+    EXPECT_EQ(lists.ages.oldest_of_class(0), 1);
     lists.ages.remove(1, opening);
-    EXPECT_EQ(lists.ages.oldest_list_of_class(0), opened);
+    EXPECT_EQ(lists.ages.oldest_of_class(0), 0);
     EXPECT_EQ(lists.ages.size_of_class(0), 1);
     EXPECT_EQ(lists.ages.size_of_class(2), 1);
 }
 
 TEST(AgeLists, DueListsTakeTurns) {
     Lists lists;
-    for (Ref ref = 0; ref < 4; ++ref) lists.ages.push(ref, ref % 2 == 0 ? unassured : closing, 0);
-    const Tick age = 31 * second;
+    for (Ref ref = 0; ref < 4; ++ref) lists.push(ref, ref % 2 == 0 ? unassured : closing, 0);
+    const Tick age = lists.ages.advance(31 * second);
     EXPECT_FALSE(lists.ages.something_may_be_due(30 * second - 1));
     EXPECT_TRUE(lists.ages.something_may_be_due(age));
     const unsigned first = lists.ages.next_due_list(age);

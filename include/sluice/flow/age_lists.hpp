@@ -11,9 +11,15 @@
 //
 //     a record is examined at its expiry or before, at most 2^8 ticks after it,
 //
-// and in every list the order of queueing is the order of examination: only heads need to be looked at. A
-// flow that is refreshed for ever is examined once per period, half an hour on average for an established
+// and in every list the order of queueing is the order of examination: only the oldest needs to be looked at.
+// A flow that is refreshed for ever is examined once per period, half an hour on average for an established
 // one.
+//
+// A list is eight chains, and what is queued goes to each in turn. Links are loads that wait for one another;
+// so who takes heads one after the other (a flood that evicts, a mass that expires) has eight of them under
+// way. A chain keeps the order of queueing, so the oldest of a list is the oldest of its eight heads; among
+// those of one tick the chains take turns, which is first in, first out as long as nothing leaves from the
+// middle.
 //
 // Eviction wants the oldest of a class. A record therefore always lies in a list of its own class, and one
 // that may be evicted in the list of its own lifetime unless it was refreshed: a change of lifetime requeues
@@ -41,6 +47,7 @@
 #include "sluice/base/prefetch.hpp"
 #include "sluice/base/sequence.hpp"
 #include "sluice/base/time.hpp"
+#include "sluice/flow/arena.hpp"
 #include "sluice/flow/ref.hpp"
 
 namespace sluice::flow {
@@ -52,8 +59,8 @@ inline constexpr std::uint8_t never_evicted = max_classes - 1;  ///< the assured
 
 /// What a record keeps outside its hot line.
 struct ColdNode {
-    Ref next;            ///< younger in its list; of a free record: the next free one
-    Ref previous;        ///< older in its list
+    Ref next;            ///< younger in its chain, or which chain ends; of a free record: the next free one
+    Ref previous;        ///< older in its chain, or which chain begins
     Tick queued_at;      ///< age clock
     std::uint32_t mark;  ///< the flow's mark; read by other threads too
 };
@@ -64,6 +71,7 @@ class AgeLists {
     static constexpr unsigned short_lists_per_class = 8;
     static constexpr unsigned list_count = max_lifetimes + max_classes * short_lists_per_class;
     static_assert(list_count == 64, "a list is kept in six bits of the record and one of a 64-bit map");
+    static constexpr unsigned chains = lane_count;
     /// How late a record may be examined, in ticks.
     static constexpr Tick tolerance = 1U << 8;
 
@@ -142,26 +150,23 @@ class AgeLists {
     void find_next_due();
     [[nodiscard]] bool empty() const { return occupied_ == 0; }
 
-    /// The due records at the head of a list, oldest first, up to the span's size; how many.
-    /// `on_the_way(Ref)` is called for each as soon as it is known.
+    /// Due records of a list up to the span's size, the oldest of each chain first; how many.
+    /// `on_the_way(Ref)` is called for what comes behind each, as soon as it is known.
     template <class OnTheWay>
     [[nodiscard]] unsigned collect_due(unsigned list, Tick age, std::span<Ref> out,
-                                       OnTheWay&& on_the_way) const {
-        unsigned count = 0;
-        for (Ref ref = lists_[list].head; ref != no_ref && count < out.size(); ref = nodes_[ref].next) {
-            if (!reached(age, nodes_[ref].queued_at + lists_[list].period)) break;
-            on_the_way(ref);
-            out[count++] = ref;
-        }
-        return count;
-    }
+                                       OnTheWay&& on_the_way) const;
 
-    /// The list of this class whose head was queued first; list_count when the class is empty.
-    [[nodiscard]] unsigned oldest_list_of_class(std::uint8_t eviction_class) const;
-    [[nodiscard]] Ref head(unsigned list) const { return lists_[list].head; }
+    /// The record of this class that was queued first; no_ref when there is none.
+    [[nodiscard]] Ref oldest_of_class(std::uint8_t eviction_class);
+    /// The same of a list that is not empty.
+    [[nodiscard]] Ref oldest(unsigned list) { return lists_[list].head[oldest_chain(lists_[list])]; }
     [[nodiscard]] Tick queued_at(Ref ref) const { return nodes_[ref].queued_at; }
     [[gnu::always_inline]] void prefetch(Ref ref) const { prefetch_write(&nodes_[ref]); }
-    [[nodiscard]] Ref younger(Ref ref) const { return nodes_[ref].next; }
+    /// The next in its chain, or no_ref: the oldest of its list some eight removals of the oldest later.
+    [[nodiscard]] Ref younger(Ref ref) const {
+        const Ref next = nodes_[ref].next;
+        return is_end(next) ? no_ref : next;
+    }
 
     [[nodiscard]] std::uint32_t size_of_class(std::uint8_t eviction_class) const {
         return static_cast<std::uint32_t>(class_size_[eviction_class].read());
@@ -173,21 +178,46 @@ class AgeLists {
     [[nodiscard]] Tick caller_time(Tick age) const { return age - skew_; }
 
   private:
-    struct alignas(32) List {  // so that its address is a shift away
-        Ref head = no_ref;     ///< oldest
-        Ref tail = no_ref;
-        Tick head_queued_at = 0;  ///< of the head, so that finding a due list touches no record
-        Tick period = 0;          ///< a record is examined this long after it was queued
-        Tick bound = 0;           ///< the period that is or will be in force, whichever is longer
-        Tick bound_since = 0;     ///< when a longer period was ordered
+    struct alignas(cache_line_bytes) List {
+        List();
+        // By chain.
+        std::array<Ref, chains> head;          ///< oldest
+        std::array<Tick, chains> queued_at{};  ///< of the head, so that finding the oldest touches no record
+        std::array<Ref, chains> tail;
+        Tick floor = 0;          ///< none was queued before this
+        Tick period = 0;         ///< a record is examined this long after it was queued
+        Tick bound = 0;          ///< the period that is or will be in force, whichever is longer
+        Tick bound_since = 0;    ///< when a longer period was ordered
+        std::uint8_t takes = 0;  ///< the chain that the next record goes to
+        std::uint8_t gives = 0;  ///< the chain whose head goes first among those queued at once
         std::uint8_t eviction_class = 0;
         bool lengthens = false;  ///< bound > period: waits for the records queued before bound_since to leave
     };
+    static_assert(sizeof(List) == 128, "its address is a shift away");
 
-    [[nodiscard]] static Tick due(const List& list) { return list.head_queued_at + list.period; }
+    /// The ends of a chain have its number for a neighbour, so that one who leaves knows which it was.
+    [[nodiscard]] static constexpr Ref end_of(unsigned chain) { return no_ref - chain; }
+    [[nodiscard]] static constexpr unsigned chain_of(Ref end) { return no_ref - end; }
+    [[nodiscard]] static constexpr bool is_end(Ref ref) { return static_cast<std::int32_t>(ref) < 0; }
+    [[nodiscard]] static bool is_empty(const List& list) {
+        return bits_of(is_negative(load<Lanes>(list.head.data()))) == (1U << chains) - 1;
+    }
+
+    /// The chain with the oldest head of a list that is not empty.
+    [[nodiscard]] unsigned oldest_chain(List& list) {
+        const unsigned gives = list.gives;
+        if (list.queued_at[gives] == list.floor && !is_end(list.head[gives])) [[likely]]
+            return gives;
+        return find_oldest_chain(list);
+    }
+    [[nodiscard]] unsigned find_oldest_chain(List& list);
+    /// When the oldest of a list that is not empty is to be examined.
+    [[nodiscard]] Tick due(List& list) { return list.queued_at[oldest_chain(list)] + list.period; }
     void link(Ref ref, unsigned list, Tick age);
     void unlink(Ref ref, unsigned list);
-    void head_changed(List& list);
+    void first_of_list(unsigned list, unsigned chain, Tick age);
+    void last_of_chain(unsigned list);
+    void perhaps_lengthen(List& list);
     void count(unsigned list, int change) {
         Counter& size = class_size_[lists_[list].eviction_class];
         size.set(size.read() + static_cast<std::uint64_t>(change));
@@ -208,39 +238,66 @@ class AgeLists {
 [[gnu::always_inline]] inline void AgeLists::link(Ref ref, unsigned list, Tick age) {
     List& into = lists_[list];
     ColdNode& node = nodes_[ref];
-    node.next = no_ref;
-    node.previous = into.tail;
+    const unsigned chain = into.takes;
+    into.takes = static_cast<std::uint8_t>((chain + 1) % chains);
+    const Ref last = into.tail[chain];
+    node.next = end_of(chain);
+    node.previous = last;
     node.queued_at = age;
-    if (into.tail != no_ref) {
-        nodes_[into.tail].next = ref;
-    } else {
-        into.head = ref;
-        into.head_queued_at = age;
-        if (occupied_ == 0 || before(due(into), next_due_)) next_due_ = due(into);
-        occupied_ |= std::uint64_t{1} << list;
+    into.tail[chain] = ref;
+    if (!is_end(last)) [[likely]] {
+        nodes_[last].next = ref;
+        return;
     }
-    into.tail = ref;
+    into.head[chain] = ref;
+    into.queued_at[chain] = age;
+    if ((occupied_ >> list & 1) == 0) first_of_list(list, chain, age);
 }
 
 [[gnu::always_inline]] inline void AgeLists::unlink(Ref ref, unsigned list) {
     List& from = lists_[list];
-    const ColdNode& node = nodes_[ref];
-    if (node.next != no_ref) {
-        nodes_[node.next].previous = node.previous;
-    } else {
-        from.tail = node.previous;
+    const Ref next = nodes_[ref].next, previous = nodes_[ref].previous;
+    if (!is_end(next))
+        nodes_[next].previous = previous;
+    else
+        from.tail[chain_of(next)] = previous;
+    if (!is_end(previous)) {
+        nodes_[previous].next = next;
+        return;
     }
-    if (node.previous != no_ref) {
-        nodes_[node.previous].next = node.next;
+    const unsigned chain = chain_of(previous);
+    from.head[chain] = next;
+    if (from.gives == chain) from.gives = static_cast<std::uint8_t>((chain + 1) % chains);
+    if (is_end(next)) [[unlikely]] {
+        last_of_chain(list);
     } else {
-        from.head = node.next;
-        if (from.head != no_ref) {
-            from.head_queued_at = nodes_[from.head].queued_at;
-        } else {
-            occupied_ &= ~(std::uint64_t{1} << list);
+        from.queued_at[chain] = nodes_[next].queued_at;
+        const Ref behind = nodes_[next].next;  // the head after that, read then
+        prefetch(is_end(behind) ? next : behind);
+    }
+    if (from.lengthens) [[unlikely]]
+        perhaps_lengthen(from);
+}
+
+template <class OnTheWay>
+unsigned AgeLists::collect_due(unsigned list, Tick age, std::span<Ref> out, OnTheWay&& on_the_way) const {
+    const List& from = lists_[list];
+    const Tick queued_by = age - from.period;
+    std::array<Ref, chains> next = from.head;
+    unsigned due = bits_of(~is_negative(queued_by - load<Lanes>(from.queued_at.data())) &
+                           ~is_negative(load<Lanes>(from.head.data())));
+    unsigned count = 0;
+    while (due != 0)
+        for (unsigned left = due; left != 0; left &= left - 1) {
+            if (count == out.size()) return count;
+            const auto chain = static_cast<unsigned>(std::countr_zero(left));
+            const Ref ref = next[chain];
+            out[count++] = ref;
+            const Ref behind = next[chain] = nodes_[ref].next;
+            if (!is_end(behind)) on_the_way(behind);
+            if (is_end(behind) || !reached(queued_by, nodes_[behind].queued_at)) due &= ~(1U << chain);
         }
-        head_changed(from);
-    }
+    return count;
 }
 
 [[gnu::always_inline]] inline void AgeLists::move(Ref ref, unsigned from, unsigned to, Tick age) {

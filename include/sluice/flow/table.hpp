@@ -52,7 +52,6 @@
 #include "sluice/base/time.hpp"
 #include "sluice/flow/age_lists.hpp"
 #include "sluice/flow/arena.hpp"
-#include "sluice/flow/eviction_scout.hpp"
 #include "sluice/flow/hash.hpp"
 #include "sluice/flow/index.hpp"
 #include "sluice/flow/key.hpp"
@@ -254,7 +253,6 @@ class Table {
         State(ColdNode* nodes, const TableConfig& config)
             : ages(nodes, config.eviction_class, config.interval) {}
         AgeLists ages;
-        EvictionScout scout, expiry_scout;
         Ref first_free = no_ref;
         // Read by others.
         alignas(cache_line_bytes) Counter size;
@@ -304,11 +302,11 @@ class Table {
     bool free_one_overdue(Tick now, Tick age, OnRemoved&& on_removed);
     template <class OnRemoved>
     bool evict(std::uint8_t eviction_class, Tick now, Tick age, OnRemoved&& on_removed);
-    void follow(EvictionScout& scout, Ref gone, Ref next);
+    void prepare(Ref ref) const;
     template <class OnRemoved>
     bool make_room_in_index(std::uint64_t hash, Tick now, OnRemoved&& on_removed);
     template <class OnRemoved>
-    void examine(unsigned list, std::span<const Ref> refs, Tick now, Tick age, OnRemoved&& on_removed);
+    void examine(std::span<const Ref> refs, Tick now, Tick age, OnRemoved&& on_removed);
     [[nodiscard]] bool refreshed_since_queued(Ref ref, Tick now, Tick age) const;
     [[nodiscard]] Ref take_slot();
 

@@ -178,12 +178,12 @@ bool Table<KeyT, Payload>::free_one_overdue(Tick now, Tick age, OnRemoved&& on_r
     for (unsigned tries = 0; tries < eviction_tries; ++tries) {
         const unsigned list = ages.next_due_list(age);
         if (list == AgeLists::list_count) return false;
-        const Ref head = ages.head(list);
+        const Ref head = ages.oldest(list);
         if (reached(now, records_[head].expiry)) {
             remove(head, Removal::expired, on_removed);
             return true;
         }
-        examine(list, std::span(&head, 1), now, age, on_removed);
+        examine(std::span(&head, 1), now, age, on_removed);
     }
     return false;
 }
@@ -199,36 +199,27 @@ template <class OnRemoved>
 bool Table<KeyT, Payload>::evict(std::uint8_t eviction_class, Tick now, Tick age, OnRemoved&& on_removed) {
     AgeLists& ages = state_->ages;
     for (unsigned spared = 0;; ++spared) {
-        const unsigned list = ages.oldest_list_of_class(eviction_class);
-        if (list == AgeLists::list_count) return false;
-        const Ref head = ages.head(list);
+        const Ref head = ages.oldest_of_class(eviction_class);
+        if (head == no_ref) return false;
         Record& record = records_[head];
         const bool overdue = reached(now, record.expiry);
         if (spared < eviction_tries && !overdue && refreshed_since_queued(head, now, age)) {
             requeue(head, lifetime_of(record.payload), record.expiry - now, age);
             continue;
         }
+        prepare(ages.younger(head));
         remove(head, overdue ? Removal::expired : Removal::evicted, on_removed);
-        follow(state_->scout, head, ages.head(list));
         return true;
     }
 }
 
+/// An eviction will take this record about eight evictions from now: its bucket is asked for, and the record
+/// behind it in the chain.
 template <class KeyT, class Payload>
-void Table<KeyT, Payload>::follow(EvictionScout& scout, Ref gone, Ref next) {
-    const AgeLists& ages = state_->ages;
-    // Inlined early, or GCC throws them away (base/prefetch.hpp).
-    const auto fetch_links = [&](Ref ref) __attribute__((always_inline)) {
-        ages.prefetch(ref);
-    };
-    const auto fetch_record = [&](Ref ref) __attribute__((always_inline)) {
-        prefetch_record(ref);
-    };
-    const auto fetch_bucket = [&](Ref ref) __attribute__((always_inline)) {
-        index_.prefetch(hash_of(records_[ref].key));
-    };
-    scout.follow(
-        gone, next, [&](Ref ref) { return ages.younger(ref); }, fetch_links, fetch_record, fetch_bucket);
+[[gnu::always_inline]] inline void Table<KeyT, Payload>::prepare(Ref ref) const {
+    if (ref == no_ref) return;
+    index_.prefetch(hash_of(records_[ref].key));
+    prefetch_record(state_->ages.younger(ref));
 }
 
 /// Whether its last packet came after it was queued, as far as the timeout now in force tells.
@@ -430,7 +421,7 @@ unsigned Table<KeyT, Payload>::expire(Tick now, unsigned budget, OnRemoved&& on_
                 list, age, std::span(due).first(room), [this](Ref ref) __attribute__((always_inline)) {
                     prefetch_record(ref);
                 });
-            examine(list, std::span<const Ref>(due).first(count), now, age, on_removed);
+            examine(std::span<const Ref>(due).first(count), now, age, on_removed);
             looked_at += count;
         }
         if (looked_at == budget) ages.find_next_due();
@@ -443,8 +434,7 @@ unsigned Table<KeyT, Payload>::expire(Tick now, unsigned budget, OnRemoved&& on_
 /// index lines of a group come together.
 template <class KeyT, class Payload>
 template <class OnRemoved>
-void Table<KeyT, Payload>::examine(unsigned list, std::span<const Ref> refs, Tick now, Tick age,
-                                   OnRemoved&& on_removed) {
+void Table<KeyT, Payload>::examine(std::span<const Ref> refs, Tick now, Tick age, OnRemoved&& on_removed) {
     std::array<std::uint64_t, expiry_group> hashes;
     for (std::size_t i = 0; i < refs.size(); ++i) {
         hashes[i] = hash_of(records_[refs[i]].key);
@@ -457,7 +447,6 @@ void Table<KeyT, Payload>::examine(unsigned list, std::span<const Ref> refs, Tic
         } else {
             requeue(refs[i], lifetime_of(record.payload), record.expiry - now, age);
         }
-        follow(state_->expiry_scout, refs[i], state_->ages.head(list));
     }
 }
 
