@@ -81,8 +81,8 @@ void AgeLists::find_next_due() {
     next_due_ = earliest;
 }
 
-Ref AgeLists::oldest_of_class(std::uint8_t eviction_class) {
-    std::uint64_t left = occupied_ & lists_of_class_[eviction_class];
+/// Of those whose bit is set.
+Ref AgeLists::oldest_of_lists(std::uint64_t left) {
     if (left == 0) return no_ref;
     List* oldest = &lists_[static_cast<unsigned>(std::countr_zero(left))];
     unsigned chain = oldest_chain(*oldest);

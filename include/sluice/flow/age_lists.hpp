@@ -157,7 +157,11 @@ class AgeLists {
                                        OnTheWay&& on_the_way) const;
 
     /// The record of this class that was queued first; no_ref when there is none.
-    [[nodiscard]] Ref oldest_of_class(std::uint8_t eviction_class);
+    [[nodiscard]] Ref oldest_of_class(std::uint8_t eviction_class) {
+        const std::uint64_t lists = occupied_ & lists_of_class_[eviction_class];
+        if (!std::has_single_bit(lists)) return oldest_of_lists(lists);
+        return oldest(static_cast<unsigned>(std::countr_zero(lists)));
+    }
     /// The same of a list that is not empty.
     [[nodiscard]] Ref oldest(unsigned list) { return lists_[list].head[oldest_chain(lists_[list])]; }
     [[nodiscard]] Tick queued_at(Ref ref) const { return nodes_[ref].queued_at; }
@@ -211,6 +215,7 @@ class AgeLists {
         return find_oldest_chain(list);
     }
     [[nodiscard]] unsigned find_oldest_chain(List& list);
+    [[nodiscard]] Ref oldest_of_lists(std::uint64_t left);
     /// When the oldest of a list that is not empty is to be examined.
     [[nodiscard]] Tick due(List& list) { return list.queued_at[oldest_chain(list)] + list.period; }
     void link(Ref ref, unsigned list, Tick age);

@@ -297,11 +297,14 @@ class Table {
     template <class OnRemoved>
     void remove_hashed(Ref ref, std::uint64_t hash, Removal why, OnRemoved&& on_removed);
     template <class OnRemoved>
-    bool make_room(Tick now, Tick age, OnRemoved&& on_removed);
+    void detach(Ref ref, std::uint64_t hash, Removal why, OnRemoved&& on_removed);
+    void release(Ref ref);
     template <class OnRemoved>
-    bool free_one_overdue(Tick now, Tick age, OnRemoved&& on_removed);
+    [[nodiscard]] Ref make_room(Tick now, Tick age, OnRemoved&& on_removed);
     template <class OnRemoved>
-    bool evict(std::uint8_t eviction_class, Tick now, Tick age, OnRemoved&& on_removed);
+    [[nodiscard]] Ref detach_one_overdue(Tick now, Tick age, OnRemoved&& on_removed);
+    template <class OnRemoved>
+    [[nodiscard]] Ref detach_oldest(std::uint8_t eviction_class, Tick now, Tick age, OnRemoved&& on_removed);
     void prepare(Ref ref) const;
     template <class OnRemoved>
     bool make_room_in_index(std::uint64_t hash, Tick now, OnRemoved&& on_removed);

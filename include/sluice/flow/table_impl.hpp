@@ -87,7 +87,6 @@ template <class OnRemoved>
     seqlock::store_release(&cold_[ref].mark, 0, 0);
     zero_account(ref);
     if (starts_ != nullptr) seqlock::store_long_release(&starts_[ref], 0);
-    state_->size.add(1);
     return ref;
 }
 
@@ -102,12 +101,13 @@ template <class OnRemoved>
         remove_hashed(holder, hash,
                       reached(now, records_[holder].expiry) ? Removal::expired : Removal::replaced,
                       on_removed);
-    if (size() == capacity_ && !make_room(now, age, on_removed)) return {no_ref, 0};
-    const Ref ref = take_slot();
+    const Ref ref = size() == capacity_ ? make_room(now, age, on_removed) : take_slot();
+    if (ref == no_ref) [[unlikely]]
+        return {no_ref, 0};
     if (!index_.insert(hash, ref)) [[unlikely]] {
         state_->index_overflows.add(1);
         if (!make_room_in_index(hash, now, on_removed) || !index_.insert(hash, ref)) {
-            cold_[ref].next = std::exchange(state_->first_free, ref);
+            release(ref);
             return {no_ref, 0};
         }
     }
@@ -119,6 +119,7 @@ template <class OnRemoved>
 /// A slot for a new record; the caller knows that there is one.
 template <class KeyT, class Payload>
 Ref Table<KeyT, Payload>::take_slot() {
+    state_->size.add(1);
     const Ref ref = state_->first_free;
     if (ref != no_ref) {
         const Ref next = state_->first_free = cold_[ref].next;
@@ -145,71 +146,90 @@ template <class KeyT, class Payload>
 template <class OnRemoved>
 [[gnu::always_inline]] inline void Table<KeyT, Payload>::remove_hashed(Ref ref, std::uint64_t hash,
                                                                        Removal why, OnRemoved&& on_removed) {
-    Record& record = records_[ref];
-    on_removed(ref, static_cast<const Record&>(record), why);
+    detach(ref, hash, why, on_removed);
+    release(ref);
+}
+
+/// Nothing of the owner's leads to the record any more. Readers see the flow until release() or the next
+/// flow.
+template <class KeyT, class Payload>
+template <class OnRemoved>
+[[gnu::always_inline]] inline void Table<KeyT, Payload>::detach(Ref ref, std::uint64_t hash, Removal why,
+                                                                OnRemoved&& on_removed) {
+    const Record& record = records_[ref];
+    on_removed(ref, record, why);
     if (why == Removal::evicted) state_->evictions.add(1);
     index_.erase(hash, ref);
     state_->ages.remove(ref, list_of(record));
+}
+
+template <class KeyT, class Payload>
+void Table<KeyT, Payload>::release(Ref ref) {
     {
-        const Publication publication(&record);
-        set_spare(record, 0);
+        const Publication publication(&records_[ref]);
+        set_spare(records_[ref], 0);
     }
     cold_[ref].next = std::exchange(state_->first_free, ref);
     state_->size.set(state_->size.read() - 1);
 }
 
-/// The pool is full: frees one record. False when all flows are assured.
+/// The pool is full: detaches one record, so that the new flow is written over the old in one go. no_ref when
+/// all flows are assured.
 template <class KeyT, class Payload>
 template <class OnRemoved>
-bool Table<KeyT, Payload>::make_room(Tick now, Tick age, OnRemoved&& on_removed) {
-    if (free_one_overdue(now, age, on_removed)) return true;
-    for (std::uint8_t eviction_class = 0; eviction_class < never_evicted; ++eviction_class) {
-        if (size_of_class(eviction_class) != 0) return evict(eviction_class, now, age, on_removed);
-    }
-    return false;
+[[gnu::always_inline]] inline Ref Table<KeyT, Payload>::make_room(Tick now, Tick age,
+                                                                  OnRemoved&& on_removed) {
+    Ref ref = no_ref;
+    if (state_->ages.something_may_be_due(age)) [[unlikely]]
+        ref = detach_one_overdue(now, age, on_removed);
+    for (std::uint8_t eviction_class = 0; ref == no_ref && eviction_class < never_evicted; ++eviction_class)
+        ref = detach_oldest(eviction_class, now, age, on_removed);
+    return ref;
 }
 
 template <class KeyT, class Payload>
 template <class OnRemoved>
-bool Table<KeyT, Payload>::free_one_overdue(Tick now, Tick age, OnRemoved&& on_removed) {
+[[gnu::noinline]] Ref Table<KeyT, Payload>::detach_one_overdue(Tick now, Tick age, OnRemoved&& on_removed) {
     AgeLists& ages = state_->ages;
-    if (!ages.something_may_be_due(age)) [[likely]]
-        return false;
     for (unsigned tries = 0; tries < eviction_tries; ++tries) {
         const unsigned list = ages.next_due_list(age);
-        if (list == AgeLists::list_count) return false;
+        if (list == AgeLists::list_count) return no_ref;
         const Ref head = ages.oldest(list);
         if (reached(now, records_[head].expiry)) {
-            remove(head, Removal::expired, on_removed);
-            return true;
+            detach(head, hash_of(records_[head].key), Removal::expired, on_removed);
+            return head;
         }
         examine(std::span(&head, 1), now, age, on_removed);
     }
-    return false;
+    return no_ref;
 }
 
 template <class KeyT, class Payload>
 template <class OnRemoved>
 bool Table<KeyT, Payload>::evict_oldest(std::uint8_t eviction_class, Tick now, OnRemoved&& on_removed) {
-    return evict(eviction_class, now, state_->ages.advance(now), on_removed);
+    const Ref ref = detach_oldest(eviction_class, now, state_->ages.advance(now), on_removed);
+    if (ref == no_ref) return false;
+    release(ref);
+    return true;
 }
 
 template <class KeyT, class Payload>
 template <class OnRemoved>
-bool Table<KeyT, Payload>::evict(std::uint8_t eviction_class, Tick now, Tick age, OnRemoved&& on_removed) {
+[[gnu::always_inline]] inline Ref Table<KeyT, Payload>::detach_oldest(std::uint8_t eviction_class, Tick now,
+                                                                      Tick age, OnRemoved&& on_removed) {
     AgeLists& ages = state_->ages;
     for (unsigned spared = 0;; ++spared) {
-        const Ref head = ages.oldest_of_class(eviction_class);
-        if (head == no_ref) return false;
-        Record& record = records_[head];
+        const Ref oldest = ages.oldest_of_class(eviction_class);
+        if (oldest == no_ref) return no_ref;
+        const Record& record = records_[oldest];
         const bool overdue = reached(now, record.expiry);
-        if (spared < eviction_tries && !overdue && refreshed_since_queued(head, now, age)) {
-            requeue(head, lifetime_of(record.payload), record.expiry - now, age);
+        if (spared < eviction_tries && !overdue && refreshed_since_queued(oldest, now, age)) {
+            requeue(oldest, lifetime_of(record.payload), record.expiry - now, age);
             continue;
         }
-        prepare(ages.younger(head));
-        remove(head, overdue ? Removal::expired : Removal::evicted, on_removed);
-        return true;
+        prepare(ages.younger(oldest));
+        detach(oldest, hash_of(record.key), overdue ? Removal::expired : Removal::evicted, on_removed);
+        return oldest;
     }
 }
 
