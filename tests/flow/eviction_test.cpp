@@ -151,6 +151,18 @@ TYPED_TEST(EvictionTest, TheRecordIsWholeWhenItsRemovalIsTold) {
     EXPECT_TRUE(told);
 }
 
+TYPED_TEST(EvictionTest, ToAReaderTheOldFlowBecomesTheNewOneInOneChange) {
+    TypeParam table(config_of(2));
+    for (unsigned i = 0; i < 2; ++i, ++table.now) table.insert(key_for(table, i), opening);
+    table->set_mark(0, 7);
+    const std::uint32_t version = table->record(0).version;
+    EXPECT_EQ(table.insert(key_for(table, 2), opening), 0);
+    EXPECT_EQ(table->record(0).key, key_for(table, 2));
+    EXPECT_EQ(table->record(0).version, version + 2);
+    EXPECT_EQ(table->read_mark(0), 0);
+    EXPECT_EQ(table->size(), 2);
+}
+
 // A flood: ten times the capacity of half-open flows beside flows that must live. Memory is what it was.
 TYPED_TEST(EvictionTest, AFloodEvictsHalfOpenFlowsAndNothingElse) {
     constexpr unsigned capacity = 5000;
