@@ -8,7 +8,7 @@ namespace {
 constexpr unsigned class_bits = 2;
 constexpr unsigned named_bits = class_bits + 1;  // and the slot's parity
 constexpr std::uint32_t slot_count = 0xFFFF'FFFFU / cookie_slot + 1;
-constexpr std::uint32_t slots_in_turn = secret_turn / cookie_slot;
+constexpr std::uint32_t slots_in_turn = SynCookies::slots_in_turn;
 static_assert(slot_count % (2 * slots_in_turn) == 0, "turns and parity go on when the clock goes round");
 
 std::uint32_t slot_of(Tick now) {
@@ -134,6 +134,11 @@ struct Claim {
         slot = (slot_of(now) - ((slot_of(now) ^ parity) & 1U)) % slot_count;
     }
     [[nodiscard]] std::uint32_t slot_too_old() const { return (slot - 2) % slot_count; }
+    // What stands below the MAC's bits follows from them, from the class and from the slot's parity, all of
+    // which are the claim's own.
+    [[nodiscard]] bool holds_by(std::uint64_t mac) const {
+        return (((mac >> 32) ^ cookie) >> named_bits) << named_bits == 0;
+    }
 };
 
 // ---- Four at once
@@ -199,10 +204,6 @@ SynCookies::SynCookies(const Secrets& secrets)
       turns_{Keys(secrets.turns[0]), Keys(secrets.turns[1])},
       timestamps_(secrets.timestamps) {}
 
-std::uint32_t SynCookies::turn_of(std::uint32_t slot) {
-    return slot / slots_in_turn % 2;
-}
-
 bool SynCookies::replace_secret(const aes::Words& fresh, Tick now) {
     const std::uint32_t slot = slot_of(now);
     const std::uint32_t slot_in_turn = slot % slots_in_turn;
@@ -239,7 +240,7 @@ CookieCheck SynCookies::check(const Handshake<AddressBytes>& ack, std::uint32_t 
         const std::uint32_t contents = contents_of(slot, claim.mss_class, timestamp_echo.has_value());
         const std::uint64_t mac =
             mac_of(ack, timestamp_echo.value_or(0), contents, key_of<AddressBytes>(slot));
-        return cookie_of(mac, contents) == claim.cookie;
+        return claim.holds_by(mac);
     };
     if (is_of(claim.slot))
         return {CookieVerdict::good, options_of(mss_of_class<AddressBytes>[claim.mss_class], timestamp_echo)};
@@ -272,7 +273,7 @@ SynCookies::EitherCheck SynCookies::check_either(const Handshake<AddressBytes>& 
         chain ^ Block(as_probe.last_block(contents[0])), chain ^ Block(as_probe.last_block(contents[1]))};
     aes::encrypt(macs, key);
     for (unsigned question = 0; question < macs.size(); ++question) {
-        if (cookie_of(mac_of(macs[question]), contents[question % 2]) != claim.cookie) [[likely]]
+        if (!claim.holds_by(mac_of(macs[question]))) [[likely]]
             continue;
         const bool is_probe = question >= 2;
         if (question % 2 != 0) return {{CookieVerdict::too_old, {}}, is_probe};

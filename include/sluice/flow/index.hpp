@@ -139,6 +139,10 @@ class Index {
         return insert_elsewhere(primary, tag, ref);
     }
 
+    /// Whether an entry with this hash, should there be one, may lie in its alternate bucket.
+    [[nodiscard]] bool may_be_guest(std::uint64_t hash) const {
+        return buckets_[primary_of(hash)].overflow != 0;
+    }
     /// Whether an entry with this hash finds room in its primary bucket.
     [[nodiscard]] bool has_room_at_home(std::uint64_t hash) const { return has_room(primary_of(hash)); }
 

@@ -125,6 +125,8 @@ class Table {
     [[gnu::always_inline]] void prefetch_bucket(std::uint64_t hash) const { index_.prefetch(hash); }
     /// First record in the primary bucket whose fingerprint fits, or no_ref (which does not yet mean absent).
     [[nodiscard]] Ref candidate(std::uint64_t hash) const { return index_.first(hash); }
+    /// Whether a record of a hash that has no candidate may be there all the same.
+    [[nodiscard]] bool may_lie_elsewhere(std::uint64_t hash) const { return index_.may_be_guest(hash); }
     /// Any ref, no_ref too.
     [[gnu::always_inline]] void prefetch_record(Ref ref) const;
     /// What update() reads besides when the lifetime changes. Any ref, no_ref too.

@@ -219,8 +219,10 @@ class SynCookies {
                                            std::uint32_t acknowledgement,
                                            std::optional<std::uint32_t> timestamp_echo, Tick now) const;
 
+    static constexpr std::uint32_t slots_in_turn = secret_turn / cookie_slot;
+
   private:
-    [[nodiscard]] static std::uint32_t turn_of(std::uint32_t slot);
+    [[nodiscard]] static std::uint32_t turn_of(std::uint32_t slot) { return slot / slots_in_turn % 2; }
     /// Of a secret, for the messages of either family.
     struct Keys {
         aes::Key ipv4, ipv6;

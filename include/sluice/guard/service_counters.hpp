@@ -72,7 +72,7 @@ class SynAccounts {
         return hash;
     }
     /// Second: before it is decided what becomes of it.
-    void count_syn(Source source, std::uint64_t hash, std::uint16_t service) {
+    [[gnu::always_inline]] void count_syn(Source source, std::uint64_t hash, std::uint16_t service) {
         ServiceCounters& counters = services_[service];
         counters.syns.add();
         if (counters.window.read() != distinct_window_) [[unlikely]] {

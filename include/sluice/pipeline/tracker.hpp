@@ -327,8 +327,13 @@ class Tracker {
     };
     /// SYNs of this burst that are answered without being parsed again, by their numbers.
     struct PlainAnswers {
+        std::array<std::uint8_t*, max_burst> frames;
         std::array<std::uint8_t, max_burst> places;
         std::size_t count = 0;
+    };
+    /// Guessed cookies of this burst that were refused the short way.
+    struct Guesses {
+        std::uint64_t packets = 0, bytes = 0;
     };
     /// Where the last SYN of this burst went.
     struct ServiceSight {
@@ -370,6 +375,8 @@ class Tracker {
     template <unsigned AddressBytes>
     [[nodiscard]] bool settle_at_once(Item& item, Now now);
     template <unsigned AddressBytes>
+    [[nodiscard]] bool is_of_no_flow(const Item& item);
+    template <unsigned AddressBytes>
     [[nodiscard]] bool refuse_at_once(const Item& item, Now now);
     template <unsigned AddressBytes>
     [[nodiscard]] bool answer_at_once(const Item& item);
@@ -377,6 +384,7 @@ class Tracker {
     void write_plain_answers(Now now);
     void begin_burst();
     void end_burst(Now now);
+    void count_guesses();
     void write_answers(Now now);
     template <unsigned AddressBytes>
     void write_answers_of(std::span<const Answer* const> answers, Now now);
@@ -487,6 +495,7 @@ class Tracker {
     std::array<Answer, max_burst> answers_;
     std::size_t answer_count_ = 0;
     PlainAnswers plain_answers4_, plain_answers6_;
+    Guesses guesses_;
     Sweep swept4_, swept6_;
     std::array<SynSight, max_burst> foreseen_;
     std::uint64_t is_foreseen_ = 0;  ///< a bit an item of the burst

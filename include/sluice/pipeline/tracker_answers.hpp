@@ -199,6 +199,16 @@ template <unsigned AddressBytes>
     return was_foreseen(item) && answer_at_once<AddressBytes>(item);
 }
 
+/// By its bucket, as long as that is enough; the flow may have come since, or have moved home.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::always_inline]] inline bool Tracker<Io, Observer>::is_of_no_flow(const Item& item) {
+    auto& flows = table<AddressBytes>();
+    if (flows.candidate(item.hash) == flow::no_ref && !flows.may_lie_elsewhere(item.hash)) [[likely]]
+        return true;
+    return flows.holder_of(key<AddressBytes>(item), item.hash, flow::no_ref) == flow::no_ref;
+}
+
 /// On an ACK of no flow: refused when it brings a cookie that was guessed.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
@@ -210,17 +220,18 @@ template <unsigned AddressBytes>
     const PlainSegment<AddressBytes> ack(Io::data(item.packet));
     const auto echo = ack.echo();
     if (!echo.known || !guard_->expects_cookies(service_of(ack))) return false;
-    auto& flows = table<AddressBytes>();
     const auto& its_key = key<AddressBytes>(item);
     if (steering_.workers > 1 && steering_.owner(its_key, item.hash) != steering_.self) return false;
-    if (flows.holder_of(its_key, item.hash, flow::no_ref) != flow::no_ref) return false;
+    if (!is_of_no_flow<AddressBytes>(item)) return false;
     const guard::Handshake<AddressBytes> handshake(ack.addresses(), ack.segment(), ack.sequence() - 1,
                                                    {its_key.vlans_and_pair, its_key.zone});
     const auto checked = guard_->cookies().template check_either<AddressBytes>(
         handshake, item.segment.acknowledgement, echo.there ? std::optional(echo.value) : std::nullopt,
         now.tick);
     if (checked.verdict != guard::CookieVerdict::wrong) return false;
-    finish(item, item.packet, refuse(item, Reason::bad_cookie), *out_);
+    ++guesses_.packets;
+    guesses_.bytes += item.bytes;
+    out_->add(item.packet, refuse(item, Reason::bad_cookie));
     return true;
 }
 
@@ -234,14 +245,14 @@ template <unsigned AddressBytes>
     const PlainSegment<AddressBytes> syn(Io::data(item.packet));
     const guard::Address client = address_of<AddressBytes>(syn.addresses());
     if (!guard_->answers(sight.service, client, sight.form == packet::SynForm::linux_like)) return false;
-    auto& flows = table<AddressBytes>();
-    const auto& its_key = key<AddressBytes>(item);
-    if (steering_.workers > 1 && steering_.owner(its_key, item.hash) != steering_.self) return false;
-    if (!syn.is_between_hosts() || Io::writable(item.packet).size() < item.bytes ||
-        flows.holder_of(its_key, item.hash, flow::no_ref) != flow::no_ref)
+    if (steering_.workers > 1 && steering_.owner(key<AddressBytes>(item), item.hash) != steering_.self)
+        return false;
+    const std::span<std::uint8_t> buffer = Io::writable(item.packet);
+    if (!syn.is_between_hosts() || buffer.size() < item.bytes || !is_of_no_flow<AddressBytes>(item))
         return false;
     guard_->count_answered(guard::Source::of(client), sight.source_hash, sight.service);
     PlainAnswers& answers = plain_answers<AddressBytes>();
+    answers.frames[answers.count] = buffer.data();
     answers.places[answers.count++] = static_cast<std::uint8_t>(place);
     out_->add(item.packet, {.action = Action::answer, .state = CtState::untracked, .family = item.family});
     return true;
@@ -256,19 +267,21 @@ template <unsigned AddressBytes>
     std::array<guard::Handshake<AddressBytes>, answers_together> handshakes;
     std::array<guard::CookieOptions, answers_together> options;
     std::array<guard::Cookie, answers_together> cookies;
+    std::array<const SynGuard::Answers*, answers_together> said;
     std::uint64_t bytes = 0;
     for (std::size_t at = 0; at < answers.count; at += answers_together) {
         const std::size_t some = std::min(answers_together, answers.count - at);
         for (std::size_t i = 0; i < some; ++i) {
             const Item& item = items_[answers.places[at + i]];
             const SynSight& sight = foreseen_[answers.places[at + i]];
-            const PlainSegment<AddressBytes> syn(Io::data(item.packet));
+            const PlainSegment<AddressBytes> syn(answers.frames[at + i]);
             const auto& its_key = key<AddressBytes>(item);
-            handshakes[i] = {syn.addresses(), syn.segment(), syn.sequence(),
+            said[i] = &guard_->answers_of(sight.service);
+            handshakes[i] = {syn.addresses(), syn.segment(), item.segment.sequence,
                              flow::Domain{its_key.vlans_and_pair, its_key.zone}};
             options[i] = {};
             if (sight.form == packet::SynForm::linux_like) {
-                options[i] = guard_->answers_of(sight.service).promised;
+                options[i] = said[i]->promised;
                 options[i].mss = syn.mss();
                 options[i].window_scale = syn.window_scale();
             }
@@ -281,10 +294,8 @@ template <unsigned AddressBytes>
             const Item& item = items_[answers.places[at + i]];
             const SynSight& sight = foreseen_[answers.places[at + i]];
             const std::size_t length =
-                guard_->answers_of(sight.service)
-                    .forms[static_cast<std::size_t>(sight.form)]
-                    .template write<family>(Io::writable(item.packet).first(item.bytes), cookies[i].sequence,
-                                            cookies[i].timestamp);
+                said[i]->forms[static_cast<std::size_t>(sight.form)].template write<family>(
+                    {answers.frames[at + i], item.bytes}, cookies[i].sequence, cookies[i].timestamp);
             Io::set_length(item.packet, static_cast<std::uint32_t>(length));
         }
     }
@@ -312,6 +323,18 @@ template <PacketIo Io, class Observer>
         write_plain_answers<16>(now);
     if (answer_count_ != 0) [[unlikely]]
         write_answers(now);
+    if (guesses_.packets != 0) [[unlikely]]
+        count_guesses();
+}
+
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] void Tracker<Io, Observer>::count_guesses() {
+    counters_.packets.add(guesses_.packets);
+    counters_.bytes.add(guesses_.bytes);
+    (settings_->drop_invalid ? counters_.dropped : counters_.passed).add(guesses_.packets);
+    counters_.reasons[static_cast<std::size_t>(Reason::bad_cookie)].add(guesses_.packets);
+    counters_.invalid.add(guesses_.packets);
+    guesses_ = {};
 }
 
 // ---- The others
