@@ -41,6 +41,8 @@ class PlainSegment {
     static constexpr std::size_t ip_header = family == Family::ipv4 ? ipv4_header_bytes : ipv6_header_bytes;
 
     [[nodiscard]] std::size_t network_offset() const { return static_cast<std::size_t>(network_ - frame_); }
+    /// Of the TCP header in the frame.
+    [[nodiscard]] std::size_t offset() const { return network_offset() + ip_header; }
     [[nodiscard]] const std::uint8_t* segment() const { return network_ + ip_header; }
     /// Source and destination.
     [[nodiscard]] const std::uint8_t* addresses() const { return segment() - 2 * address_bytes; }

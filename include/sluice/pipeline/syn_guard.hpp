@@ -60,7 +60,8 @@ struct GuardRecord {
     [[nodiscard]] Macs macs() const { return std::bit_cast<Macs>(words); }
     void set(const Macs& macs) { words = std::bit_cast<std::array<std::uint32_t, 3>>(macs); }
 };
-static_assert(sizeof(GuardRecord) == 16);
+static_assert(sizeof(GuardRecord) == 16 && offsetof(GuardRecord, words) == 0,
+              "a translation, and four bytes more that guard::translate() reads");
 
 /// A handshake that the box carries on with a server, for a client that has proved its address.
 struct OwnHandshake {
@@ -213,6 +214,10 @@ class SynGuard {
     template <unsigned AddressBytes>
     [[nodiscard]] GuardRecord& record(flow::Ref flow) {
         return proxied<AddressBytes>().records[flow];
+    }
+    template <unsigned AddressBytes>
+    [[nodiscard]] const GuardRecord& record(flow::Ref flow) const {
+        return proxied_[AddressBytes == 4 ? 0 : 1].records[flow];
     }
     template <unsigned AddressBytes>
     [[nodiscard]] bool any_proxied() const {

@@ -412,6 +412,8 @@ class Tracker {
     template <unsigned AddressBytes>
     void complete_handshake(const Item& syn_ack, flow::Ref ref, const OwnHandshake& handshake,
                             const guard::HandshakeOutcome& outcome, Now now);
+    template <unsigned AddressBytes>
+    [[nodiscard]] static std::uint8_t* plain_header(const Item& item);
     [[nodiscard]] static std::span<std::uint8_t> writable_header(const Item& item);
     void prefetch_proxied(std::size_t count);
     template <unsigned AddressBytes>

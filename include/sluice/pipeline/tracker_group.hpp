@@ -16,6 +16,7 @@
 #include <bit>
 
 #include "sluice/base/lanes.hpp"
+#include "sluice/guard/translation_lanes.hpp"
 #include "sluice/pipeline/tracker.hpp"
 
 namespace sluice::pipeline {
@@ -122,7 +123,7 @@ class Tracker<Io, Observer>::Group {
         Lanes usual = tcp::is_usual(fields) & ~repeats_earlier(numbers[6]);
         if (tracker_.guard_ != nullptr && tracker_.guard_->template any_proxied<AddressBytes>())
             [[unlikely]] {
-            const Proxied proxied = proxied_among(refs);
+            const Proxied proxied = find_proxied(refs);
             segment.acknowledgement -= proxied.delta & ~from_reply;
             segment.sack_highest -= proxied.delta & ~from_reply;
             usual &= ~proxied.others;
@@ -148,8 +149,8 @@ class Tracker<Io, Observer>::Group {
         const unsigned good = bits_of(step.accepted & usual) & waiting;
         flows_.update(refs, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good);
         if constexpr (within == tcp::Within::any_pair) count_completed(refs, was.lifetime, fields, good);
-        if (tracker_.guard_ != nullptr && tracker_.guard_->template any_proxied<AddressBytes>()) [[unlikely]]
-            translate_proxied(good, bits_of(from_reply));
+        if (proxied_ != 0) [[unlikely]]
+            translate_proxied(good, from_reply);
         pass(good, from_reply, numbers[6]);
         count(good, from_reply, facts[0]);
         for (unsigned others = waiting & ~good; others != 0; others &= others - 1)
@@ -242,29 +243,27 @@ class Tracker<Io, Observer>::Group {
         Lanes delta;   ///< what clients say of their server's numbers, minus the server's own
         Lanes others;  ///< masks: not to be translated here
     };
-    [[nodiscard, gnu::noinline]] Proxied proxied_among(const std::array<flow::Ref, lane_count>& refs) const {
-        Proxied out{};
-        for (unsigned lane = 0; lane < lane_count; ++lane) {
-            if (!tracker_.guard_->template is_proxied<AddressBytes>(refs[lane])) continue;
-            const GuardRecord& record = tracker_.guard_->template record<AddressBytes>(refs[lane]);
-            if (record.handshake != 0 || writable_header(*items_[lane]).empty()) {
-                out.others[lane] = ~0U;
+    [[nodiscard, gnu::noinline]] Proxied find_proxied(const std::array<flow::Ref, lane_count>& refs) {
+        const SynGuard& guard = *tracker_.guard_;
+        alignas(Lanes) std::array<std::uint32_t, lane_count> delta{}, others{};
+        for (unsigned lane = 0; lane < size_; ++lane) {
+            if (!guard.template is_proxied<AddressBytes>(refs[lane])) continue;
+            const GuardRecord& record = guard.template record<AddressBytes>(refs[lane]);
+            std::uint8_t* const header = tracker_.template plain_header<AddressBytes>(*items_[lane]);
+            if (record.handshake != 0 || header == nullptr) {
+                others[lane] = ~0U;
                 continue;
             }
-            out.delta[lane] = record.translation().sequence_delta;
+            delta[lane] = record.translation().sequence_delta;
+            translated_[lane] = {header, reinterpret_cast<const std::byte*>(&record)};
+            proxied_ |= 1U << lane;
         }
-        return out;
+        return {load<Lanes>(delta.data()), load<Lanes>(others.data())};
     }
     /// Those whose bit is set, when they are proxied.
-    [[gnu::noinline]] void translate_proxied(unsigned which, unsigned from_reply) {
-        for (; which != 0; which &= which - 1) {
-            const auto lane = static_cast<unsigned>(std::countr_zero(which));
-            const Item& item = *items_[lane];
-            if (!tracker_.guard_->template is_proxied<AddressBytes>(item.candidate)) continue;
-            guard::translate(writable_header(item),
-                             (from_reply >> lane & 1U) != 0 ? guard::Toward::client : guard::Toward::server,
-                             tracker_.guard_->template record<AddressBytes>(item.candidate).translation());
-        }
+    [[gnu::noinline]] void translate_proxied(unsigned which, const Lanes& from_reply) {
+        guard::translate(translated_, which & proxied_, from_reply);
+        proxied_ = 0;
     }
 
     /// Those whose handshake is complete are half-open no more.
@@ -291,6 +290,8 @@ class Tracker<Io, Observer>::Group {
     std::uint8_t flags_ = 0;                        ///< the flags of those that wait
     std::array<Item*, lane_count> items_;           ///< those that wait
     std::array<std::uint32_t, lane_count> places_;  ///< theirs in the output
+    unsigned proxied_ = 0;                          ///< a bit for each that is to be translated
+    std::array<guard::Translated, lane_count> translated_;
 };
 
 }  // namespace sluice::pipeline

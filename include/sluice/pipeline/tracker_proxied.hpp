@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sluice/pipeline/tracker.hpp"
+#include "sluice/pipeline/tracker_answers.hpp"
 
 namespace sluice::pipeline {
 
@@ -153,26 +154,26 @@ template <unsigned AddressBytes>
     return decision;
 }
 
-/// The item's TCP header, when it may be written; otherwise nothing.
+/// A plain item's TCP header, when it may be written; otherwise null.
 template <PacketIo Io, class Observer>
-[[gnu::always_inline]] inline std::span<std::uint8_t> Tracker<Io, Observer>::writable_header(
-    const Item& item) {
-    std::size_t offset, length;
-    std::span<std::uint8_t> bytes;
-    if (item.general == nullptr) {
-        bytes = Io::writable(item.packet);
-        if (bytes.empty()) return {};
-        // Plain: an IP header of one length behind Ethernet, with a tag or without.
-        const std::uint16_t ether_type = load<be16>(&bytes[12]).host();
-        offset =
-            packet::ethernet_header_bytes + (packet::is_vlan_tag(ether_type) ? packet::vlan_tag_bytes : 0) +
-            (item.family == packet::Family::ipv4 ? packet::ipv4_header_bytes : packet::ipv6_header_bytes);
-        length = std::size_t{bytes[offset + 12]} >> 4U << 2U;
-    } else {
-        bytes = Io::writable(item.general->bearer);
-        offset = item.general->headers.transport_offset;
-        length = item.general->headers.tcp.header_length;
-    }
+template <unsigned AddressBytes>
+[[gnu::always_inline]] inline std::uint8_t* Tracker<Io, Observer>::plain_header(const Item& item) {
+    std::uint8_t* const frame = Io::writable(item.packet).data();
+    return frame == nullptr ? nullptr : frame + PlainSegment<AddressBytes>(frame).offset();
+}
+
+/// Any item's.
+template <PacketIo Io, class Observer>
+std::span<std::uint8_t> Tracker<Io, Observer>::writable_header(const Item& item) {
+    if (item.general == nullptr)
+        return by_family(item.family, [&]<unsigned AddressBytes>() -> std::span<std::uint8_t> {
+            std::uint8_t* const header = plain_header<AddressBytes>(item);
+            if (header == nullptr) return {};
+            return {header, std::size_t{header[12]} >> 4U << 2U};
+        });
+    const auto bytes = Io::writable(item.general->bearer);
+    const std::size_t offset = item.general->headers.transport_offset;
+    const std::size_t length = item.general->headers.tcp.header_length;
     return offset + length <= bytes.size() ? bytes.subspan(offset, length) : std::span<std::uint8_t>{};
 }
 
