@@ -3,9 +3,13 @@
 // flow is translated. Part of tracker.hpp.
 //
 //     SYN without a flow      counted; passes, is dropped by a limit, or turned into the answer in its buffer
+//                             (tracker_answers.hpp)
 //     ACK without a flow      a good cookie opens a proxied flow, half-open until the server answers
 //     packet of a proxied flow    of the handshake: the box goes on with it; later: judged by the server's
 //                             numbers, which the table holds, and translated as it passes
+//                             (tracker_proxied.hpp)
+//
+// Here: half-open flows, from the SYN that passed to what ends their wait; and what is due once a poll.
 #pragma once
 
 #include "sluice/pipeline/tracker.hpp"
