@@ -48,7 +48,7 @@ class PlainSegment {
     [[nodiscard]] const std::uint8_t* addresses() const { return segment() - 2 * address_bytes; }
     [[nodiscard]] std::uint32_t sequence() const { return load<be32>(segment() + 4).host(); }
 
-    [[nodiscard]] unsigned header_length() const { return segment()[12] >> 4U << 2U; }
+    [[nodiscard]] unsigned header_length() const { return unsigned{segment()[12]} >> 4U << 2U; }
     /// The echoed timestamp, where there are timestamps behind two NOPs and nothing else; 0 without options.
     /// Other options: `known` is false.
     struct Echo {
@@ -85,7 +85,7 @@ class PlainSegment {
     /// Whether it may be answered (may_answer()) as far as addresses say, or more narrowly than that: those
     /// left out are rare, and asked about in full.
     [[nodiscard]] bool is_between_hosts() const {
-        const unsigned groups = (frame_[0] | frame_[6]) & 1U;
+        const unsigned groups = (unsigned{frame_[0]} | frame_[6]) & 1U;
         return groups == 0 && may_be_host(addresses()[0]) && may_be_host(addresses()[address_bytes]);
     }
 
