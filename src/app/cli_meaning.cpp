@@ -90,6 +90,9 @@ Status Meaning::take(const Given& given) {
         case OptionId::services:
             out_.query.services = true;
             return success();
+        case OptionId::reset:
+            out_.query.reset = true;
+            return success();
         case OptionId::socket:
             if (given.value.empty()) return error("`--socket' needs the path of a socket");
             out_.socket = given.value;

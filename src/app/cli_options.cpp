@@ -144,6 +144,7 @@ constexpr OptionText options[] = {
     {OptionId::reasons, 0, {"reasons", "", ""}, "", stats, "counters by reason, all workers together"},
     {OptionId::counts, 0, {"counts", "", ""}, "", reasons, "with the packets counted under each"},
     {OptionId::services, 0, {"services", "", ""}, "", floods, "the guarded services, as they stand now"},
+    {OptionId::reset, 0, {"reset", "", ""}, "", remove_, "tell both ends of a TCP connection with a RST"},
     {OptionId::socket, 0, {"socket", "", ""}, "PATH", any, "the daemon's control socket (or SLUICE_SOCKET)"},
     {OptionId::unavailable, 'e', {"event-mask", "", ""}, "MASK", any, ""},
     {OptionId::unavailable, 'b', {"buffer-size", "", ""}, "BYTES", any, ""},

@@ -73,6 +73,7 @@ enum class OptionId : std::uint8_t {
     reasons,
     counts,
     services,
+    reset,
     socket,
     unavailable,
     count_,

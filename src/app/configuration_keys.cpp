@@ -42,6 +42,9 @@ std::string_view sentence_of(Lifetime lifetime) {
             return "How long a connection that closed in good order is remembered (2 MSL).";
         case Lifetime::close:
             return "How long a connection that was reset is remembered.";
+        case Lifetime::killed:
+            return "How long both ends of a killed connection (sluice delete --reset) are told when they "
+                   "speak.";
         case Lifetime::max_retrans:
             return "Longest life of a connection that does nothing but retransmit (see tcp.max_retrans).";
         case Lifetime::unacknowledged:
@@ -335,6 +338,11 @@ void add_tcp(std::vector<Key>& out) {
          "Refuse leftovers inside an open connection (window overshoot, SYN, inexact RST) instead of "
          "tolerating them."},
         [](auto& c) -> auto& { return c.settings.tcp.strict; }));
+    out.push_back(flag(
+        {"tcp.challenge_ack", expert, on_reload,
+         "Answer segments that are dropped though they may be an endpoint's with what their receiver expects "
+         "(RFC 5961)."},
+        [](auto& c) -> auto& { return c.settings.challenge_ack; }));
     out.push_back(number(
         {"tcp.max_retrans", expert, on_reload,
          "Retransmissions in a row after which a connection lives no longer than tcp.timeout_max_retrans."},

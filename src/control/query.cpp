@@ -214,6 +214,7 @@ Result<Query> parse_query(std::string_view line) {
     }
     if (shows_flows(query.kind)) read_format(fields, query.format);
     if (query.kind == Query::Kind::list) query.zero = fields.flag("zero");
+    if (query.kind == Query::Kind::remove) query.reset = fields.flag("reset");
     if (query.kind == Query::Kind::floods) query.services = fields.flag("services");
     if (query.kind == Query::Kind::update) read_change(fields, query.change);
     if (query.kind == Query::Kind::insert) read_flow(fields, query.flow);
@@ -233,6 +234,7 @@ std::string to_line(const Query& query) {
         if (!options.empty()) out["options"] = options;
     }
     if (query.zero) out["zero"] = true;
+    if (query.reset) out["reset"] = true;
     if (query.services) out["services"] = true;
     if (query.kind == Query::Kind::update) {
         if (query.change.status != 0) out["status"] = query.change.status;

@@ -302,6 +302,7 @@ bool Session::ask_to_change(SessionContext& context, const FlowView& flow) {
     request.set_assured = (query_.change.status & assured_bit) != 0;
     request.set_fixed_timeout = (query_.change.status & fixed_timeout_bit) != 0;
     request.reset_account = query_.zero;
+    request.reset = query_.reset;
     if (!context.desk.post(flow.worker, request, ticket(free_slots_.back()))) return false;
     changing_[free_slots_.back()] = flow;
     free_slots_.pop_back();

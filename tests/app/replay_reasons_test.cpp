@@ -371,11 +371,11 @@ TEST(ReplayReasons, EachComesWithTheNumbersThatDecided) {
 
 /// What a replay cannot give: there is neither a ring, a port nor a buffer pool.
 TEST(ReplayReasons, NoneIsForgotten) {
-    // Said of ports and queues, and of the guard, which replay has not.
-    const std::set<Reason> elsewhere{Reason::none,       Reason::handover_full, Reason::tx_full,
-                                     Reason::too_long,   Reason::link_down,     Reason::no_buffer,
-                                     Reason::bad_cookie, Reason::old_cookie,    Reason::syn_limit,
-                                     Reason::first_syn,  Reason::source_limit,  Reason::source_denied};
+    // Said of ports and queues, of the guard and of an operator, which replay has not.
+    const std::set<Reason> elsewhere{
+        Reason::none,         Reason::handover_full, Reason::tx_full,    Reason::too_long,  Reason::link_down,
+        Reason::no_buffer,    Reason::bad_cookie,    Reason::old_cookie, Reason::syn_limit, Reason::first_syn,
+        Reason::source_limit, Reason::source_denied, Reason::killed};
     std::set<Reason> here;
     for (const Case& one : cases) here.insert(one.reason);
     for (std::size_t i = 0; i < reason_count; ++i) {

@@ -65,6 +65,16 @@ TEST(Arguments, OfFloodsAskForAttacksOrServices) {
         EXPECT_FALSE(parse(wrong).ok()) << wrong;
 }
 
+TEST(Arguments, OfDeleteAskForAReset) {
+    const auto reset = parse("-D -p tcp --reset");
+    ASSERT_TRUE(reset.ok()) << reset.error();
+    EXPECT_EQ(reset->query.kind, Kind::remove);
+    EXPECT_TRUE(reset->query.reset);
+    EXPECT_FALSE(parse("delete -p tcp")->query.reset);
+    for (const char* wrong : {"-L --reset", "-F --reset", "-U -t 5 --reset"})
+        EXPECT_FALSE(parse(wrong).ok()) << wrong;
+}
+
 TEST(Arguments, FillEveryPartOfAFilter) {
     const auto read = parse(
         "-L -p tcp -f ipv4 -s 10.1.2.3/16 -d 10.0.0.2 --mask-dst 255.0.255.0 -r 10.0.0.2 -q 10.0.0.0/8 "

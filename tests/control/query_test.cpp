@@ -41,6 +41,17 @@ TEST(Query, OfFloodsMayBeAboutServices) {
     EXPECT_FALSE(parse_query(R"({"sluice":1,"request":"stats","services":true})").ok());
 }
 
+TEST(Query, OfDeleteTellsBothEndsIfAskedTo) {
+    Query query;
+    query.kind = Kind::remove;
+    EXPECT_FALSE(parse_query(to_line(query))->reset);
+    query.reset = true;
+    const auto back = parse_query(to_line(query));
+    ASSERT_TRUE(back.ok()) << back.error();
+    EXPECT_TRUE(back->reset);
+    EXPECT_FALSE(parse_query(R"({"sluice":1,"request":"flush","reset":true})").ok());
+}
+
 TEST(Query, KeepsFilterFormatAndChange) {
     Query query;
     query.kind = Kind::update;

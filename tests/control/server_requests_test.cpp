@@ -98,6 +98,22 @@ TEST_F(Requests, DeleteRemovesWhatMatchesAndShowsIt) {
     EXPECT_EQ(ask(query).end.count, 0U) << "it is gone";
 }
 
+TEST_F(Requests, DeleteWithAResetLeavesAMarkOfEachTcpConnectionOnce) {
+    start(3);
+    auto made = insertion(1);
+    made.flow.protocol = packet::tcp;
+    ASSERT_EQ(ask(made).end.count, 1U);
+    auto query = query_of(Kind::remove);
+    query.reset = true;
+    EXPECT_EQ(ask(query).end.count, 4U) << "datagrams are only deleted";
+    const auto left = ask(Kind::list);
+    ASSERT_EQ(left.rows.size(), 1U);
+    EXPECT_NE(left.rows[0].find(" CLOSE src="), std::string::npos) << left.rows[0];
+    EXPECT_EQ(ask(query).end.count, 0U) << "it is killed already";
+    EXPECT_EQ(ask(Kind::remove).end.count, 1U) << "the mark itself";
+    EXPECT_EQ(ask(Kind::count).end.count, 0U);
+}
+
 TEST_F(Requests, DeleteOfEverythingGetsThroughMoreThanTheMailboxHolds) {
     start(2000);
     const auto answer = ask(Kind::remove);

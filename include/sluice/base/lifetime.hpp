@@ -26,6 +26,7 @@ inline constexpr std::size_t eviction_class_count = 4;
     X(last_ack,       "tcp.timeout_last_ack",         30,    30, closing)            \
     X(time_wait,      "tcp.timeout_time_wait",       120,    60, closing)            \
     X(close,          "tcp.timeout_close",            10,    10, closing)            \
+    X(killed,         "tcp.timeout_killed",           10,    10, closing)            \
     X(max_retrans,    "tcp.timeout_max_retrans",     300,   300, assured)            \
     X(unacknowledged, "tcp.timeout_unacknowledged",  300,   300, assured)            \
     X(loose,          "tcp.timeout_unassured",       300,   300, unassured)          \

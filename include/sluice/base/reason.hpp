@@ -64,6 +64,7 @@ enum class Outcome : std::uint8_t {
     X(first_syn,          "first-syn",          dropped,   "the first SYN of its client while only second ones pass")    \
     X(policy_denied,      "policy-denied",      dropped,   "no rule allows a flow to begin with it")                     \
     X(rule_limit,         "rule-limit",         dropped,   "its rule has as many flows, or new ones a second, as it may have") \
+    X(killed,             "killed",             dropped,   "its connection was killed by hand, and who sent it is told so") \
     X(ethertype,          "ethertype",          dropped,   "its EtherType is configured to be dropped")                  \
     X(handover_full,      "handover-full",      dropped,   "the ring to the worker that owns its flow was full")         \
     X(tx_full,            "tx-full",            dropped,   "the port it leaves by could not take it")                    \

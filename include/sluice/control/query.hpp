@@ -67,6 +67,7 @@ struct Query {
     Format format;          ///< of rows that are flows: style, extended, id, start_time
     Change change;          ///< update
     NewFlow flow;           ///< insert
+    bool reset = false;     ///< remove: the ends of TCP connections are told
     bool services = false;  ///< floods: the guarded services instead of the attacks
 };
 

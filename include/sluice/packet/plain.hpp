@@ -16,9 +16,8 @@
 namespace sluice::packet {
 
 inline constexpr std::size_t ethernet_header_bytes = 14;
+inline constexpr std::size_t least_ethernet_bytes = 60;  ///< without the check sequence (IEEE 802.3)
 inline constexpr std::size_t vlan_tag_bytes = 4;
-/// Without the check sequence (IEEE 802.3).
-inline constexpr std::size_t least_ethernet_bytes = 60;
 inline constexpr std::size_t ipv4_header_bytes = 20;
 inline constexpr std::size_t ipv6_header_bytes = 40;
 inline constexpr std::size_t tcp_header_bytes = 20;

@@ -31,6 +31,7 @@ struct Request {
     Answer answer = Answer::pending;
     packet::Family family = packet::Family::ipv4;
     bool original_from_high = false;  ///< insert; answered by find
+    bool reset = false;  ///< remove: both ends of a TCP connection are told (tracker_refusals.hpp)
     // What an update changes. Status is only ever set, as in nf_conntrack: what was seen stays seen.
     bool set_timeout = false;
     bool set_mark = false;

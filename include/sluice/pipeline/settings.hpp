@@ -38,6 +38,7 @@ struct Settings {
     Timeouts timeouts = linux_timeouts();  ///< seconds, 1 to max_lifetime_seconds
     bool checksum = true;                  ///< verify checksums that the port did not (R3)
     bool drop_invalid = true;              ///< refused packets are dropped; false: passed and counted
+    bool challenge_ack = false;  ///< the sender of a dropped segment is told what its receiver expects
     bool drop_when_full = true;  ///< a new flow that finds no room is dropped; false: passed untracked
     bool vlan_in_key = true;     ///< VLAN tags are part of the flow key
     std::uint32_t half_open_limit =

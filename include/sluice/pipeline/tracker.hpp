@@ -31,6 +31,7 @@
 #include "sluice/packet/parse.hpp"
 #include "sluice/packet/plain.hpp"
 #include "sluice/pipeline/burst.hpp"
+#include "sluice/pipeline/challenges.hpp"
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/datagram_flow.hpp"
 #include "sluice/pipeline/flow_rules.hpp"
@@ -440,7 +441,6 @@ class Tracker {
     }
     template <unsigned AddressBytes>
     std::optional<Decision> forbidden_by_rules(Item& item, Now now);
-    Decision reject(const Item& item);
     template <unsigned AddressBytes>
     void begin_under_rule(flow::Ref ref);
     template <unsigned AddressBytes>
@@ -448,6 +448,29 @@ class Tracker {
     template <unsigned AddressBytes>
     unsigned judge_live_flows(Now now);
     unsigned poll_rules(Now now);
+
+    // refusals (tracker_refusals.hpp)
+    /// A link header on the way from a client to its server, and the port that leads to whom an answer goes.
+    struct Way {
+        packet::LinkHeader to_server;
+        std::uint16_t port;
+    };
+    [[nodiscard]] static bool is_killed(const tcp::Connection& connection) {
+        return connection.lifetime == static_cast<unsigned>(Lifetime::killed);
+    }
+    Decision reject(Item& item, Reason reason, packet::Unreachable why);
+    template <unsigned AddressBytes>
+    void remember_way(const Item& item, flow::Ref ref);
+    template <unsigned AddressBytes>
+    [[nodiscard]] std::optional<Way> way_of(flow::Ref ref);
+    template <unsigned AddressBytes>
+    void tell_end(flow::Ref ref, guard::Toward toward, const Way& way, Action action);
+    template <unsigned AddressBytes>
+    bool kill(flow::Ref ref, Now now);
+    template <unsigned AddressBytes>
+    std::optional<Decision> answer_killed(Item& item, flow::Ref ref, tcp::Direction direction, Now now);
+    template <unsigned AddressBytes>
+    void challenge(Item& item, flow::Ref ref, tcp::Direction direction, Reason reason, Now now);
 
     // fragments (tracker_fragments.hpp)
     void collect_fragment(Item& item, Now now, Output<Io>& out);
@@ -499,6 +522,7 @@ class Tracker {
     PlainAnswers plain_answers4_, plain_answers6_;
     Guesses guesses_;
     Sweep swept4_, swept6_;
+    Challenges challenges_;
     std::array<SynSight, max_burst> foreseen_;
     std::uint64_t is_foreseen_ = 0;  ///< a bit an item of the burst
     ServiceSight last_service_;
@@ -516,3 +540,4 @@ class Tracker {
 #include "sluice/pipeline/tracker_judge.hpp"
 #include "sluice/pipeline/tracker_policy.hpp"
 #include "sluice/pipeline/tracker_proxied.hpp"
+#include "sluice/pipeline/tracker_refusals.hpp"

@@ -215,6 +215,7 @@ void Tracker<Io, Observer>::answer_for(Request& request, const flow::Key<Address
                                            static_cast<std::uint8_t>(2 * (key.vlans_and_pair >> 24))));
         flows.set_start(request.flow, now.wall_nanoseconds);
         flows.set_mark(request.flow, request.mark);
+        if (guard_ != nullptr) guard_->template record<AddressBytes>(request.flow) = {};
         return;
     }
     // remove and update name a record they have seen: it must still be the same flow's.
@@ -225,7 +226,9 @@ void Tracker<Io, Observer>::answer_for(Request& request, const flow::Key<Address
     request.answer = Request::Answer::done;
     request.flow = ref;
     request.original_from_high = flows.original_from_high(flows.record(ref));
-    if (request.kind == Request::Kind::remove) {
+    if (request.kind == Request::Kind::remove && request.reset) {
+        if (!kill<AddressBytes>(ref, now)) request.answer = Request::Answer::not_found;
+    } else if (request.kind == Request::Kind::remove) {
         flows.remove(ref, flow::Removal::deleted, on_removed<AddressBytes>());
     } else if (request.kind == Request::Kind::update) {
         if (request.set_mark) flows.set_mark(ref, request.mark);

@@ -152,6 +152,9 @@ template <unsigned AddressBytes>
     auto& flows = table<AddressBytes>();
     const auto& record = flows.record(ref);
     const tcp::Direction direction = direction_of(item.from_high, flows.original_from_high(record));
+    if (is_killed(record.payload.tcp)) [[unlikely]] {
+        if (const auto told = answer_killed<AddressBytes>(item, ref, direction, now)) return *told;
+    }
     FlowState state = record.payload;
     const bool was_pending = state.tcp.pending_syn, was_answered = state.tcp.seen_reply;
     const bool was_half_open = is_half_open(state.tcp.lifetime);
@@ -166,6 +169,8 @@ template <unsigned AddressBytes>
     if constexpr (Observer::watches) observer_->segment(record.payload.tcp, syn, direction, segment, verdict);
 
     if (verdict.outcome == Outcome::refused) [[unlikely]] {
+        if (settings_->challenge_ack && settings_->drop_invalid)
+            challenge<AddressBytes>(item, ref, direction, verdict.reason, now);
         Decision decision = refuse(item, verdict.reason);
         if (rules_.kept())
             if (const policy::Rule* rule = rules_.template rule_of<AddressBytes>(ref);
@@ -227,6 +232,8 @@ template <unsigned AddressBytes>
     if (ref == flow::no_ref) return no_room(item);
     if (guards() && is_half_open(static_cast<std::uint32_t>(verdict.lifetime))) [[unlikely]]
         count_opened<AddressBytes>(item, ref);
+    else if (guard_ != nullptr) [[unlikely]]
+        remember_way<AddressBytes>(item, ref);
     keep_half_open_budget<AddressBytes>(now);
     return {.action = Action::pass,
             .state = CtState::new_flow,

@@ -74,21 +74,15 @@ template <unsigned AddressBytes>
     const policy::Rule& rule = policy->rules->rule(number);
     if (rule.log) rules_.log(number, first);
     const policy::Action action = rule.action;
-    if (action == policy::Action::reject) return reject(item);
+    if (action == policy::Action::reject)
+        return reject(item, Reason::policy_denied,
+                      item.protocol == packet::udp ? packet::Unreachable::port
+                                                   : packet::Unreachable::prohibited);
     if (policy::admits(action) && has_room) return std::nullopt;
     return Decision{.action = Action::drop,
                     .state = CtState::untracked,
                     .reason = policy::admits(action) ? Reason::rule_limit : Reason::policy_denied,
                     .family = item.family};
-}
-
-/// What becomes of a packet that a rule rejects. Until the box can answer it, it is denied.
-template <PacketIo Io, class Observer>
-Decision Tracker<Io, Observer>::reject(const Item& item) {
-    return {.action = Action::drop,
-            .state = CtState::untracked,
-            .reason = Reason::policy_denied,
-            .family = item.family};
 }
 
 /// A flow has begun with the packet that forbidden_by_rules() let through.
@@ -116,7 +110,7 @@ tcp::Settings Tracker<Io, Observer>::mid_stream_settings(Item& item) {
 /// they go.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-unsigned Tracker<Io, Observer>::judge_live_flows(Now) {
+unsigned Tracker<Io, Observer>::judge_live_flows(Now now) {
     // 64 records cost about 5 µs from memory and the matcher about as much again.
     constexpr unsigned slice = 64;
     auto& flows = table<AddressBytes>();
@@ -130,6 +124,8 @@ unsigned Tracker<Io, Observer>::judge_live_flows(Now) {
         const policy::Rule& rule = rules_.policy()->rules->rule(number);
         if (policy::admits(rule.action) || rule.spares_live_flows)
             rules_.template begin<AddressBytes>(next, rules_.fresh(number, first.vlan, first.interface));
+        else if (rule.action == policy::Action::reject)
+            kill<AddressBytes>(next, now);
         else
             flows.remove(next, flow::Removal::deleted, on_removed<AddressBytes>());
     }
