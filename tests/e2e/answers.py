@@ -4,15 +4,20 @@ import collections
 import csv
 import os
 import shutil
+import socket
+import struct
+import time
 
 from guard import GUARD, Flood, honest, say, service
-from negotiated import open_connection
+from negotiated import open_connection, tune
 from rig.process import Failure, Skip, execute, expect, wait_until
 from rig.scenario import scenario
+from rig.services import TcpServer
 from rig.topology import IPV4, IPV6
 
 SYN, RST, ACK = 0x02, 0x04, 0x10
 CLOSED = 7700  # a port at which nobody listens, protected like the other
+OPEN, DEFENDED = 7701, 7702  # ports of a server that only listens to what it is told
 
 FIELDS = ("frame.number", "eth.src", "eth.dst", "vlan.id", "ip.src", "ipv6.src", "tcp.srcport", "tcp.dstport", "tcp.flags",
           "tcp.seq_raw", "tcp.ack_raw", "tcp.len", "ip.checksum.status", "tcp.checksum.status", "_ws.malformed",
@@ -35,10 +40,21 @@ class Capture:
         """All of them, as tshark reads them: dictionaries by field."""
         self.program.stop()
         expect("0 packets dropped by kernel" in self.program.log(), "tcpdump has seen everything: " + self.program.log())
+        return self.read(transcript)
+
+    def wait_for(self, transcript, count, wanted):
+        """Until so many have been written: on a busy machine tcpdump comes late, and stopped it writes no more."""
+
+        def written():
+            return sum(bool(wanted(each)) for each in self.read(transcript, check=False)) >= count
+
+        wait_until(written, "tcpdump has written all", every=0.5)
+
+    def read(self, transcript, check=True):
         argv = ["tshark", "-n", "-r", self.path, "-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE",
                 "-T", "fields", "-E", "separator=,", "-E", "occurrence=f",
                 *(word for field in FIELDS for word in ("-e", field)), "-Y", "tcp"]  # fmt: skip
-        rows = csv.DictReader(execute(transcript, argv, quiet=True).stdout.splitlines(), fieldnames=FIELDS)
+        rows = csv.DictReader(execute(transcript, argv, check=check, quiet=True).stdout.splitlines(), fieldnames=FIELDS)
         return [Segment(row) for row in rows]
 
 
@@ -156,8 +172,187 @@ def refuse(rig, path):
     return False
 
 
+# ── connections that are killed ──
+
+
+class Listener(TcpServer):
+    """Says a word to each client and then waits; what became of the last one."""
+
+    def __init__(self, rig, path, port):
+        self.outcome = None
+        super().__init__(rig.server, path.family, port, self.wait)
+
+    def wait(self, connection):
+        self.outcome = None
+        connection.sendall(b"welcome")
+        self.outcome = outcome_of(connection)
+
+
+def outcome_of(connection):
+    """How a connection ends at which nothing more is said."""
+    try:
+        while connection.recv(1000):
+            pass
+        return "closed"
+    except ConnectionResetError:
+        return "reset"
+    except TimeoutError:
+        return "silent"
+
+
+def welcomed(rig, path, port):
+    connection = open_connection(rig, path, port, timeout=3)
+    expect(connection.recv(7) == b"welcome", "the server says its word")
+    rig.settle()
+    return connection
+
+
+def kill(middle, *filters):
+    done = middle.sluice("-D", "-p", "tcp", *filters, "--reset").stderr
+    expect("1 flow entries have been deleted" in done, f"one connection is killed: {done}")
+
+
+def ends(context, path, tag):
+    if not shutil.which("tshark"):
+        raise Skip("tshark is not installed: run scripts/install-dependencies")
+    wires = {} if tag else {"wire": ["--seed", "1"], "server_wire": ["--seed", "1"]}
+    with context.rig(tag=tag, **wires) as rig:
+        middle = context.sluiced(rig, extra=GUARD + service(path, DEFENDED, "always", "defended"))
+        rig.start_middle(middle)
+        rig.nginx()
+        left, right = Capture(rig, "client"), Capture(rig, "server")
+        with Listener(rig, path, OPEN) as idle, Listener(rig, path, DEFENDED) as defended:
+            with welcomed(rig, path, OPEN) as connection:
+                kill(middle, "--dport", OPEN)
+                expect(outcome_of(connection) == "reset", "the client of an idle connection is told at once")
+                wait_until(lambda: idle.outcome, "the server's end is over")
+                expect(idle.outcome == "reset", f"so is its server, which was {idle.outcome}")
+            welcomed(rig, path, DEFENDED).close()  # passes, to show what the server knows
+            wait_until(lambda: defended.outcome, "the first connection is over")
+            with welcomed(rig, path, DEFENDED) as connection:
+                middle.sluice("-D", "-p", "tcp", "--state", "TIME_WAIT", check=False)
+                kill(middle, "--dport", DEFENDED)
+                connection.sendall(b"are you there?")
+                expect(outcome_of(connection) == "reset", "the client of a proxied connection is told when it speaks")
+                wait_until(lambda: defended.outcome, "the server's end is over")
+                expect(defended.outcome == "reset", f"and its server with it, which was {defended.outcome}")
+        rig.settle()
+        macs = [each.run("cat", "/sys/class/net/eth0/address", quiet=True).stdout.strip() for each in (rig.client, rig.server)]
+        for capture, where, box, own, other in (
+            (left, "towards the client", lambda each: each.source[0] == path.server, macs[1], macs[0]),
+            (right, "towards the server", lambda each: each.source[0] != path.server, macs[0], macs[1]),
+        ):
+            capture.wait_for(context.transcript, 2, lambda each, box=box: box(each) and each.flags & RST)
+            segments = capture.segments(context.transcript)
+            check_frames(segments, box, (own, other), tag, where)
+            counts = check_numbers(segments, box, where)
+            expect(counts["RSTs"] == 2, f"one RST for each connection {where}: {counts}")
+        download(rig, middle, path)
+
+
+def download(rig, middle, path):
+    """curl, with data under way that nobody will acknowledge, fails at once and says why."""
+    tune(rig.client, {"tcp_rmem": "4096 16384 32768"})  # what it has received and not read it may still read
+    url = f"http://{path.bracketed(path.server)}/large"
+    argv = rig.client.argv("curl", "-sS", "-o", "/dev/null", "--limit-rate", "200k", "--max-time", "30", url)
+    curl = rig.run_program(argv, "curl")
+    time.sleep(1)
+    began = time.monotonic()
+    kill(middle, "--dport", "80")
+    status = curl.wait(10)
+    took = time.monotonic() - began
+    expect(status == 56 and "reset by peer" in curl.log(), f"curl says that it was reset: {status}, {curl.log()}")
+    expect(took < 2, f"and says so at once, not after {took:.1f} s")
+    say(f"curl was told after {took * 1000:.0f} ms")
+    wait_until(lambda: not rig.server.run("ss", "-Htn", "state", "established", "sport = :80", quiet=True).stdout.strip(),
+               "the server has let it go", 3)  # fmt: skip
+
+
+# ── segments that are challenged ──
+
+
+def next_numbers(connection):
+    """What a socket will send next, and what it expects (tcp(7) does not say: TCP_REPAIR, of CRIU)."""
+    repair, queue, sequence = 19, 20, 21
+    connection.setsockopt(socket.IPPROTO_TCP, repair, 1)
+    try:
+        numbers = []
+        for which in (2, 1):  # send queue, receive queue
+            connection.setsockopt(socket.IPPROTO_TCP, queue, which)
+            numbers.append(connection.getsockopt(socket.IPPROTO_TCP, sequence) % 2**32)
+        connection.setsockopt(socket.IPPROTO_TCP, queue, 0)
+        return numbers
+    finally:
+        connection.setsockopt(socket.IPPROTO_TCP, repair, -1)  # without a word to the peer
+
+
+class Forger:
+    """Sends segments of the client's connection that its kernel knows nothing of."""
+
+    def __init__(self, rig, path, connection):
+        self.path, self.port = path, connection.getsockname()[1]
+        self.addresses = [socket.inet_pton(path.family, each) for each in (path.client, path.server)]
+        with rig.client:
+            self.socket = socket.socket(path.family, socket.SOCK_RAW, socket.IPPROTO_TCP)
+
+    def send(self, flags, sequence, acknowledgement, payload=b""):
+        numbers = sequence % 2**32, acknowledgement % 2**32
+        header = struct.pack("!HHIIBBHHH", self.port, OPEN, *numbers, 5 << 4, flags, 1000, 0, 0)
+        pseudo = b"".join(self.addresses) + struct.pack("!IHBB", len(header) + len(payload), 0, 0, socket.IPPROTO_TCP)
+        whole = pseudo + header + payload + b"\0" * (len(payload) % 2)
+        total = sum(struct.unpack(f"!{len(whole) // 2}H", whole))
+        while total >> 16:
+            total = (total & 0xFFFF) + (total >> 16)
+        self.socket.sendto(header[:16] + struct.pack("!H", ~total & 0xFFFF) + header[18:] + payload, (self.path.server, 0))
+
+
+def challenged(context, path, tag):
+    if not shutil.which("tshark"):
+        raise Skip("tshark is not installed: run scripts/install-dependencies")
+    wires = {} if tag else {"wire": ["--seed", "1"], "server_wire": ["--seed", "1"]}
+    with context.rig(tag=tag, **wires) as rig:
+        middle = context.sluiced(rig, extra="[tcp]\nstrict = true\nchallenge_ack = true\n")
+        rig.start_middle(middle)
+        with Listener(rig, path, OPEN), welcomed(rig, path, OPEN) as connection:
+            mine, theirs = next_numbers(connection)
+            forger = Forger(rig, path, connection)
+            left, right = Capture(rig, "client"), Capture(rig, "server")
+            forged = (
+                (RST, mine + 100, 0, b""),  # in the window, not exact
+                (SYN, mine + 12345, 0, b""),
+                (ACK, mine, theirs + 10**6, b""),  # of what was never sent
+                (ACK, mine + 10**8, theirs, b"beyond"),  # the window
+            )
+            for segment in forged:
+                forger.send(*segment)
+                forger.send(*segment)  # so soon it is not answered again
+                time.sleep(0.6)
+            forger.send(RST, mine + 10**8, 0)  # out of the window: nobody answers that
+            time.sleep(0.2)
+            connection.sendall(b"still here")
+            rig.settle()
+        macs = [each.run("cat", "/sys/class/net/eth0/address", quiet=True).stdout.strip() for each in (rig.client, rig.server)]
+        right.wait_for(context.transcript, 1, lambda each: each.source[0] == path.client and each.length == 10)
+        left.wait_for(context.transcript, 1, lambda each: each.source[0] == path.client and each.length == 10)
+        segments = left.segments(context.transcript)
+        check_frames(segments, lambda each: each.source[0] == path.server, (macs[1], macs[0]), tag, "towards the client")
+        said = [each for each in segments if each.source[0] == path.server and each.flags & 0x3F == ACK
+                and each.acknowledgement == mine]  # fmt: skip
+        expect(len(said) == len(forged), f"each kind of segment is challenged once: {len(said)} of {len(forged)}")
+        expect(all(each.sequence == theirs and each.length == 0 for each in said), "with the numbers that are expected")
+        passed = [each for each in right.segments(context.transcript) if each.source[0] == path.client]
+        expect(all(each.sequence - mine <= 11 for each in passed), f"nothing forged has passed: {[str(e) for e in passed]}")
+        expect(any(each.length == 10 for each in passed), "and the connection goes on")
+
+
 for path, tag in ((IPV4, 42), (IPV6, None)):
     where = f"over {path.name}" + (" in a VLAN" if tag else "")
     scenario(f"what the box sends itself {where} has right numbers, checksums, tags and MACs, says tshark",
              rig="own", families=(), needs_sluiced=True,
              device="af_packet")(lambda context, path=path, tag=tag: answers(context, path, tag))  # fmt: skip
+    scenario(f"a connection killed {where} is reset at both ends with right numbers, checksums, tags and MACs, says tshark",
+             rig="own", families=(), needs_sluiced=True,
+             device="af_packet")(lambda context, path=path, tag=tag: ends(context, path, tag))  # fmt: skip
+    scenario(f"what is dropped of a connection {where} is challenged with right numbers, says tshark",
+             rig="own", families=(), needs_sluiced=True,
+             device="af_packet")(lambda context, path=path, tag=tag: challenged(context, path, tag))  # fmt: skip
