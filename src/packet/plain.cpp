@@ -28,8 +28,8 @@ bool parse_plain_at(const ParseInput& input, std::size_t network, Headers& out) 
     out.hop_limit = plain.network[family == Family::ipv4 ? 8 : 7];
     std::memcpy(out.source.data(), plain.addresses, address_bytes);
     std::memcpy(out.destination.data(), destination, address_bytes);
-    out.tcp = {.sequence = plain.sequence,
-               .acknowledgement = plain.acknowledgement,
+    out.tcp = {.sequence = plain.sequence(),
+               .acknowledgement = plain.acknowledgement(),
                .window = plain.window(),
                .flags = plain.flags(),
                .header_length = static_cast<std::uint8_t>(plain.header_length),

@@ -72,5 +72,35 @@ TEST(Lanes, AreLoadedAsColumnsAndStoredAsRows) {
         for (unsigned j = 0; j < 4; ++j) EXPECT_EQ(row(back, i)[j], 10 * i + j + 1);
 }
 
+TEST(Lanes, AreGatheredFromEightPlaces) {
+    std::array<std::array<std::uint32_t, 3>, lane_count> rows;
+    for (unsigned i = 0; i < lane_count; ++i) rows[i] = {0, 100 + i, 0};
+    const Lanes words = gather([&](unsigned lane) { return &rows[lane][1]; });
+    for (unsigned i = 0; i < lane_count; ++i) EXPECT_EQ(words[i], 100 + i);
+}
+
+TEST(Lanes, EachRowsBitsAreUnitedInItsOwnLane) {
+    for (unsigned lane = 0; lane < lane_count; ++lane)
+        for (unsigned word = 0; word < 4; ++word) {
+            std::array<std::array<std::uint32_t, 4>, lane_count> rows{};
+            rows[lane][word] = 0x8000'0001;
+            rows[lane][3 - word] |= 0x10;
+            const Lanes bits = union_of_rows([&](unsigned i) { return load<HalfLanes>(rows[i].data()); });
+            for (unsigned i = 0; i < lane_count; ++i)
+                ASSERT_EQ(bits[i], i == lane ? 0x8000'0011 : 0U) << "lane " << lane << ", word " << word;
+        }
+}
+
+TEST(Lanes, EachThatIsMeantIsCalledOnceAndInOrder) {
+    for (unsigned bits = 0; bits <= all_lane_bits; ++bits) {
+        unsigned called = 0;
+        for_each_lane(bits, [&](unsigned lane) {
+            EXPECT_EQ(called >> lane, 0U);
+            called |= 1U << lane;
+        });
+        ASSERT_EQ(called, bits);
+    }
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -122,6 +122,28 @@ TEST(IndexTest, EntriesOfOneFingerprintAreToldApartByTheCaller) {
     EXPECT_EQ(rivals, 20);
 }
 
+// Eleven of one primary bucket and eleven fingerprints: the last lies elsewhere, until there is room.
+TEST(IndexTest, AGuestIsFoundByItsFingerprintAndMovesHome) {
+    Indexed indexed(64);
+    const auto hash = [](std::uint64_t i) { return i << 32; };
+    for (Ref i = 0; i <= slots_per_bucket; ++i) ASSERT_TRUE(indexed.index.insert(hash(i), i));
+    const std::uint64_t last = hash(slots_per_bucket), absent = hash(slots_per_bucket + 1);
+    const std::uint32_t primary = indexed.index.primary_of(last);
+    EXPECT_EQ(indexed.index.first(last, primary), no_ref);
+    EXPECT_EQ(indexed.index.first_guest(last, primary), slots_per_bucket);
+    EXPECT_EQ(indexed.index.first_guest(absent, primary), no_ref);
+    EXPECT_EQ(indexed.index.first(last, primary), no_ref) << "there is no room at home";
+    EXPECT_EQ(census_of(indexed, 64).guests, 1U);
+    indexed.index.erase(hash(0), 0);
+    EXPECT_EQ(indexed.index.first_guest(last, primary), slots_per_bucket);
+    EXPECT_EQ(indexed.index.first(last, primary), slots_per_bucket);
+    EXPECT_EQ(indexed.index.first_guest(last, primary), no_ref);
+    const Census census = census_of(indexed, 64);
+    EXPECT_EQ(census.guests, 0U);
+    EXPECT_EQ(census.overflow, 0U);
+    EXPECT_EQ(census.entries, slots_per_bucket);
+}
+
 TEST(IndexTest, AFailedInsertChangesNothing) {
     Indexed indexed(2);
     const std::uint64_t hash = 0x1234'0000'0001;

@@ -43,8 +43,8 @@ template <packet::Family family>
     std::copy_n(plain.addresses + address_bytes, address_bytes, read.destination.begin());
     read.source_port = load<be16>(plain.segment).host();
     read.destination_port = load<be16>(plain.segment + 2).host();
-    read.tcp = {.sequence = plain.sequence,
-                .acknowledgement = plain.acknowledgement,
+    read.tcp = {.sequence = plain.sequence(),
+                .acknowledgement = plain.acknowledgement(),
                 .window = plain.window(),
                 .flags = plain.flags(),
                 .header_length = static_cast<std::uint8_t>(plain.header_length),

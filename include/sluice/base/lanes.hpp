@@ -36,6 +36,7 @@ inline constexpr Lanes lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
     return bits;
 #endif
 }
+inline constexpr unsigned all_lane_bits = (1U << lane_count) - 1;
 /// Whether any lane of a mask is set.
 [[nodiscard]] inline bool any_of(const Lanes& mask) {
     return bits_of(mask) != 0;
@@ -152,6 +153,42 @@ template <std::size_t Words, class Row>
         for (std::size_t i = 0; i < 4; ++i) out[at + i] = four[i];
     }
     return out;
+}
+
+/// A word at each of eight places.
+template <class Place>
+[[nodiscard, gnu::always_inline]] inline Lanes gather(Place&& at) {
+    const auto word = [&](unsigned lane) { return load<std::uint32_t>(at(lane)); };
+    return Lanes{word(0), word(1), word(2), word(3), word(4), word(5), word(6), word(7)};
+}
+
+/// Of each of eight rows the bits that any of its four words has.
+template <class Row>
+[[nodiscard, gnu::always_inline]] inline Lanes union_of_rows(Row&& row) {
+    std::array<Lanes, lane_count / 2> quad;
+    for (unsigned i = 0; i < lane_count / 2; ++i)
+        quad[i] = __builtin_shufflevector(row(i), row(i + lane_count / 2), 0, 1, 2, 3, 4, 5, 6, 7);
+    // Two words of each, then one: half the shuffles of a transposition.
+    const auto halved = [](const Lanes& a, const Lanes& b) {
+        return __builtin_shufflevector(a, b, 0, 8, 1, 9, 4, 12, 5, 13) |
+               __builtin_shufflevector(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
+    };
+    const Lanes ab = halved(quad[0], quad[1]), cd = halved(quad[2], quad[3]);
+    return __builtin_shufflevector(ab, cd, 0, 1, 8, 9, 4, 5, 12, 13) |
+           __builtin_shufflevector(ab, cd, 2, 3, 10, 11, 6, 7, 14, 15);
+}
+
+/// Calls `f(lane)` for each lane whose bit is set. All of them is likely, and asks for none.
+template <class F>
+[[gnu::always_inline]] inline void for_each_lane(unsigned bits, F&& f) {
+    if (bits == all_lane_bits) [[likely]] {
+#pragma GCC unroll 8
+        for (unsigned lane = 0; lane < lane_count; ++lane) f(lane);
+    } else {
+#pragma GCC unroll 8
+        for (unsigned lane = 0; lane < lane_count; ++lane)
+            if ((bits >> lane & 1U) != 0) f(lane);
+    }
 }
 
 /// Whether a lane holds what an earlier one does: all but the first of those that are alike.

@@ -121,6 +121,11 @@ class AgeLists {
     }
     /// The least `remaining` with which surely_in_time() holds.
     [[nodiscard]] Tick least_in_time(unsigned list) const { return lists_[list].bound; }
+    [[nodiscard, gnu::always_inline]] Lanes least_in_time(const Lanes& lists) const {
+        std::array<std::uint32_t, lane_count> number;
+        store(number.data(), lists);
+        return gather([&](unsigned lane) { return &lists_[number[lane]].bound; });
+    }
 
     /// Where a record of this lifetime belongs that has `remaining` ticks to live (negative: overdue).
     [[nodiscard]] unsigned list_for(std::uint32_t lifetime, Tick remaining) const {

@@ -66,9 +66,16 @@ inline constexpr unsigned all_slots = (1U << slots_per_bucket) - 1;
     return slots;
 }
 
-/// The same, all at once: tags 0 to 7 and, overlapping them, 2 to 9.
+/// The same, all at once: the first half of the bucket with AVX2, of which the tags' bits are kept, one each;
+/// with SSE2 tags 0 to 7 and, overlapping them, 2 to 9.
 [[nodiscard]] inline unsigned slots_with_tag(const Bucket& bucket, std::uint16_t tag) {
-#if defined(__SSE2__)
+#if defined(__AVX2__) && defined(__BMI2__)
+    const __m256i wanted = _mm256_set1_epi16(static_cast<short>(tag));
+    const __m256i half = _mm256_load_si256(reinterpret_cast<const __m256i*>(&bucket));
+    constexpr unsigned bit_of_each_tag = 0x5'5555;
+    return _pext_u32(static_cast<unsigned>(_mm256_movemask_epi8(_mm256_cmpeq_epi16(half, wanted))),
+                     bit_of_each_tag);
+#elif defined(__SSE2__)
     const __m128i wanted = _mm_set1_epi16(static_cast<short>(tag));
     const __m128i front = _mm_load_si128(reinterpret_cast<const __m128i*>(&bucket.tag[0]));
     const __m128i back = _mm_loadu_si128(reinterpret_cast<const __m128i*>(&bucket.tag[2]));
@@ -96,14 +103,15 @@ class Index {
     /// `count` buckets, zeroed; even, at least 2.
     Index(Bucket* buckets, std::uint32_t count) : buckets_(buckets), count_(count) {}
 
-    [[gnu::always_inline]] void prefetch(std::uint64_t hash) const {
-        prefetch_write(&buckets_[primary_of(hash)]);
+    [[gnu::always_inline]] void prefetch(std::uint64_t hash) const { prefetch_bucket(primary_of(hash)); }
+    [[gnu::always_inline]] void prefetch_bucket(std::uint32_t bucket) const {
+        prefetch_write(&buckets_[bucket]);
     }
 
-    /// The first record in the primary bucket whose fingerprint fits, else no_ref; then, if the entry may lie
-    /// in the alternate, that bucket is on its way to the cache.
-    [[nodiscard]] Ref first(std::uint64_t hash) const {
-        const std::uint32_t primary = primary_of(hash);
+    /// The first record in the primary bucket (primary_of() the hash) whose fingerprint fits, else no_ref;
+    /// then, if the entry may lie in the alternate, that bucket is on its way to the cache.
+    [[nodiscard]] Ref first(std::uint64_t hash) const { return first(hash, primary_of(hash)); }
+    [[nodiscard]] Ref first(std::uint64_t hash, std::uint32_t primary) const {
         const Bucket& bucket = buckets_[primary];
         const std::uint16_t tag = tag_of(hash);
         const unsigned slots = slots_with_tag(bucket, tag) & bucket.occupied;
@@ -111,6 +119,17 @@ class Index {
             return bucket.record[static_cast<unsigned>(std::countr_zero(slots))];
         if (bucket.overflow != 0) prefetch_write(&buckets_[alternate_of(primary, tag)]);
         return no_ref;
+    }
+
+    /// After first() found none: the first record in the alternate bucket whose fingerprint fits, else
+    /// no_ref. It moves home if it can.
+    [[nodiscard]] Ref first_guest(std::uint64_t hash, std::uint32_t primary) {
+        if (buckets_[primary].overflow == 0) return no_ref;
+        const std::uint16_t tag = tag_of(hash);
+        const std::uint32_t alternate = alternate_of(primary, tag);
+        const Ref found = find_in(buckets_[alternate], as_guest(tag), [](Ref) { return true; });
+        if (found != no_ref && has_room(primary)) move_home(primary, alternate, tag, found);
+        return found;
     }
 
     /// The first record with this fingerprint, in either bucket, for which `fits(Ref)` holds; else no_ref.

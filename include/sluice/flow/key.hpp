@@ -10,6 +10,10 @@
 
 #include "sluice/base/endian.hpp"
 
+#if defined(__SSE4_1__)
+#include <immintrin.h>
+#endif
+
 namespace sluice::flow {
 
 /// Where a packet was seen, beside its addresses: two flows that differ here are different flows.
@@ -140,6 +144,47 @@ template <unsigned AddressBytes, bool differ = false>
           domain.zone | std::uint32_t{protocol} << 16);
     return detail::write_endpoints<differ>(key, source, destination, source_port, destination_port);
 }
+/// The addresses of an IPv4 packet, eight bytes as they lie in it.
+class AddressPair {
+  public:
+    explicit AddressPair(const std::uint8_t* addresses)
+        : source_first_(__builtin_bswap64(load<std::uint64_t>(addresses))) {}
+    [[nodiscard]] bool differ() const { return source_first_ != std::rotl(source_first_, 32); }
+    [[nodiscard]] bool source_is_higher() const { return source_first_ > std::rotl(source_first_, 32); }
+
+  private:
+    std::uint64_t source_first_;  ///< both in host order, the source in the upper half
+};
+
+/// write_key() of addresses that differ and ports as they lie in a packet, one behind the other, at
+/// `endpoints`, where 16 bytes can be read. `addresses` are the same. The portable form, and the one that
+/// takes one shuffle of two.
+[[gnu::always_inline]] inline bool write_key_portable(Key<4>& key, const std::uint8_t* endpoints,
+                                                      AddressPair /*addresses*/, std::uint8_t protocol,
+                                                      Domain domain) {
+    const auto port = [&](std::size_t at) { return load<be16>(endpoints + at).host(); };
+    return write_key<4, true>(key, endpoints, endpoints + 4, port(8), port(10), protocol, domain);
+}
+[[gnu::always_inline]] inline bool write_key(Key<4>& key, const std::uint8_t* endpoints,
+                                             AddressPair addresses, std::uint8_t protocol, Domain domain) {
+#if defined(__SSE4_1__)
+    constexpr std::uint8_t none = 0x80;
+    alignas(16) static constexpr std::uint8_t order[2][16] = {
+        {0, 1, 2, 3, 4, 5, 6, 7, 9, 8, 11, 10, none, none, none, none},
+        {4, 5, 6, 7, 0, 1, 2, 3, 11, 10, 9, 8, none, none, none, none}};
+    const bool high = addresses.source_is_higher();
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(endpoints));
+    const __m128i ordered =
+        _mm_shuffle_epi8(bytes, _mm_load_si128(reinterpret_cast<const __m128i*>(order[high])));
+    store(&key, _mm_insert_epi32(ordered, static_cast<int>(domain.vlans_and_pair), 3));
+    store(reinterpret_cast<std::uint8_t*>(&key) + offsetof(Key<4>, zone),
+          domain.zone | std::uint32_t{protocol} << 16);
+    return high;
+#else
+    return write_key_portable(key, endpoints, addresses, protocol, domain);
+#endif
+}
+
 template <unsigned AddressBytes>
 [[nodiscard]] inline DirectedKey<AddressBytes> make_key(const std::uint8_t* source,
                                                         const std::uint8_t* destination,

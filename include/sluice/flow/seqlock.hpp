@@ -46,6 +46,7 @@ using Word = std::uint32_t;
 /// made of take a type that may alias them.
 using AliasedWord [[gnu::may_alias]] = Word;
 using AliasedLong [[gnu::may_alias]] = std::uint64_t;
+using AliasedRow [[gnu::may_alias]] = HalfLanes;
 
 [[nodiscard]] inline Word load_acquire(const void* words, std::size_t index) {
     return __atomic_load_n(static_cast<const AliasedWord*>(words) + index, __ATOMIC_ACQUIRE);
@@ -83,26 +84,32 @@ inline constexpr bool stores_rows = true;
 #else
 inline constexpr bool stores_rows = false;
 #endif
+/// Whether a row is even seen all at once, so that the odd version in it needs no store of its own: aligned
+/// rows are by any processor that has AVX (Intel's manual, volume 3, 9.1.1; AMD's says the same).
+#if defined(__AVX__)
+inline constexpr bool stores_whole_rows = stores_rows;
+#else
+inline constexpr bool stores_whole_rows = false;
+#endif
 
 }  // namespace seqlock
 
 /// One whole write, by the owner, of a record's first words, four to a row; the record is aligned to its
-/// line. The first row begins with the version, made odd.
+/// line. The first row begins with the version, made odd; `after` is the next.
 template <std::size_t Count>
-[[gnu::always_inline]] inline void publish_rows(void* record, const std::array<HalfLanes, Count>& rows) {
-    const seqlock::Word odd = rows[0][0];
-    seqlock::store_relaxed(record, 0, odd);
+[[gnu::always_inline]] inline void publish_rows(void* record, const std::array<HalfLanes, Count>& rows,
+                                                seqlock::Word after) {
+    if constexpr (!seqlock::stores_whole_rows) seqlock::store_relaxed(record, 0, rows[0][0]);
     if constexpr (seqlock::stores_rows) {
         std::atomic_signal_fence(std::memory_order_seq_cst);  // for the compiler: it moves no store past here
-        for (std::size_t i = 0; i < Count; ++i)
-            store(static_cast<std::byte*>(record) + i * sizeof(HalfLanes), rows[i]);
+        for (std::size_t i = 0; i < Count; ++i) static_cast<seqlock::AliasedRow*>(record)[i] = rows[i];
         std::atomic_signal_fence(std::memory_order_seq_cst);
     } else {
         constexpr std::size_t words = sizeof(HalfLanes) / sizeof(seqlock::Word);
         for (std::size_t i = 1; i < Count * words; ++i)
             seqlock::store_release(record, i, rows[i / words][i % words]);
     }
-    seqlock::store_release(record, 0, odd + 1);
+    seqlock::store_release(record, 0, after);
 }
 
 /// One write by the owner, open from construction to destruction; keep it short, readers wait.

@@ -122,9 +122,20 @@ class Table {
     // ---- The owner's side: one thread.
 
     [[nodiscard]] std::uint64_t hash_of(const KeyT& key) const { return hash(key, secret_); }
-    [[gnu::always_inline]] void prefetch_bucket(std::uint64_t hash) const { index_.prefetch(hash); }
+    /// The index's primary bucket of a hash.
+    [[nodiscard]] std::uint32_t bucket_of(std::uint64_t hash) const { return index_.primary_of(hash); }
+    [[gnu::always_inline]] void prefetch_bucket(std::uint32_t bucket) const {
+        index_.prefetch_bucket(bucket);
+    }
     /// First record in the primary bucket whose fingerprint fits, or no_ref (which does not yet mean absent).
-    [[nodiscard]] Ref candidate(std::uint64_t hash) const { return index_.first(hash); }
+    [[nodiscard]] Ref candidate(std::uint64_t hash, std::uint32_t bucket) const {
+        return index_.first(hash, bucket);
+    }
+    [[nodiscard]] Ref candidate(std::uint64_t hash) const { return candidate(hash, bucket_of(hash)); }
+    /// Where that says no_ref: the same of the alternate bucket, which has been asked for since.
+    [[nodiscard]] Ref candidate_elsewhere(std::uint64_t hash, std::uint32_t bucket) {
+        return index_.first_guest(hash, bucket);
+    }
     /// Whether a record of a hash that has no candidate may be there all the same.
     [[nodiscard]] bool may_lie_elsewhere(std::uint64_t hash) const { return index_.may_be_guest(hash); }
     /// Any ref, no_ref too.
@@ -174,23 +185,30 @@ class Table {
     /// Publishes new contents to readers and moves the record between age lists when it must.
     void update(Ref ref, const Payload& payload, Tick expiry, Tick now);
 
-    /// Eight records at once, word by word, and eight keys: whole rows, so the last words may mean nothing.
-    using Columns = std::array<Lanes, in_whole_rows(record_words)>;
-    using KeyColumns = std::array<Lanes, in_whole_rows(key_words)>;
-    [[nodiscard, gnu::always_inline]] Columns columns(const std::array<Ref, lane_count>& refs) const;
+    /// Eight records at once.
+    using EightRecords = std::array<Record*, lane_count>;
+    [[nodiscard, gnu::always_inline]] Record* address_of(Ref ref) { return &records_[ref]; }
+    /// Version, expiry and payload of them, word by word (whole rows, so the last words may mean nothing);
+    /// and their last words, which have the table's bits.
+    struct Columns {
+        std::array<Lanes, in_whole_rows(key_at / word_bytes)> front;
+        Lanes last;
+    };
+    [[nodiscard, gnu::always_inline]] static Columns columns(const EightRecords& records);
     /// Whether each is the live record of its key, its expiry not reached; and original_from_high() of each.
-    /// Masks.
-    [[nodiscard, gnu::always_inline]] static Lanes holds(const Columns& records, const KeyColumns& keys,
-                                                         Tick now);
-    [[nodiscard, gnu::always_inline]] static Lanes original_from_high(const Columns& records);
+    /// Masks. `key_of(lane)` is a key.
+    template <class KeyOf>
+    [[nodiscard, gnu::always_inline]] static Lanes holds(const EightRecords& records, const Columns& columns,
+                                                         KeyOf&& key_of, Tick now);
+    [[nodiscard, gnu::always_inline]] static Lanes original_from_high(const Columns& columns);
     /// When eight records are due and which lifetimes are in force.
     struct Deadlines {
         Lanes due, lifetime;
     };
     /// update() of those records, all different, whose bit is set in `changed`: expiry and payload new, the
     /// other words as they were. `was` and `is`: what the old and the new columns say of deadlines.
-    [[gnu::always_inline]] void update(const std::array<Ref, lane_count>& refs, Columns columns,
-                                       const Deadlines& was, const Deadlines& is, Tick now, unsigned changed);
+    [[gnu::always_inline]] void update(const EightRecords& records, Columns columns, const Deadlines& was,
+                                       const Deadlines& is, Tick now, unsigned changed);
 
     template <class OnRemoved>
     void remove(Ref ref, Removal why, OnRemoved&& on_removed);
@@ -285,8 +303,8 @@ class Table {
 
     void requeue(Ref ref, std::uint32_t lifetime, Tick remaining, Tick age);
     void keep_in_time(Ref ref, std::uint32_t was, Tick was_due, Tick now);
-    [[nodiscard]] unsigned perhaps_too_late(const std::array<Ref, lane_count>& refs, const Deadlines& was,
-                                            const Deadlines& is, Tick now) const;
+    [[nodiscard]] unsigned perhaps_too_late(const Lanes& lists, const Deadlines& was, const Deadlines& is,
+                                            Tick now) const;
     void reschedule(Ref ref, std::uint32_t was, std::uint32_t is, Tick remaining, Tick now);
     /// Where a new record lies, and its age list.
     struct Place {

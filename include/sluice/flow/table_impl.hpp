@@ -288,61 +288,76 @@ void Table<KeyT, Payload>::update(Ref ref, const Payload& payload, Tick expiry, 
 }
 
 template <class KeyT, class Payload>
-inline auto Table<KeyT, Payload>::columns(const std::array<Ref, lane_count>& refs) const -> Columns {
-    static_assert(in_whole_rows(record_words) * word_bytes <= sizeof(Record));
-    return load_columns<in_whole_rows(record_words)>(
-        [&](unsigned lane) { return reinterpret_cast<const std::byte*>(&records_[refs[lane]]); });
+inline auto Table<KeyT, Payload>::columns(const EightRecords& records) -> Columns {
+    const auto at = [&](unsigned lane) { return reinterpret_cast<const std::byte*>(records[lane]); };
+    return {load_columns<std::tuple_size_v<decltype(Columns::front)>>(at),
+            gather([&](unsigned lane) { return at(lane) + spare_word * word_bytes; })};
 }
 
 template <class KeyT, class Payload>
-inline Lanes Table<KeyT, Payload>::holds(const Columns& records, const KeyColumns& keys, Tick now) {
-    constexpr std::size_t first = key_at / word_bytes, last = key_words - 1;
-    Lanes differs = (records[spare_word] ^ keys[last]) & key_part;
-    for (std::size_t i = 0; i < last; ++i) differs |= records[first + i] ^ keys[i];
-    const Lanes dead = ~records[spare_word] & std::uint32_t{spare_live} << 24;
-    const Lanes expiry = records[expiry_at / word_bytes];
-    return is_equal(differs | dead, Lanes{}) & is_negative(now - expiry);
+template <class KeyOf>
+inline Lanes Table<KeyT, Payload>::holds(const EightRecords& records, const Columns& columns, KeyOf&& key_of,
+                                         Tick now) {
+    // All but the last word row by row, the last of them ending where that begins.
+    constexpr std::size_t row_bytes = sizeof(HalfLanes), last = sizeof(KeyT) - word_bytes;
+    const auto key_bytes = [&](unsigned lane) { return reinterpret_cast<const std::byte*>(&key_of(lane)); };
+    const Lanes fronts_differ = union_of_rows([&](unsigned lane) {
+        const std::byte* const one = reinterpret_cast<const std::byte*>(&records[lane]->key);
+        const std::byte* const other = key_bytes(lane);
+        HalfLanes differs{};
+        for (std::size_t at = 0; at < last; at += row_bytes) {
+            const std::size_t from = std::min(at, last - row_bytes);
+            differs |= load<HalfLanes>(one + from) ^ load<HalfLanes>(other + from);
+        }
+        return differs;
+    });
+    const Lanes last_words = gather([&](unsigned lane) { return key_bytes(lane) + last; });
+    const Lanes differs = fronts_differ | ((columns.last ^ last_words) & key_part);
+    const Lanes dead = ~columns.last & std::uint32_t{spare_live} << 24;
+    return is_equal(differs | dead, Lanes{}) & is_negative(now - columns.front[expiry_at / word_bytes]);
 }
 
 template <class KeyT, class Payload>
-inline Lanes Table<KeyT, Payload>::original_from_high(const Columns& records) {
+inline Lanes Table<KeyT, Payload>::original_from_high(const Columns& columns) {
     constexpr unsigned bit = std::countr_zero(std::uint32_t{spare_original_from_high} << 24);
-    return is_negative(records[spare_word] << (31 - bit));
+    return is_negative(columns.last << (31 - bit));
 }
 
 template <class KeyT, class Payload>
-inline void Table<KeyT, Payload>::update(const std::array<Ref, lane_count>& refs, Columns columns,
-                                         const Deadlines& was, const Deadlines& is, Tick now,
-                                         unsigned changed) {
-    static_assert(payload_at + sizeof(Payload) <= 12 * word_bytes,
-                  "the payload lies in the first three rows");
-    columns[0] += 1U;  // the versions
+inline void Table<KeyT, Payload>::update(const EightRecords& records, Columns columns, const Deadlines& was,
+                                         const Deadlines& is, Tick now, unsigned changed) {
+    auto& words = columns.front;
+    static_assert(std::tuple_size_v<decltype(Columns::front)> == 12, "the payload lies in three rows");
+    words[0] += 1U;  // the versions
+    const Lanes after = words[0] + 1U;
     const auto rows = [&](std::size_t at) {
-        return rows_of(columns[at], columns[at + 1], columns[at + 2], columns[at + 3]);
+        return rows_of(words[at], words[at + 1], words[at + 2], words[at + 3]);
     };
     const Quads first = rows(0), second = rows(4), third = rows(8);
-#pragma GCC unroll 8
-    for (unsigned lane = 0; lane < lane_count; ++lane)
-        if ((changed >> lane & 1U) != 0)
-            publish_rows<3>(&records_[refs[lane]], {row(first, lane), row(second, lane), row(third, lane)});
-    for (unsigned some = perhaps_too_late(refs, was, is, now) & changed; some != 0; some &= some - 1)
+    const auto publish = [&](unsigned lane) __attribute__((always_inline)) {
+        publish_rows<3>(records[lane], {row(first, lane), row(second, lane), row(third, lane)}, after[lane]);
+    };
+    for_each_lane(changed, publish);
+    for (unsigned some = perhaps_too_late(columns.last >> (24 + spare_list_shift), was, is, now) & changed;
+         some != 0; some &= some - 1)
         [[unlikely]] {
             const auto lane = static_cast<unsigned>(std::countr_zero(some));
-            reschedule(refs[lane], was.lifetime[lane], is.lifetime[lane], is.due[lane] - now, now);
+            reschedule(static_cast<Ref>(records[lane] - records_), was.lifetime[lane], is.lifetime[lane],
+                       is.due[lane] - now, now);
         }
 }
 
 /// keep_in_time() of eight, without a branch for each: half of all packets change the lifetime, and what
-/// changes that way no core foresees. A bit for each record that may have to move.
+/// changes that way no core foresees. A bit for each record that may have to move. `lists`: where they lie.
 template <class KeyT, class Payload>
-[[gnu::always_inline]] inline unsigned Table<KeyT, Payload>::perhaps_too_late(
-    const std::array<Ref, lane_count>& refs, const Deadlines& was, const Deadlines& is, Tick now) const {
+[[gnu::always_inline]] inline unsigned Table<KeyT, Payload>::perhaps_too_late(const Lanes& lists,
+                                                                              const Deadlines& was,
+                                                                              const Deadlines& is,
+                                                                              Tick now) const {
     const AgeLists& ages = state_->ages;
-    const auto least = [&](unsigned lane) { return ages.least_in_time(list_of(records_[refs[lane]])); };
-    const Lanes least_in_time{least(0), least(1), least(2), least(3), least(4), least(5), least(6), least(7)};
     const Lanes sooner = is_negative(is.due - was.due);
     return bits_of(~ages.may_stay(was.lifetime, is.lifetime) |
-                   (sooner & is_less(is.due - now, least_in_time)));
+                   (sooner & is_less(is.due - now, ages.least_in_time(lists))));
 }
 
 /// After a change of lifetime or expiry: the record moves to another age list when it must. A deadline that

@@ -176,19 +176,20 @@ class Tracker {
             flow::Key4 key4;
             flow::Key6 key6;
         };
-        // Rows of lanes, none of them across two cache lines: `segment` to `packets`, `bytes` to `usual`.
+        std::uint32_t bucket;  ///< of the index: where its flow lies first
+        // Two rows of lanes, neither across two cache lines: `segment` to `usual`.
         alignas(sizeof(HalfLanes)) tcp::Segment segment;  ///< TCP only
         flow::Ref candidate;                              ///< where its flow may lie
-        std::uint32_t packets;                            ///< 1, or the fragments of a datagram
-        std::uint32_t bytes;                              ///< frame lengths
+        bool from_high;               ///< direction of the packet (icmp_error: of the packet quoted)
+        bool is_answer;               ///< an ICMP reply to a query
+        bool usual;                   ///< TCP that step_usual() may be asked about
+        std::uint32_t bytes;          ///< frame lengths
+        std::uint32_t packets;        ///< 1, or the fragments of a datagram
         std::uint32_t network_bytes;  ///< from the IP header on, link padding left out: what is accounted
         Kind kind;
         Reason refusal;
-        packet::Family family;
         std::uint8_t protocol;
-        bool from_high;    ///< direction of the packet (icmp_error: of the packet quoted)
-        bool is_answer;    ///< an ICMP reply to a query
-        bool usual;        ///< TCP that step_usual() may be asked about
+        packet::Family family;
         General* general;  ///< null for plain TCP
     };
     /// One fragment of a complete datagram.
@@ -255,7 +256,7 @@ class Tracker {
           mailbox_(std::make_unique<Mailbox>()) {}
 
     // classify (tracker_classify.hpp)
-    void classify(Item& item, General& general);
+    void classify(Item& item);
     template <packet::Family family>
     [[nodiscard]] bool classify_plain(Item& item, const packet::ParseInput& input, std::size_t network,
                                       std::uint16_t tag);
@@ -264,7 +265,7 @@ class Tracker {
     [[nodiscard]] bool plain_checksums_hold(const Packet* packet, std::size_t network) const;
     template <packet::Family family>
     [[nodiscard]] bool plain_sums_hold(const Packet* packet, std::size_t network) const;
-    void classify_general(Item& item, General& general);
+    void classify_general(Item& item);
     void classify_parsed(Item& item, const packet::ParseInput& input);
     void classify_quote(Item& item, const packet::ParseInput& input);
     [[nodiscard]] bool checksums_hold(const Item& item, const packet::ParseInput& input) const;
@@ -275,8 +276,11 @@ class Tracker {
                                          std::uint16_t inner_tag = flow::Domain::no_tag) const;
     [[nodiscard]] flow::Domain domain_of(const Item& item) const;
     template <unsigned AddressBytes>
-    void hash_key(Item& item, const flow::DirectedKey<AddressBytes>& directed);
-    void locate(Item& item);
+    void set_key(Item& item, const flow::DirectedKey<AddressBytes>& directed);
+    template <unsigned AddressBytes>
+    void hash_key(Item& item);
+    [[nodiscard]] bool locate(Item& item);
+    [[nodiscard]] bool locate_elsewhere(Item& item);
 
     // judge (tracker_judge.hpp, tracker_group.hpp)
     template <unsigned AddressBytes>

@@ -44,22 +44,17 @@ void add_piecewise(packet::TransportChecksum& sum, const typename Io::Packet* pa
 }
 
 template <PacketIo Io, class Observer>
-[[gnu::always_inline]] inline void Tracker<Io, Observer>::classify(Item& item, General& general) {
+[[gnu::always_inline]] inline void Tracker<Io, Observer>::classify(Item& item) {
     const packet::ParseInput input = input_of(item.packet);
     item.packets = 1;
     item.bytes = static_cast<std::uint32_t>(input.frame_length);
-    // Any plain packet is longer than a link header and a tag.
-    if (link_ == packet::LinkLayer::ethernet &&
-        input.bytes.size() >= packet::ethernet_header_bytes + packet::vlan_tag_bytes) [[likely]] {
-        if (load<be16>(input.bytes.data() + 12) == be16(packet::ether_type_ipv4)) [[likely]] {
-            if (classify_plain<packet::Family::ipv4>(item, input, packet::ethernet_header_bytes,
-                                                     flow::Domain::no_tag)) [[likely]]
-                return;
-        } else if (classify_other_plain(item)) {
+    if (link_ == packet::LinkLayer::ethernet) [[likely]] {
+        if (classify_plain<packet::Family::ipv4>(item, input, packet::ethernet_header_bytes,
+                                                 flow::Domain::no_tag)) [[likely]]
             return;
-        }
+        if (classify_other_plain(item)) return;
     }
-    classify_general(item, general);
+    classify_general(item);
 }
 
 /// Plain TCP that is not IPv4 right behind the Ethernet header.
@@ -68,6 +63,8 @@ template <PacketIo Io, class Observer>
     const packet::ParseInput input = input_of(item.packet);
     using packet::Family;
     std::size_t network = packet::ethernet_header_bytes;
+    // Any plain packet is longer than a link header and a tag.
+    if (input.bytes.size() < network + packet::vlan_tag_bytes) return false;
     std::uint16_t ether_type = load<be16>(input.bytes.data() + 12).host();
     std::uint16_t tag = flow::Domain::no_tag;
     if (packet::is_vlan_tag(ether_type)) {
@@ -75,7 +72,8 @@ template <PacketIo Io, class Observer>
         ether_type = load<be16>(input.bytes.data() + network + 2).host();
         network += packet::vlan_tag_bytes;
     }
-    if (ether_type == packet::ether_type_ipv4) return classify_plain<Family::ipv4>(item, input, network, tag);
+    if (ether_type == packet::ether_type_ipv4 && tag != flow::Domain::no_tag)
+        return classify_plain<Family::ipv4>(item, input, network, tag);
     if (ether_type == packet::ether_type_ipv6) return classify_plain<Family::ipv6>(item, input, network, tag);
     return false;
 }
@@ -93,37 +91,43 @@ template <packet::Family family>
         return false;
     const std::uint8_t* const source = plain.addresses;
     const std::uint8_t* const destination = plain.addresses + address_bytes;
+    [[maybe_unused]] const flow::AddressPair addresses(source);
     // A host that talks to itself through us: the general path looks at the ports as well.
-    if (std::memcmp(source, destination, address_bytes) == 0) [[unlikely]]
+    const bool differ = family == packet::Family::ipv4 ? addresses.differ()
+                                                       : std::memcmp(source, destination, address_bytes) != 0;
+    if (!differ) [[unlikely]]
         return false;
     if (!plain_checksums_hold<family>(item.packet, network)) [[unlikely]]
         return false;
 
+    auto& key = this->template key<address_bytes>(item);
+    const flow::Domain domain = domain_of(item.packet, tag);
+    if constexpr (family == packet::Family::ipv4) {
+        item.from_high = flow::write_key(key, source, addresses, packet::tcp, domain);
+    } else {
+        const auto port = [&](std::size_t at) { return load<be16>(plain.segment + at).host(); };
+        item.from_high = flow::write_key<address_bytes, true>(key, source, destination, port(0), port(2),
+                                                              packet::tcp, domain);
+    }
+    hash_key<address_bytes>(item);
     item.kind = Kind::flow;
     item.refusal = Reason::none;
-    item.family = family;
     item.protocol = packet::tcp;
+    item.family = family;
     item.network_bytes = plain.network_length();
-    item.segment.set(plain.sequence, plain.acknowledgement, plain.payload_length(), plain.window_and_flags);
+    item.segment.set(plain.numbers, plain.payload_length(), plain.window_and_flags);
     item.usual = tcp::are_usual(plain.flags());
     item.general = nullptr;
     if (!plain.options_are_usual()) [[unlikely]]
         set_options(item.segment, plain.options());
-    auto& key = this->template key<address_bytes>(item);
-    const auto port = [&](std::size_t at) {
-        return __builtin_bswap16(load<std::uint16_t>(plain.segment + at));
-    };
-    item.from_high = flow::write_key<address_bytes, true>(key, source, destination, port(0), port(2),
-                                                          packet::tcp, domain_of(item.packet, tag));
-    item.hash = table<address_bytes>().hash_of(key);
-    table<address_bytes>().prefetch_bucket(item.hash);
     return true;
 }
 
 /// Whatever is not plain TCP.
 template <PacketIo Io, class Observer>
-[[gnu::noinline]] void Tracker<Io, Observer>::classify_general(Item& item, General& general) {
+[[gnu::noinline]] void Tracker<Io, Observer>::classify_general(Item& item) {
     packet::ParseInput input = input_of(item.packet);
+    General& general = general_[place_of(item)];
     item.general = &general;
     general.bearer = item.packet;
     item.usual = false;
@@ -173,7 +177,7 @@ void Tracker<Io, Observer>::classify_parsed(Item& item, const packet::ParseInput
     item.kind = Kind::flow;
     by_family(headers.family, [&]<unsigned AddressBytes>() {
         const flow::Domain domain = domain_of(item);
-        hash_key<AddressBytes>(
+        set_key<AddressBytes>(
             item, is_icmp ? flow::make_query_key<AddressBytes>(
                                 headers.source.data(), headers.destination.data(), headers.source_port,
                                 packet::request_type_of(headers.protocol, headers.icmp_type),
@@ -206,7 +210,7 @@ void Tracker<Io, Observer>::classify_quote(Item& item, const packet::ParseInput&
     by_family(quote.family, [&]<unsigned AddressBytes>() {
         const flow::Domain domain = domain_of(item);
         const bool is_icmp = quote.protocol == packet::icmp || quote.protocol == packet::icmpv6;
-        hash_key<AddressBytes>(
+        set_key<AddressBytes>(
             item, is_icmp
                       ? flow::make_query_key<AddressBytes>(
                             quote.source.data(), quote.destination.data(), quote.source_port,
@@ -239,25 +243,52 @@ flow::Domain Tracker<Io, Observer>::domain_of(const Item& item) const {
 
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-void Tracker<Io, Observer>::hash_key(Item& item, const flow::DirectedKey<AddressBytes>& directed) {
+void Tracker<Io, Observer>::set_key(Item& item, const flow::DirectedKey<AddressBytes>& directed) {
     key<AddressBytes>(item) = directed.key;
     item.from_high = directed.from_high;
-    item.hash = table<AddressBytes>().hash_of(directed.key);
-    table<AddressBytes>().prefetch_bucket(item.hash);
+    hash_key<AddressBytes>(item);
 }
 
+/// Of an item whose key is set; asks for the bucket.
 template <PacketIo Io, class Observer>
-[[gnu::always_inline]] inline void Tracker<Io, Observer>::locate(Item& item) {
+template <unsigned AddressBytes>
+[[gnu::always_inline]] inline void Tracker<Io, Observer>::hash_key(Item& item) {
+    item.hash = table<AddressBytes>().hash_of(key<AddressBytes>(item));
+    item.bucket = table<AddressBytes>().bucket_of(item.hash);
+    table<AddressBytes>().prefetch_bucket(item.bucket);
+}
+
+/// Whether it is a usual segment over IPv4 whose flow seems to be known.
+template <PacketIo Io, class Observer>
+[[gnu::always_inline]] inline bool Tracker<Io, Observer>::locate(Item& item) {
+    // The usual packet first, and nothing asked twice.
+    if (item.usual && item.family == packet::Family::ipv4) [[likely]] {
+        item.candidate = table4_.candidate(item.hash, item.bucket);
+        table4_.prefetch_record(item.candidate);
+        return item.candidate != flow::no_ref;
+    }
     if (item.kind < Kind::icmp_error) [[unlikely]]
-        return;
+        return false;
     by_family(item.family, [&]<unsigned AddressBytes>() {
-        item.candidate = table<AddressBytes>().candidate(item.hash);
+        item.candidate = table<AddressBytes>().candidate(item.hash, item.bucket);
         table<AddressBytes>().prefetch_record(item.candidate);
         if (item.usual) return;
         table<AddressBytes>().prefetch_age(item.candidate);
         if (guard_ != nullptr && item.candidate == flow::no_ref) [[unlikely]]
             foresee<AddressBytes>(item);
     });
+    return false;
+}
+
+/// A usual segment whose flow does not lie where it is looked for first; whether it is over IPv4 and seems to
+/// be known after all.
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] bool Tracker<Io, Observer>::locate_elsewhere(Item& item) {
+    by_family(item.family, [&]<unsigned AddressBytes>() {
+        item.candidate = table<AddressBytes>().candidate_elsewhere(item.hash, item.bucket);
+        table<AddressBytes>().prefetch_record(item.candidate);
+    });
+    return item.family == packet::Family::ipv4 && item.candidate != flow::no_ref;
 }
 
 /// The same question of plain TCP, answered where that is quick: false may mean that it was not.

@@ -39,6 +39,18 @@ class Tracker<Io, Observer>::Group {
         return true;
     }
 
+    /// Judges eight such items that nobody waits before, one behind the other. False: some do.
+    [[nodiscard, gnu::always_inline]] bool take_eight(Item* items) {
+        if (size_ != 0) return false;
+        items_[0] = items;
+        places_[0] = static_cast<std::uint32_t>(out_.size);
+        out_.size += lane_count;
+        size_ = lane_count;
+        judge_in_a_row();
+        size_ = 0;
+        return true;
+    }
+
     /// Whether a packet of the flow with this hash may be judged before those that wait.
     [[nodiscard]] bool may_overtake(std::uint64_t hash) const {
         if (size_ == 0) return true;
@@ -66,9 +78,25 @@ class Tracker<Io, Observer>::Group {
         else if ((flags_ & tcp::Flag::fin) != 0)
             judge_any_pair();
         else
-            judge_in_lanes<tcp::Within::open_connection>();
+            judge_in_lanes<tcp::Within::open_connection, false>();
         size_ = 0;
         flags_ = 0;
+    }
+    /// Eight that lie one behind the other, as nearly all do: only the first is noted, and with it where all
+    /// are, a pointer and two loads less for each.
+    [[gnu::noinline]] void judge_in_a_row() { judge_in_lanes<tcp::Within::open_connection, true>(); }
+    template <bool in_a_row>
+    [[nodiscard, gnu::always_inline]] Item& item(unsigned lane) const {
+        return in_a_row ? items_[0][lane] : *items_[lane];
+    }
+    /// For whatever looks at one of them.
+    template <bool in_a_row>
+    void note_all() {
+        if constexpr (in_a_row)
+            for (unsigned i = 1; i < lane_count; ++i) {
+                items_[i] = items_[0] + i;
+                places_[i] = places_[0] + i;
+            }
     }
 
     void judge_alone(unsigned lane) {
@@ -82,48 +110,55 @@ class Tracker<Io, Observer>::Group {
     /// likely keeps its registers.
     [[gnu::noinline]] void judge_any_pair() {
         for (unsigned i = 0; i < size_; ++i) flows_.prefetch_age(items_[i]->candidate);
-        judge_in_lanes<tcp::Within::any_pair>();
+        judge_in_lanes<tcp::Within::any_pair, false>();
     }
 
-    template <tcp::Within within>
+    template <tcp::Within within, bool in_a_row>
     [[gnu::always_inline]] void judge_in_lanes() {
         // Lanes that nobody waits in repeat the first; nothing comes of them.
-        for (unsigned i = size_; i < lane_count; ++i) items_[i] = items_[0];
-        std::array<flow::Ref, lane_count> refs;
-        for (unsigned i = 0; i < lane_count; ++i) refs[i] = items_[i]->candidate;
+        if constexpr (!in_a_row)
+            for (unsigned i = size_; i < lane_count; ++i) items_[i] = items_[0];
+        typename Flows::EightRecords records;
+        for (unsigned i = 0; i < lane_count; ++i) records[i] = flows_.address_of(item<in_a_row>(i).candidate);
         const auto words_at = [&]<std::size_t Words>(std::size_t offset) {
-            return load_columns<Words>(
-                [&](unsigned lane) { return reinterpret_cast<const std::byte*>(items_[lane]) + offset; });
+            return load_columns<Words>([&](unsigned lane) {
+                return reinterpret_cast<const std::byte*>(&item<in_a_row>(lane)) + offset;
+            });
         };
-        auto columns = flows_.columns(refs);
-        const auto keys =
-            words_at.template operator()<std::tuple_size_v<typename Flows::KeyColumns>>(offsetof(Item, key4));
+        typename Flows::Columns columns = Flows::columns(records);
+        auto& words = columns.front;
         const auto numbers = words_at.template operator()<8>(offsetof(Item, segment));
-        const auto facts = words_at.template operator()<4>(offsetof(Item, bytes));
 
         // Behind version and expiry: four words of the originator, four of the responder, the small fields.
-        Lanes &expiry = columns[1], &a_end = columns[2], &a_max_end = columns[3], &a_max_window = columns[4],
-              &a_max_ack = columns[5], &b_end = columns[6], &b_max_end = columns[7],
-              &b_max_window = columns[8], &b_max_ack = columns[9], &fields = columns[10];
+        Lanes &expiry = words[1], &a_end = words[2], &a_max_end = words[3], &a_max_window = words[4],
+              &a_max_ack = words[5], &b_end = words[6], &b_max_end = words[7], &b_max_window = words[8],
+              &b_max_ack = words[9], &fields = words[10];
         tcp::SegmentOf<Lanes> segment = segment_of(numbers);
-        const Lanes holds = Flows::holds(columns, keys, now_.tick);
-        constexpr unsigned all = (1U << lane_count) - 1;
+        const auto key_of = [&](unsigned lane) -> const auto& {
+            return key<AddressBytes>(item<in_a_row>(lane));
+        };
+        const Lanes holds = Flows::holds(records, columns, key_of, now_.tick);
         if constexpr (within == tcp::Within::open_connection) {
-            if (bits_of(tcp::is_plainly_open(fields) & holds) != all) [[unlikely]] {
+            // Flags are asked for before where items are taken one by one; here for eight at once.
+            const Lanes no_fin = is_equal(segment.fin, Lanes{});
+            if (bits_of(tcp::is_plainly_open(fields) & holds & no_fin) != all_lane_bits) [[unlikely]] {
+                note_all<in_a_row>();
                 judge_any_pair();
                 return;
             }
-        } else if (bits_of(holds) != all) [[unlikely]] {
+        } else if (bits_of(holds) != all_lane_bits) [[unlikely]] {
             // One of them may open a flow, and that push out another's.
             for (unsigned i = 0; i < size_; ++i) judge_alone(i);
             return;
         }
         const typename Flows::Deadlines was{expiry, fields & lifetime_bits};
-        const Lanes from_reply = is_from_high(facts[3]) ^ Flows::original_from_high(columns);
-        Lanes usual = tcp::is_usual(fields) & ~repeats_earlier(numbers[6]);
+        const Lanes from_reply = is_from_high(numbers[7]) ^ Flows::original_from_high(columns);
+        Lanes usual = ~repeats_earlier(numbers[6]);
+        if constexpr (within == tcp::Within::any_pair) usual &= tcp::is_usual(fields);
         if (tracker_.guard_ != nullptr && tracker_.guard_->template any_proxied<AddressBytes>())
             [[unlikely]] {
-            const Proxied proxied = find_proxied(refs);
+            note_all<in_a_row>();
+            const Proxied proxied = find_proxied();
             segment.acknowledgement -= proxied.delta & ~from_reply;
             segment.sack_highest -= proxied.delta & ~from_reply;
             usual &= ~proxied.others;
@@ -145,21 +180,26 @@ class Tracker<Io, Observer>::Group {
         b_max_end = other(sender.max_end, receiver.max_end);
         b_max_window = other(sender.max_window, receiver.max_window);
         b_max_ack = other(sender.max_ack, receiver.max_ack);
-        const unsigned waiting = (1U << size_) - 1;
+        const unsigned waiting = in_a_row ? all_lane_bits : (1U << size_) - 1;
         const unsigned good = bits_of(step.accepted & usual) & waiting;
-        flows_.update(refs, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good);
-        if constexpr (within == tcp::Within::any_pair) count_completed(refs, was.lifetime, fields, good);
+        flows_.update(records, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good);
+        if constexpr (within == tcp::Within::any_pair) count_completed(was.lifetime, fields, good);
         if (proxied_ != 0) [[unlikely]]
             translate_proxied(good, from_reply);
-        pass(good, from_reply, numbers[6]);
-        count(good, from_reply, facts[0]);
-        for (unsigned others = waiting & ~good; others != 0; others &= others - 1)
+        pass<in_a_row>(good, from_reply, numbers[6]);
+        count<in_a_row>(good, from_reply);
+        const unsigned alone = waiting & ~good;
+        if (alone != 0) [[unlikely]]
+            note_all<in_a_row>();
+        for (unsigned others = alone; others != 0; others &= others - 1)
             [[unlikely]] judge_alone(static_cast<unsigned>(std::countr_zero(others)));
     }
 
     /// Of the words of Item::segment.
     [[nodiscard, gnu::always_inline]] static tcp::SegmentOf<Lanes> segment_of(
         const std::array<Lanes, 8>& numbers) {
+        static_assert(offsetof(Item, from_high) == offsetof(Item, candidate) + 4 &&
+                      offsetof(Item, candidate) == offsetof(Item, segment) + 24);
         static_assert(offsetof(tcp::Segment, flags) == 18 && offsetof(tcp::Segment, has_sack) == 22);
         return {.sequence = numbers[0],
                 .acknowledgement = numbers[1],
@@ -197,7 +237,8 @@ class Tracker<Io, Observer>::Group {
     }
 
     /// Decides on those whose bit is set: both sides are known, so the flow has been answered.
-    void pass(unsigned good, const Lanes& from_reply, const Lanes& refs) {
+    template <bool in_a_row>
+    [[gnu::always_inline]] void pass(unsigned good, const Lanes& from_reply, const Lanes& refs) {
         using Judged = typename Output<Io>::Judged;
         static_assert(offsetof(Decision, direction) == 4 && offsetof(Decision, flow) == 8 &&
                           offsetof(Judged, decision) + sizeof(HalfLanes) == sizeof(Judged),
@@ -207,27 +248,32 @@ class Tracker<Io, Observer>::Group {
             .state = CtState::established,
             .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6};
         const Quads rows = rows_of(all_lanes(load<std::uint32_t>(&decision)), from_reply & 1U, refs, Lanes{});
-#pragma GCC unroll 8
-        for (unsigned lane = 0; lane < lane_count; ++lane) {
-            if ((good >> lane & 1U) == 0) continue;
-            Judged& judged = out_.judged[places_[lane]];
-            judged.packet = items_[lane]->packet;
+        const auto put = [&](unsigned lane, Judged& judged) __attribute__((always_inline)) {
+            judged.packet = item<in_a_row>(lane).packet;
             store(reinterpret_cast<std::byte*>(&judged) + offsetof(Judged, decision), row(rows, lane));
-        }
+        };
+        Judged* const first = &out_.judged[places_[0]];
+        if (in_a_row || places_[size_ - 1] - places_[0] == size_ - 1)
+            for_each_lane(
+                good, [&](unsigned lane) __attribute__((always_inline)) { put(lane, first[lane]); });
+        else
+            for_each_lane(
+                good, [&](unsigned lane)
+                          __attribute__((always_inline)) { put(lane, out_.judged[places_[lane]]); });
     }
 
-    void count(unsigned good, const Lanes& from_reply, const Lanes& frame_bytes) {
+    template <bool in_a_row>
+    [[gnu::always_inline]] void count(unsigned good, const Lanes& from_reply) {
         const auto packets = static_cast<unsigned>(std::popcount(good));
         std::uint64_t bytes = 0;
-#pragma GCC unroll 8
-        for (unsigned lane = 0; lane < lane_count; ++lane)
-            bytes += (good >> lane & 1U) != 0 ? frame_bytes[lane] : 0;
+        for_each_lane(
+            good, [&](unsigned lane) __attribute__((always_inline)) { bytes += item<in_a_row>(lane).bytes; });
         if (flows_.accounts()) {
             const unsigned replies = bits_of(from_reply);
             for (unsigned some = good; some != 0; some &= some - 1) {
                 const auto lane = static_cast<unsigned>(std::countr_zero(some));
-                const Item& item = *items_[lane];
-                flows_.account(item.candidate, replies >> lane & 1U, item.network_bytes);
+                const Item& one = item<in_a_row>(lane);
+                flows_.account(one.candidate, replies >> lane & 1U, one.network_bytes);
             }
         }
         Counters& counters = tracker_.counters_;
@@ -243,12 +289,12 @@ class Tracker<Io, Observer>::Group {
         Lanes delta;   ///< what clients say of their server's numbers, minus the server's own
         Lanes others;  ///< masks: not to be translated here
     };
-    [[nodiscard, gnu::noinline]] Proxied find_proxied(const std::array<flow::Ref, lane_count>& refs) {
+    [[nodiscard, gnu::noinline]] Proxied find_proxied() {
         const SynGuard& guard = *tracker_.guard_;
         alignas(Lanes) std::array<std::uint32_t, lane_count> delta{}, others{};
         for (unsigned lane = 0; lane < size_; ++lane) {
-            if (!guard.template is_proxied<AddressBytes>(refs[lane])) continue;
-            const GuardRecord& record = guard.template record<AddressBytes>(refs[lane]);
+            if (!guard.template is_proxied<AddressBytes>(items_[lane]->candidate)) continue;
+            const GuardRecord& record = guard.template record<AddressBytes>(items_[lane]->candidate);
             std::uint8_t* const header = tracker_.template plain_header<AddressBytes>(*items_[lane]);
             if (record.handshake != 0 || header == nullptr) {
                 others[lane] = ~0U;
@@ -267,20 +313,17 @@ class Tracker<Io, Observer>::Group {
     }
 
     /// Those whose handshake is complete are half-open no more.
-    void count_completed(const std::array<flow::Ref, lane_count>& refs, const Lanes& was, const Lanes& fields,
-                         unsigned good) {
+    void count_completed(const Lanes& was, const Lanes& fields, unsigned good) {
         if (tracker_.guard_ == nullptr) return;
         for (unsigned some = good; some != 0; some &= some - 1) {
             const auto lane = static_cast<unsigned>(std::countr_zero(some));
             if (is_half_open(was[lane]) && !is_half_open(fields[lane] & lifetime_bits))
-                tracker_.count_gone<AddressBytes>(refs[lane], guard::HalfOpenEnd::completed);
+                tracker_.count_gone<AddressBytes>(items_[lane]->candidate, guard::HalfOpenEnd::completed);
         }
     }
 
-    /// Of an item's words behind `protocol`.
-    [[nodiscard]] static Lanes is_from_high(const Lanes& word) {
-        return ~is_equal(word & 0xFFU, Lanes{});
-    }
+    /// Of an item's words behind `candidate`.
+    [[nodiscard]] static Lanes is_from_high(const Lanes& word) { return is_negative(word << 31); }
 
     Tracker& tracker_;
     Flows& flows_;

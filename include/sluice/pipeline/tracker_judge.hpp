@@ -23,22 +23,45 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
     const std::size_t count = burst.size();
     for (std::size_t i = 0; i < std::min(packet_distance, count); ++i) Io::prefetch_packet(burst[i]);
     for (std::size_t i = 0; i < std::min(header_distance, count); ++i) Io::prefetch_header(burst[i]);
-    for (std::size_t i = 0; i < count; ++i) {
-        if (i + packet_distance < count) Io::prefetch_packet(burst[i + packet_distance]);
-        if (i + header_distance < count) Io::prefetch_header(burst[i + header_distance]);
+    const auto classify_at = [&](std::size_t i) __attribute__((always_inline)) {
         items_[i].packet = burst[i];
-        classify(items_[i], general_[i]);
+        classify(items_[i]);
+    };
+    std::size_t i = 0;
+    for (; i + packet_distance < count; ++i) {
+        Io::prefetch_packet(burst[i + packet_distance]);
+        Io::prefetch_header(burst[i + header_distance]);
+        classify_at(i);
     }
-    for (std::size_t i = 0; i < count; ++i) locate(items_[i]);
+    for (; i < count; ++i) {
+        if (i + header_distance < count) Io::prefetch_header(burst[i + header_distance]);
+        classify_at(i);
+    }
+    std::uint64_t of_known_flow = 0;  // a bit an item: usual, over IPv4, its flow seems to be known
+    std::uint64_t elsewhere = 0;      // usual, and its flow is not where it is looked for first
+    std::uint64_t bit = 1;
+    for (i = 0; i < count; ++i, bit += bit)
+        if (locate(items_[i])) [[likely]]
+            of_known_flow |= bit;
+        else if (items_[i].usual && items_[i].candidate == flow::no_ref)
+            elsewhere |= bit;
+    for (; elsewhere != 0; elsewhere &= elsewhere - 1)
+        if (locate_elsewhere(items_[static_cast<unsigned>(std::countr_zero(elsewhere))]))
+            of_known_flow |= elsewhere & (0 - elsewhere);
     if (guard_ != nullptr && guard_->proxied_flows() != 0) [[unlikely]]
         prefetch_proxied(count);
     if constexpr (Observer::watches) {
-        for (std::size_t i = 0; i < count; ++i) judge(items_[i], now, out);
+        for (i = 0; i < count; ++i) judge(items_[i], now, out);
     } else {
         Group<4> group4(*this, now, out);
         Group<16> group6(*this, now, out);
-        for (std::size_t i = 0; i < count; ++i) {
+        constexpr unsigned eight = all_lane_bits;
+        for (i = 0; i < count; ++i) {
             Item& item = items_[i];
+            if ((of_known_flow >> i & eight) == eight && group4.take_eight(&item)) {
+                i += lane_count - 1;
+                continue;
+            }
             const bool is_ipv4 = item.family == packet::Family::ipv4;
             if (item.usual && (is_ipv4 ? group4.take(item) : group6.take(item))) continue;
             if (guard_ != nullptr && (is_ipv4 ? settle_at_once<4>(item, now) : settle_at_once<16>(item, now)))

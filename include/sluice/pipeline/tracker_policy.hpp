@@ -75,9 +75,9 @@ template <unsigned AddressBytes>
     if (rule.log) rules_.log(number, first);
     const policy::Action action = rule.action;
     if (action == policy::Action::reject)
-        return reject(item, Reason::policy_denied,
-                      item.protocol == packet::udp ? packet::Unreachable::port
-                                                   : packet::Unreachable::prohibited);
+        return reject(
+            item, Reason::policy_denied,
+            item.protocol == packet::udp ? packet::Unreachable::port : packet::Unreachable::prohibited);
     if (policy::admits(action) && has_room) return std::nullopt;
     return Decision{.action = Action::drop,
                     .state = CtState::untracked,

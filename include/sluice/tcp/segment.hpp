@@ -29,13 +29,13 @@ struct Segment {
     bool has_sack = false;
     std::uint8_t reserved = 0;
 
-    /// A segment without options, from the numbers as they lie in the header: six words, three stores.
-    void set(std::uint32_t its_sequence, std::uint32_t its_acknowledgement, std::uint32_t its_payload_length,
-             std::uint32_t window_and_flags) {
+    /// A segment without options, from the numbers as they lie in the header (`its_numbers`: sequence number,
+    /// and above it the acknowledgement): six words, three stores.
+    void set(std::uint64_t its_numbers, std::uint32_t its_payload_length, std::uint32_t window_and_flags) {
         const auto put = [this](std::size_t at, std::uint64_t two_words) {
             std::memcpy(reinterpret_cast<std::byte*>(this) + at, &two_words, sizeof two_words);
         };
-        put(0, its_sequence | std::uint64_t{its_acknowledgement} << 32);
+        put(0, its_numbers);
         put(8, its_payload_length);
         put(16, window_and_flags);
     }
