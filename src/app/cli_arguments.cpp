@@ -158,7 +158,10 @@ std::string usage() {
     out +=
         "      replay    run the tracker over captures (sluice replay --help)\n"
         "      explain   tell what became of the connections in captures (sluice explain --help)\n"
-        "      check     check a configuration file (sluice check --help)\n\nOptions:\n";
+        "      check     check a configuration file (sluice check --help)\n"
+        "      rules     show the rules and how often each decided (sluice rules --help)\n"
+        "      test-packet  say which rule decides about a packet, and why (sluice test-packet "
+        "--help)\n\nOptions:\n";
     for (const auto& text : option_texts()) {
         if (text.help.empty()) continue;
         std::string names = text.letter != 0 ? fmt::format("-{}, ", text.letter) : "    ";

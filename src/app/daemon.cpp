@@ -8,8 +8,10 @@
 #include <span>
 #include <utility>
 
+#include "app/configuration_rules.hpp"
 #include "app/service_manager.hpp"
 #include "app/signals.hpp"
+#include "sluice/pipeline/policy.hpp"
 
 namespace sluice::app {
 namespace {
@@ -41,8 +43,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
                                               std::vector<std::string> eal_arguments) {
     std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration), std::move(eal_arguments)));
     // The socket first: another daemon at the same path is found out before any port is touched.
-    for (const auto step :
-         {&Daemon::open_socket, &Daemon::start_guard, &Daemon::start_ports, &Daemon::start_workers}) {
+    for (const auto step : {&Daemon::open_socket, &Daemon::start_guard, &Daemon::start_ports,
+                            &Daemon::load_rules, &Daemon::start_workers}) {
         if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
     }
     return daemon;
@@ -79,6 +81,7 @@ Status Daemon::start_guard() {
 /// What the file says and what the guard has decided.
 std::shared_ptr<const pipeline::Settings> Daemon::settings_in_force() {
     auto settings = std::make_shared<pipeline::Settings>(configuration_.settings);
+    settings->policy = policy_;
     if (guard_ != nullptr) {
         settings->protection = guard_->protection();
         (void)guard_->take_change();
@@ -98,6 +101,30 @@ Status Daemon::start_ports() {
     auto runtime = dpdk::Runtime::start(options, needs);
     if (!runtime) return Error{runtime.error()};
     runtime_ = std::move(*runtime);
+    return success();
+}
+
+/// Null where there are no rules.
+Result<std::shared_ptr<const pipeline::Policy>> Daemon::compile_rules(
+    const Configuration& configuration) const {
+    if (configuration.rules == nullptr) return std::shared_ptr<const pipeline::Policy>();
+    auto matcher = runtime_->compile(*configuration.rules);
+    if (!matcher) return Error{matcher.error()};
+    auto policy =
+        std::make_shared<pipeline::Policy>(configuration.rules, std::move(*matcher), runtime_->workers());
+    const std::vector<std::uint16_t> ports = runtime_->port_numbers();
+    for (std::size_t i = 0; i < ports.size(); ++i)
+        if (ports[i] < pipeline::Policy::most_ports)
+            policy->interface_of_port[ports[i]] = static_cast<std::uint8_t>(i);
+    return std::shared_ptr<const pipeline::Policy>(std::move(policy));
+}
+
+Status Daemon::load_rules() {
+    auto policy = compile_rules(configuration_);
+    if (!policy) return Error{policy.error()};
+    policy_ = workers_.policy = std::move(*policy);
+    settings_ = settings_in_force();
+    for (const std::string& warning : warnings_of(configuration_)) spdlog::warn("{}", warning);
     return success();
 }
 
@@ -174,6 +201,15 @@ Status Daemon::reload() {
     if (!wanted) return Error{wanted.error()};
     const auto changes = reloadable_changes(configuration_, *wanted);
     if (!changes) return Error{changes.error()};
+    // Rules that are as they were keep what they have counted.
+    if (std::find(changes->begin(), changes->end(), "rule") != changes->end()) {
+        auto policy = compile_rules(*wanted);
+        if (!policy) return Error{policy.error()};
+        policy_ = workers_.policy = std::move(*policy);
+        for (const std::string& warning : warnings_of(*wanted)) spdlog::warn("{}", warning);
+    } else {
+        wanted->rules = configuration_.rules;
+    }
     configuration_ = std::move(*wanted);
     if (guard_ != nullptr) guard_->reload(configuration_.guard);
     settings_ = settings_in_force();
@@ -190,7 +226,22 @@ void Daemon::look_around() {
     next_look_ = now + look_interval;
     for (const std::string& line : runtime_->look_after_links()) spdlog::warn("{}", line);
     hint_at_unfinished_checksums();
+    if (policy_ != nullptr) report_first_packets();
     if (guard_ != nullptr) watch_for_floods(now);
+}
+
+/// What rules want to be told of; a disk is not to be filled by whoever sends packets.
+void Daemon::report_first_packets() {
+    constexpr unsigned most_lines = 20;
+    unsigned found = 0;
+    for (unsigned worker = 0; worker < policy_->workers(); ++worker)
+        policy_->log(worker).take_all([&](const pipeline::RuleLog::Entry& entry) {
+            if (++found > most_lines) return;
+            const policy::RuleSet& rules = *policy_->rules;
+            spdlog::info("{}: {}: {}", title_of(rules, entry.rule),
+                         policy::name_of(rules.rule(entry.rule).action), describe(entry.packet));
+        });
+    if (found > most_lines) spdlog::info("and {} more first packets of rules that log", found - most_lines);
 }
 
 void Daemon::watch_for_floods(std::chrono::steady_clock::time_point now) {

@@ -39,18 +39,23 @@ class Daemon {
     Daemon(Configuration configuration, std::vector<std::string> eal_arguments);
     Status open_socket();
     Status start_ports();
+    Status load_rules();
     Status start_workers();
     void show_workers_to_control();
     Status reload();
     void look_around();
     Status start_guard();
+    void report_first_packets();
     void watch_for_floods(std::chrono::steady_clock::time_point now);
+    [[nodiscard]] Result<std::shared_ptr<const pipeline::Policy>> compile_rules(
+        const Configuration& configuration) const;
     [[nodiscard]] std::shared_ptr<const pipeline::Settings> settings_in_force();
     void hint_at_unfinished_checksums();
 
     Configuration configuration_;  ///< the file's alone: a reload compares it with the file
     const std::vector<std::string> eal_arguments_;
     std::shared_ptr<const pipeline::Settings> settings_;
+    std::shared_ptr<const pipeline::Policy> policy_;  ///< null: no rules
     flow::Secret secret_;
     control::Workers workers_;
     std::unique_ptr<dpdk::Runtime> runtime_;      ///< outlives trackers, whose tables lie in its memory

@@ -5,6 +5,7 @@
 #include "app/cli_arguments.hpp"
 #include "app/cli_check.hpp"
 #include "app/cli_commands.hpp"
+#include "app/cli_rules.hpp"
 #include "app/explain.hpp"
 #include "app/output.hpp"
 #include "app/replay.hpp"
@@ -20,6 +21,8 @@ constexpr Subcommand subcommands[] = {
     {"check", sluice::app::check_command},
     {"explain", sluice::app::explain_main},
     {"replay", sluice::app::replay_main},
+    {"rules", sluice::app::rules_command},
+    {"test-packet", sluice::app::test_packet_command},
 };
 
 int obey(int argc, char** argv) {

@@ -5,6 +5,7 @@
 
 #include "sluice/base/time.hpp"
 #include "sluice/control/json_fields.hpp"
+#include "sluice/control/rule_words.hpp"
 #include "sluice/control/text.hpp"
 #include "sluice/packet/icmp.hpp"
 #include "sluice/pipeline/settings.hpp"
@@ -17,9 +18,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 12> kind_names{"version", "list",    "count",  "get",
-                                                      "delete",  "update",  "insert", "flush",
-                                                      "stats",   "reasons", "floods", "reload"};
+constexpr std::array<std::string_view, 14> kind_names{"version", "list",   "count", "get",        "delete",
+                                                      "update",  "insert", "flush", "stats",      "reasons",
+                                                      "floods",  "reload", "rules", "test-packet"};
 constexpr std::array<std::string_view, 3> style_names{"listing", "save", "json"};
 
 /// Whether brackets nest no deeper than a request may; strings are skipped. Looks at each byte once, before
@@ -216,6 +217,7 @@ Result<Query> parse_query(std::string_view line) {
     if (query.kind == Query::Kind::list) query.zero = fields.flag("zero");
     if (query.kind == Query::Kind::remove) query.reset = fields.flag("reset");
     if (query.kind == Query::Kind::floods) query.services = fields.flag("services");
+    if (query.kind == Query::Kind::test_packet) read_packet(fields, query.packet);
     if (query.kind == Query::Kind::update) read_change(fields, query.change);
     if (query.kind == Query::Kind::insert) read_flow(fields, query.flow);
     if (auto wrong = fields.result()) return Error{*wrong};
@@ -236,6 +238,7 @@ std::string to_line(const Query& query) {
     if (query.zero) out["zero"] = true;
     if (query.reset) out["reset"] = true;
     if (query.services) out["services"] = true;
+    if (query.kind == Query::Kind::test_packet) out["packet"] = packet_json(query.packet);
     if (query.kind == Query::Kind::update) {
         if (query.change.status != 0) out["status"] = query.change.status;
         if (query.change.timeout_seconds) out["timeout"] = *query.change.timeout_seconds;

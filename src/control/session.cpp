@@ -8,6 +8,7 @@
 
 #include "hand_made_flow.hpp"
 #include "sluice/control/guard_watch.hpp"
+#include "sluice/control/rule_words.hpp"
 #include "statistics.hpp"
 
 namespace sluice::control {
@@ -111,6 +112,12 @@ void Session::begin(SessionContext& context, std::string_view line) {
         case Query::Kind::floods:
             begin_floods(context);
             break;
+        case Query::Kind::rules:
+            begin_rules(context);
+            break;
+        case Query::Kind::test_packet:
+            test_packet(context);
+            break;
         case Query::Kind::stats:
             append_statistics(output_, context.workers);
             finish(context, {true, context.workers.all.size(), {}});
@@ -162,6 +169,19 @@ void Session::begin_floods(SessionContext& context) {
     stage_ = Stage::rows;
 }
 
+void Session::begin_rules(SessionContext& context) {
+    policy_ = context.workers.policy;
+    if (policy_ == nullptr) return finish(context, {false, 0, "there are no rules: every flow is allowed"});
+    next_row_ = 1;
+    stage_ = Stage::rows;
+}
+
+void Session::test_packet(SessionContext& context) {
+    const auto& policy = context.workers.policy;
+    append_trial(output_, policy == nullptr ? policy::RuleSet() : *policy->rules, query_.packet);
+    finish(context, {true, 1, {}});
+}
+
 void Session::finish(SessionContext& context, const End& end) {
     begin_output(context);
     output_ += to_line(end);
@@ -171,6 +191,7 @@ void Session::finish(SessionContext& context, const End& end) {
     changing_.shrink_to_fit();
     floods_.clear();
     floods_.shrink_to_fit();
+    policy_.reset();
 }
 
 // ---- Slices of work
@@ -206,7 +227,21 @@ void Session::work(SessionContext& context) {
     take_requests(context);
 }
 
+/// The rules in their order, and last what holds where none matches.
+void Session::show_rules(SessionContext& context) {
+    const std::size_t rules = policy_->rules->size();
+    begin_output(context);
+    for (; next_row_ <= rules + 1; ++next_row_) {
+        if (!room_for_rows(context)) return;
+        append_rule(output_, *policy_,
+                    next_row_ > rules ? policy::no_rule : static_cast<policy::RuleNumber>(next_row_));
+        ++count_;
+    }
+    finish(context, {true, count_ - 1, {}});
+}
+
 void Session::show_rows(SessionContext& context) {
+    if (policy_ != nullptr) return show_rules(context);
     const GuardWatch& guard = *context.workers.guard;
     const std::size_t rows = query_.services ? guard.numbers() : floods_.size();
     begin_output(context);

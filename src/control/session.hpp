@@ -62,7 +62,7 @@ class Session {
     enum class Stage : std::uint8_t {
         idle,     ///< no request in progress
         scan,     ///< going through the tables
-        rows,     ///< going through attacks or services
+        rows,     ///< going through attacks, services or rules
         ask_all,  ///< asking every worker in turn (flush)
         await,    ///< all is asked: waiting for answers
         settle,   ///< waiting until every worker obeys new settings (reload)
@@ -85,6 +85,9 @@ class Session {
     void begin_insert(SessionContext& context);
     void begin_reload(SessionContext& context);
     void begin_floods(SessionContext& context);
+    void begin_rules(SessionContext& context);
+    void test_packet(SessionContext& context);
+    void show_rules(SessionContext& context);
     void scan(SessionContext& context);
     void show_rows(SessionContext& context);
     template <class Table>
@@ -118,8 +121,9 @@ class Session {
     unsigned asked_ = 0;                        ///< requests at the desk
     std::vector<pipeline::FlowView> changing_;  ///< by slot: the flow that a request at the desk is about
     std::vector<std::uint32_t> free_slots_;
-    std::vector<Flood> floods_;  ///< what is shown of them, as they were when asked for
-    std::size_t next_row_ = 0;   ///< of those, or of the services
+    std::vector<Flood> floods_;                       ///< what is shown of them, as they were when asked for
+    std::size_t next_row_ = 0;                        ///< of those, or of the services, or of the rules
+    std::shared_ptr<const pipeline::Policy> policy_;  ///< whose rules are shown
 };
 
 }  // namespace sluice::control

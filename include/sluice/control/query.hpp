@@ -10,6 +10,7 @@
 #include "sluice/base/result.hpp"
 #include "sluice/control/filter.hpp"
 #include "sluice/control/format.hpp"
+#include "sluice/policy/rule.hpp"
 
 namespace sluice::control {
 
@@ -59,16 +60,19 @@ struct Query {
         stats,
         reasons,
         floods,
-        reload
+        reload,
+        rules,
+        test_packet
     };
     Kind kind = Kind::version;
-    Filter filter;          ///< list, count, get, remove, update
-    bool zero = false;      ///< list: sets the accounts of the flows shown to 0
-    Format format;          ///< of rows that are flows: style, extended, id, start_time
-    Change change;          ///< update
-    NewFlow flow;           ///< insert
-    bool reset = false;     ///< remove: the ends of TCP connections are told
-    bool services = false;  ///< floods: the guarded services instead of the attacks
+    Filter filter;               ///< list, count, get, remove, update
+    bool zero = false;           ///< list: sets the accounts of the flows shown to 0
+    Format format;               ///< of rows that are flows: style, extended, id, start_time
+    Change change;               ///< update
+    NewFlow flow;                ///< insert
+    bool reset = false;          ///< remove: the ends of TCP connections are told
+    bool services = false;       ///< floods: the guarded services instead of the attacks
+    policy::FirstPacket packet;  ///< test_packet
 };
 
 /// The word for a kind in a request: "list", "delete" …

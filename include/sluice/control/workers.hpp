@@ -9,6 +9,7 @@
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/flow_state.hpp"
 #include "sluice/pipeline/mailbox.hpp"
+#include "sluice/pipeline/policy.hpp"
 
 namespace sluice::control {
 
@@ -34,6 +35,8 @@ struct Workers {
     std::function<std::vector<std::pair<std::string, std::uint64_t>>()> extra_counters;
     /// What watches for floods; null: nobody does.
     const GuardWatch* guard = nullptr;
+    /// The rules in force; null: none. The control thread replaces it.
+    std::shared_ptr<const pipeline::Policy> policy;
 };
 
 }  // namespace sluice::control
