@@ -1,0 +1,189 @@
+"""Rules between real stacks: what is allowed works, what is denied is not heard of until the client gives up, and a
+reload judges what lives."""
+
+import json
+import socket
+import time
+
+from rig.process import execute, expect, wait_until
+from rig.scenario import scenario
+from rig.services import TcpServer, dns_answer_address, dns_question, ping
+from rig.topology import IPV4, IPV6
+
+ALLOWED, DENIED = 7001, 7002
+
+RULES = """
+[[set]]
+name = "clients"
+addresses = ["192.0.2.1", "2001:db8::1"]
+
+[[rule]]
+name = "web"
+action = "allow"
+protocol = "tcp"
+from = "clients"
+to_port = [80, {allowed}]
+interface = "{left}"
+
+[[rule]]
+name = "dns"
+action = "allow"
+protocol = "udp"
+to_port = 53
+{more}
+"""
+
+PING = """
+[[rule]]
+name = "ping"
+action = "allow"
+protocol = "{protocol}"
+icmp = "echo-request"
+"""
+
+
+def rules(middle_device, *more):
+    return RULES.format(allowed=ALLOWED, left=middle_device + ":left", more="".join(more))
+
+
+def pings(path):
+    return PING.format(protocol="icmp" if path is IPV4 else "icmpv6")
+
+
+def sluice(context, middle, *words):
+    """`sluice WORD --socket …`, its rows."""
+    argv = [context.programs.sluice, words[0], "--socket", middle.socket_path, "--json", *words[1:]]
+    return [json.loads(line) for line in execute(context.transcript, argv, quiet=True).stdout.splitlines()]
+
+
+def hits(context, middle):
+    return {row["name"]: row["hits"] for row in sluice(context, middle, "rules")}
+
+
+def curl(rig, path, seconds=3):
+    """The status of curl and how long it took."""
+    url = f"http://{path.bracketed(path.server)}/small-1"
+    began = time.monotonic()
+    argv = rig.client.argv("curl", "--silent", "--output", "/dev/null", "--max-time", str(seconds), url)
+    return execute(rig.transcript, argv, check=False).returncode, time.monotonic() - began
+
+
+def answers_ping(rig, path):
+    return " 0% packet loss" in ping(rig.transcript, rig.client, path.server, "-c", "2", "-i", "0.1", "-W", "1").stdout
+
+
+def resolves(rig, path):
+    with rig.client:
+        client = socket.socket(path.family, socket.SOCK_DGRAM)
+    with client:
+        client.settimeout(2)
+        client.connect((path.server, 53))
+        question = dns_question("server.test", 1 if path is IPV4 else 28, 7)
+        client.send(question)
+        try:
+            return dns_answer_address(client.recv(4096), question) == path.server
+        except TimeoutError:
+            return False
+
+
+def connects(rig, path, port, seconds=1.5):
+    """Nothing when connected, else the error."""
+    with rig.client:
+        connection = socket.socket(path.family, socket.SOCK_STREAM)
+    with connection:
+        connection.settimeout(seconds)
+        try:
+            connection.connect((path.server, port))
+        except OSError as error:
+            return error
+        return None
+
+
+def rule_scenario(sentence):
+    """Registers a function for each family; each builds its own rig."""
+
+    def register(function):
+        for path in (IPV4, IPV6):
+            own = scenario(sentence.format(family=path.name), rig="own", families=(), needs_sluiced=True, honest=False)
+            own(lambda context, path=path: function(context, path))
+        return function
+
+    return register
+
+
+@rule_scenario("rules over {family}: curl, DNS and ping get through where they are allowed, all else times out")
+def allow_and_deny(context, path):
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra=rules(context.options.device, pings(path)))
+        rig.start_middle(middle)
+        rig.nginx()
+        rig.dnsmasq()
+        status, _ = curl(rig, path)
+        expect(status == 0, f"curl is served (its status was {status})")
+        expect(resolves(rig, path), "the name is resolved over UDP")
+        expect(answers_ping(rig, path), "ping is answered")
+        counted = hits(context, middle)
+        expect(all(counted[name] >= 1 for name in ("web", "dns", "ping")), f"each rule has decided: {counted}")
+
+        with TcpServer(rig.server, path.family, DENIED, lambda connection: None):
+            error = connects(rig, path, DENIED)
+            expect(isinstance(error, TimeoutError), f"a port that no rule allows is silent, not {error!r}")
+        denied = hits(context, middle)[""] - counted[""]
+        expect(denied >= 1, "what no rule allows is counted")
+        reasons = middle.statistics()
+        expect(reasons["reason_policy-denied"] >= denied, "each under its reason")
+        # The server may not open connections to the client, whose rules are about the other direction.
+        with rig.server:
+            back = socket.socket(path.family, socket.SOCK_STREAM)
+        with back:
+            back.settimeout(1)
+            try:
+                back.connect((path.client, 80))
+                error = None
+            except OSError as failed:
+                error = failed
+            expect(isinstance(error, TimeoutError), f"the server hears nothing of the client, not {error!r}")
+
+        [decided] = sluice(context, middle, "test-packet", "tcp", "from", path.client, "port", "40000", "to", path.server,
+                           "port", str(DENIED))  # fmt: skip
+        expect(decided["rule"] == 0 and decided["action"] == "deny", f"test-packet says the same: {decided}")
+        why = {row["name"]: row["why"] for row in decided["passed_over"]}
+        expect(str(DENIED) in why["web"], f"and why: {why}")
+        [decided] = sluice(context, middle, "test-packet", "udp", "from", path.client, "to", path.server, "port", "53")
+        expect(decided["name"] == "dns", f"DNS is allowed by its rule: {decided}")
+
+
+@rule_scenario("a reload over {family} keeps the connections that new rules allow and removes the others")
+def reload_judges(context, path):
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra=rules(context.options.device))
+        rig.start_middle(middle)
+
+        def echo(connection):
+            while data := connection.recv(100):
+                connection.sendall(data)
+
+        def says(connection, text, seconds=1.0):
+            connection.settimeout(seconds)
+            connection.sendall(text)
+            try:
+                return connection.recv(100) == text
+            except TimeoutError:
+                return False
+
+        with TcpServer(rig.server, path.family, ALLOWED, echo), rig.client:
+            kept = socket.create_connection((path.server, ALLOWED), 3)
+            with kept:
+                expect(says(kept, b"before"), "the connection works")
+                middle.write_config(rules(context.options.device, pings(path)))
+                middle.sluice("reload")
+                expect(says(kept, b"after"), "a connection that the new rules allow goes on")
+                wait_until(lambda: sluice(context, middle, "rules")[0]["flows"] == 1, "it lives under its rule")
+                middle.write_config(f'[[rule]]\nname = "none"\naction = "deny"\nprotocol = "tcp"\n')
+                middle.sluice("reload")
+                wait_until(lambda: not middle.rows("-p", "tcp"), "a connection that they do not allow is removed")
+                expect(not says(kept, b"gone"), "and carries nothing any more")
+                middle.write_config('[[rule]]\naction = "alow"\n')
+                done = middle.sluice("reload", check=False)
+                expect(done.returncode == 1 and "rule.action" in done.stderr, f"what is wrong is refused: {done.stderr}")
+                expect(sluice(context, middle, "rules")[0]["name"] == "none", "and the old rules hold")
