@@ -81,7 +81,6 @@ template <class Visitor>
 void for_each_box(const Rule& rule, const Visitor& visit) {
     for (const bool ipv4 : {true, false}) {
         const Dimensions all = dimensions_of(rule, ipv4);
-        Box box;
         for (const Prefix& source : all.sources)
             for (const Prefix& destination : all.destinations)
                 for (const Protocols& protocol : all.protocols)
