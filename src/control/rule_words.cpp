@@ -152,7 +152,8 @@ Result<FirstPacket> parse_packet(std::span<const std::string> words) {
         } else {
             return Error{"`" + word + "' does not belong there; " + shape.sentence};
         }
-        if (!good) return Error{"`" + word + ' ' + value + "' is not what it should be; " + shape.sentence};
+        if (!good)
+            return Error{joined('`', word, ' ', value, "' is not what it should be; ", shape.sentence)};
     }
     if (!from_ipv4 || !to_ipv4) return shape;
     if (*from_ipv4 != *to_ipv4) return Error{"the addresses are of different families"};
