@@ -1,74 +1,14 @@
 #include "app/configuration.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "app/configuration_keys.hpp"
 #include "app/configuration_reader.hpp"
 #include "app/ether_types.hpp"
 #include "app/output.hpp"
+#include "app/regular_file.hpp"
 
 namespace sluice::app {
-namespace {
-
-class Descriptor {
-  public:
-    explicit Descriptor(int number) : number_(number) {}
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (number_ >= 0) close(number_);
-    }
-    [[nodiscard]] int number() const { return number_; }
-
-  private:
-    int number_;
-};
-
-constexpr std::string_view a_configuration = "a configuration";
-
-Error unreadable(const std::string& path, std::string_view what, const std::string& why) {
-    return Error{path + ": cannot be read as " + std::string(what) + ": " + why};
-}
-
-std::string kind_of(mode_t mode) {
-    if (S_ISDIR(mode)) return "a directory";
-    if (S_ISFIFO(mode)) return "a pipe";
-    if (S_ISSOCK(mode)) return "a socket";
-    return "a device";
-}
-
-}  // namespace
-
-Result<std::string> read_file(const std::string& path, std::string_view what) {
-    if (path.empty() || path.find('\0') != std::string::npos)
-        return unreadable(path, what, "expected the name of a file");
-    // Non-blocking, so that opening a pipe without a writer returns and can be refused for what it is.
-    const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (file.number() < 0) return unreadable(path, what, std::strerror(errno));
-    struct stat status {};
-    if (fstat(file.number(), &status) != 0) return unreadable(path, what, std::strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return unreadable(path, what, "expected a regular file, found " + kind_of(status.st_mode));
-    const std::string too_large =
-        "expected at most " + std::to_string(max_configuration_bytes) + " bytes, found more";
-    std::string text;
-    std::string chunk(64U << 10U, '\0');
-    for (;;) {
-        const ssize_t got = ::read(file.number(), chunk.data(), chunk.size());
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) return unreadable(path, what, std::strerror(errno));
-        if (got == 0) return text;
-        text.append(chunk, 0, static_cast<std::size_t>(got));
-        if (text.size() > max_configuration_bytes) return unreadable(path, what, too_large);
-    }
-}
-
 namespace {
 
 /// The profile has to be known before any other key, for the defaults hang on it. A wrong one is reported
@@ -172,7 +112,7 @@ Result<Configuration> load_text(std::string_view text, const std::string& name,
 }
 
 Result<Configuration> load(const std::string& path, std::span<const std::string> overrides, Use use) {
-    const auto text = read_file(path, a_configuration);
+    const auto text = read_regular_file(path, "a configuration", max_configuration_bytes);
     if (!text) return Error{text.error()};
     return load_text(*text, path, overrides, use);
 }

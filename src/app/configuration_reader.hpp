@@ -83,10 +83,6 @@ class Reader {
     RuleReader rules_;
 };
 
-/// The whole of a regular file, or a sentence that begins with `path` and says why it cannot be read as
-/// `what`.
-[[nodiscard]] Result<std::string> read_file(const std::string& path, std::string_view what);
-
 /// The place `at` when `source` is the file; an override is one place as a whole.
 [[nodiscard]] Source place(const Source& source, const Position& at);
 

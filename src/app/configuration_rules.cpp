@@ -1,4 +1,5 @@
 #include "app/configuration_rules.hpp"
+#include "app/regular_file.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -243,7 +244,7 @@ void RuleReader::read_set_file(const Node& node, const Source& source,
     // Beside the configuration, wherever the daemon was started.
     const std::size_t folder = into_.file.rfind('/');
     if (!path.starts_with('/') && folder != std::string::npos) path = into_.file.substr(0, folder + 1) + path;
-    const auto text = read_file(path, "a set of addresses");
+    const auto text = read_regular_file(path, "a set of addresses", max_configuration_bytes);
     if (!text) return faults_.add(source, "set.file", text.error());
     unsigned line = 0;
     for (std::size_t from = 0; from < text->size();) {

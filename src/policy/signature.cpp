@@ -1,0 +1,152 @@
+#include "sluice/policy/signature.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <unordered_map>
+
+namespace sluice::policy {
+namespace {
+
+constexpr std::size_t faults_shown = 10;
+
+/// A port number in front of `text`, which is shortened by it.
+std::optional<std::uint16_t> take_port(std::string_view& text) {
+    std::uint16_t port = 0;
+    const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), port);
+    if (fault != std::errc()) return std::nullopt;
+    text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+    return port;
+}
+
+bool take(std::string_view& text, std::string_view word) {
+    if (!text.starts_with(word)) return false;
+    text.remove_prefix(word.size());
+    return true;
+}
+
+Error expected_service() {
+    return {R"(expected "any", "tcp", "udp", "tcp/80,8000-8999" or "tcp/not 80,443")"};
+}
+
+/// What is wrong with one signature, whatever the others are; empty: nothing.
+std::string fault_of(const Signature& signature) {
+    if (signature.id == 0) return "id: expected a number from 1 to 4294967295";
+    if (signature.name.empty()) return "name: expected what a hit means, in a few words, found none";
+    if (signature.name.size() > SignatureSet::longest_name)
+        return "name: expected at most " + std::to_string(SignatureSet::longest_name) + " bytes, found " +
+               std::to_string(signature.name.size());
+    if (signature.pattern.empty()) return "pattern: expected a regular expression, found none";
+    if (signature.pattern.size() > SignatureSet::longest_pattern)
+        return "pattern: expected at most " + std::to_string(SignatureSet::longest_pattern) +
+               " bytes, found " + std::to_string(signature.pattern.size());
+    if (signature.pattern.find('\0') != std::string::npos)
+        return "pattern: expected no NUL byte (write \\x00 for one)";
+    if ((signature.mark != 0) != (signature.action == SignatureAction::mark))
+        return R"(mark: expected with action = "mark", and only with it)";
+    return {};
+}
+
+/// The faults of a file, the first few in words.
+class Faults {
+  public:
+    explicit Faults(const std::string& file) : file_(file) {}
+
+    void add(unsigned line, const std::string& sentence) {
+        if (++found_ > faults_shown) return;
+        if (!text_.empty()) text_ += '\n';
+        text_.append(place_of(file_, line)).append(sentence);
+    }
+    [[nodiscard]] bool any() const { return found_ != 0; }
+    [[nodiscard]] Error error() const {
+        return {found_ > faults_shown ? text_ + "\nand " + std::to_string(found_ - faults_shown) + " more"
+                                      : text_};
+    }
+
+  private:
+    const std::string& file_;
+    std::string text_;
+    std::size_t found_ = 0;
+};
+
+}  // namespace
+
+bool SignatureService::covers(std::uint16_t port) const {
+    if (ports.empty()) return true;
+    const bool listed = std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
+        return range.first <= port && port <= range.last;
+    });
+    return listed != except;
+}
+
+Result<SignatureService> parse_service(std::string_view text) {
+    SignatureService out;
+    if (text == "any") return out;
+    if (take(text, "tcp"))
+        out.transport = Transport::tcp;
+    else if (take(text, "udp"))
+        out.transport = Transport::udp;
+    else
+        return expected_service();
+    if (text.empty()) return out;
+    if (!take(text, "/")) return expected_service();
+    out.except = take(text, "not ");
+    do {
+        const auto first = take_port(text);
+        const auto last = take(text, "-") ? take_port(text) : first;
+        if (!first || !last || *first > *last) return expected_service();
+        out.ports.push_back({*first, *last});
+    } while (take(text, ",") && (take(text, " ") || true));
+    if (!text.empty()) return expected_service();
+    return out;
+}
+
+Status parse_flags(std::string_view text, Signature& into) {
+    for (const char flag : text) {
+        bool& which = flag == 'i' ? into.caseless : flag == 's' ? into.dot_all : into.multi_line;
+        if ((flag != 'i' && flag != 's' && flag != 'm') || which)
+            return Error{
+                "expected letters of i (caseless), s (a dot is any byte) and m (^ and $ at each "
+                "line), each once"};
+        which = true;
+    }
+    return success();
+}
+
+std::string place_of(std::string_view file, unsigned line) {
+    return std::string(file) + ':' + std::to_string(std::max(1U, line)) + ": ";
+}
+
+Result<SignatureSet> SignatureSet::create(std::string file, std::vector<Signature> signatures) {
+    if (signatures.size() > most_signatures)
+        return Error{place_of(file, signatures[most_signatures].line) + "expected at most " +
+                     std::to_string(most_signatures) + " signatures, found " +
+                     std::to_string(signatures.size())};
+    Faults faults(file);
+    std::unordered_map<std::uint32_t, unsigned> lines;
+    for (const Signature& signature : signatures) {
+        const std::string fault = fault_of(signature);
+        if (!fault.empty()) {
+            faults.add(signature.line, fault);
+            continue;
+        }
+        const auto [earlier, is_new] = lines.try_emplace(signature.id, signature.line);
+        if (!is_new)
+            faults.add(signature.line, "id: expected another number, found " + std::to_string(signature.id) +
+                                           ", which the signature of line " +
+                                           std::to_string(earlier->second) + " has");
+    }
+    if (faults.any()) return faults.error();
+    SignatureSet set;
+    set.file_ = std::move(file);
+    set.signatures_ = std::move(signatures);
+    return set;
+}
+
+bool SignatureSet::may_block() const {
+    return std::any_of(signatures_.begin(), signatures_.end(), [](const Signature& signature) {
+        return signature.action == SignatureAction::drop || signature.action == SignatureAction::reset;
+    });
+}
+
+}  // namespace sluice::policy
