@@ -1,11 +1,11 @@
 #include "app/configuration_rules.hpp"
-#include "app/regular_file.hpp"
 
 #include <algorithm>
 #include <charconv>
 
 #include "app/configuration_guard.hpp"
 #include "app/configuration_reader.hpp"
+#include "app/regular_file.hpp"
 #include "sluice/base/words.hpp"
 #include "sluice/packet/headers.hpp"
 #include "sluice/pipeline/policy.hpp"
