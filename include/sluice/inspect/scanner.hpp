@@ -1,0 +1,86 @@
+// Scans streams and datagrams for the signatures of a database. One per worker, with a scratch space of its
+// own and a fixed number of streams, all made at the start: scanning allocates nothing.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+#include "sluice/base/result.hpp"
+#include "sluice/inspect/database.hpp"
+#include "sluice/tcp/segment.hpp"
+
+namespace sluice::inspect {
+
+/// A StreamScanner (reassembly.hpp). One thread.
+class Scanner {
+  public:
+    /// Of a direction and its number there.
+    using Stream = std::uint32_t;
+    static constexpr Stream none = 0xFFFFFFFFU;
+    static constexpr Stream nothing = 0xFFFFFFFEU;
+
+    /// `streams` of each direction that any signature looks at.
+    [[nodiscard]] static Result<std::unique_ptr<Scanner>> create(std::shared_ptr<const Database> database,
+                                                                 std::uint32_t streams);
+    Scanner(const Scanner&) = delete;
+    Scanner& operator=(const Scanner&) = delete;
+    ~Scanner();
+
+    [[nodiscard]] Stream open(tcp::Direction direction);
+    /// `on_match(number of the signature in its set, position behind the match)`: at most once per signature
+    /// and stream.
+    template <class OnMatch>
+    void scan(Stream stream, std::span<const std::uint8_t> bytes, OnMatch&& on_match) {
+        scan(stream, bytes, callback(on_match));
+    }
+    /// The data end here: what is anchored to the end matches. The stream goes back.
+    template <class OnMatch>
+    void end(Stream stream, OnMatch&& on_match) {
+        end(stream, callback(on_match));
+    }
+    void discard(Stream stream);
+
+    template <class OnMatch>
+    void scan_datagram(tcp::Direction direction, std::span<const std::uint8_t> bytes, OnMatch&& on_match) {
+        scan_datagram(direction, bytes, callback(on_match));
+    }
+
+    [[nodiscard]] const Database& database() const { return *database_; }
+
+  private:
+    struct Callback {
+        void* context;
+        void (*call)(void* context, std::uint32_t signature, std::uint64_t end);
+    };
+    template <class OnMatch>
+    static Callback callback(OnMatch& on_match) {
+        return {const_cast<void*>(static_cast<const void*>(&on_match)),
+                [](void* context, std::uint32_t signature, std::uint64_t end) {
+                    (*static_cast<std::remove_reference_t<OnMatch>*>(context))(signature, end);
+                }};
+    }
+    static int pass_on(unsigned signature, unsigned long long begin, unsigned long long end, unsigned flags,
+                       void* callback);
+    void scan(Stream stream, std::span<const std::uint8_t> bytes, Callback callback);
+    void end(Stream stream, Callback callback);
+    void scan_datagram(tcp::Direction direction, std::span<const std::uint8_t> bytes, Callback callback);
+
+    struct Direction {
+        std::vector<void*> streams;
+        std::vector<Stream> free;
+    };
+    [[nodiscard]] void* handle(Stream stream) const { return directions_[stream % 2].streams[stream / 2]; }
+    void give_back(Stream stream) { directions_[stream % 2].free.push_back(stream); }
+
+    explicit Scanner(std::shared_ptr<const Database> database) : database_(std::move(database)) {}
+
+    std::shared_ptr<const Database> database_;
+    void* scratch_ = nullptr;
+    std::array<Direction, 2> directions_;
+};
+
+}  // namespace sluice::inspect
