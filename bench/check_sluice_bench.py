@@ -25,13 +25,14 @@ OVER_MBUFS = [
     *(f"Tracker/Established/flows:{flows}{more}" for flows in SIZES for more in ("", "/acct:1", "/ip6", "/acct:1/ip6")),
     "Tracker/Setup",
     *(f"Tracker/SynFlood/{kind}" for kind in ("track", "track/guard", "cookies", "cookies/ip6", "bad_cookies")),
+    *(f"Inspect/{kind}/patterns:{count}" for kind in ("BareScan", "Stream") for count in (10, 1_000, 10_000)),
     *(f"Tracker/Established/flows:{flows}/{kind}" for flows in (1_000, 1_000_000) for kind in ("guard", "proxied")),
 ]
 # Of each kind the smallest, so that all of it takes seconds.
 SMALL = re.compile(
     r"(Floor|Tcp|Table/Find|Table/Update|RteHash|Tracker/Established|Tracker/Fragments).*/flows:1000(/.*)?"
     r"|Tcp/Step.*|Table/Flood(/shuffled)?/flows:1000|Table/(Churn|ProbeLength)/load:50|Table/Insert/colliding"
-    r"|Tracker/Setup/waiting:10000|Tracker/SynFlood/.*/flows:10000(/.*)?|Guard/.*|Worker/.*"
+    r"|Tracker/Setup/waiting:10000|Tracker/SynFlood/.*/flows:10000(/.*)?|Guard/.*|Worker/.*|Inspect/.*/patterns:10"
 )
 CONTEXT = ("cpu", "instruction_set", "huge_pages", "tsc_mhz")
 
