@@ -263,6 +263,31 @@ TEST(WindowProbe, PassesAndIsScannedOnceItIsAcknowledged) {
     EXPECT_EQ(bench.sink.matches.size(), 1U);
 }
 
+TEST(WindowProbe, IsRememberedWhileWhatFollowsItWaits) {
+    StreamBench bench({word}, blocking);
+    bench.edge = 14;
+    bench.send(0, text.substr(0, 14));
+    bench.send(14, text.substr(14, 1));
+    bench.edge = 100;
+    bench.send(20, text.substr(20));
+    bench.send(15, text.substr(15, 5));
+    EXPECT_EQ(bench.fate(2), "held");
+    bench.acknowledge(15);
+    EXPECT_EQ(bench.passed(), (Packets{0, 1, 3, 2}));
+    EXPECT_EQ(bench.scanner.text(0), text);
+    // The byte of a probe comes again with what follows, which is where it is scanned.
+    StreamBench again({word}, blocking);
+    again.edge = 14;
+    again.send(0, text.substr(0, 14));
+    again.send(14, text.substr(14, 1));
+    again.edge = 100;
+    again.send(14, text.substr(14, 3));
+    again.acknowledge(17);
+    again.send(17, text.substr(17));
+    EXPECT_EQ(again.scanner.text(0), text);
+    EXPECT_EQ(again.sink.matches.size(), 1U);
+}
+
 TEST(WindowProbe, IsRememberedAgainstAnotherByte) {
     StreamBench bench({word}, blocking);
     bench.edge = 14;

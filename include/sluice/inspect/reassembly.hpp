@@ -284,6 +284,8 @@ class Reassembly {
     template <class Sink>
     void acknowledge(At<Sink> at, std::uint32_t sequence);
     template <class Sink>
+    void scan_probe(At<Sink>& at);
+    template <class Sink>
     void skip(At<Sink>& at, std::uint32_t to);
     template <class Sink>
     void take(At<Sink>& at, const StreamSegment& segment, Packet packet, Tick now);

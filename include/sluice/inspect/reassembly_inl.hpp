@@ -127,12 +127,7 @@ void Reassembly<Packet, Scanner>::acknowledge(At<Sink> at, std::uint32_t sequenc
     std::uint32_t to = sequence - half.origin;
     if (half.has_fin && after(to, half.fin)) to = half.fin;  // the FIN has a number, too
     if (!after(to, half.acknowledged)) return;
-    if (after(to, half.scanned) && half.has_probe && half.probe == half.scanned) {
-        if (!half.has_stream && !open_stream(at)) return settle(at);
-        half.has_probe = false;
-        scan_in_place(at, {&half.probe_byte, 1});
-        advance(at, false);
-    }
+    if (after(to, half.scanned) && half.has_probe) scan_probe(at);
     if (after(to, half.scanned) && (!at.flow.terms.blocking || at.flow.terms.fail_open)) {
         // What waits for its turn in a later burst is no gap, but it is one scan away from being none.
         advance(at, true);
@@ -148,6 +143,19 @@ void Reassembly<Packet, Scanner>::acknowledge(At<Sink> at, std::uint32_t sequenc
         forget(half, half.acknowledged);
     }
     settle(at);
+}
+
+/// The receiver has taken the byte of a zero-window probe, it seems, if that is next in order.
+template <class Packet, StreamScanner Scanner>
+template <class Sink>
+void Reassembly<Packet, Scanner>::scan_probe(At<Sink>& at) {
+    Half& half = at.half;
+    advance(at, true);
+    const bool is_next = half.state == State::open && !has_backlog(half) && half.probe == half.scanned;
+    if (!is_next || at.flow.blocked || (!half.has_stream && !open_stream(at))) return;
+    half.has_probe = false;
+    scan_in_place(at, {&half.probe_byte, 1});
+    advance(at, true);
 }
 
 /// Over bytes that will not come any more.
@@ -192,6 +200,7 @@ void Reassembly<Packet, Scanner>::take(At<Sink>& at, const StreamSegment& segmen
     }
     const std::uint32_t first = later(begin, half.acknowledged);
     if (!before(first, end)) return leave(false);
+    if (half.has_probe && before(half.probe, half.scanned)) half.has_probe = false;
     const Bytes bytes = segment.payload.subspan(first - begin, end - first);
     if (half.state == State::open && !half.has_stream && !open_stream(at))
         return leave(terms.blocking && !terms.fail_open && half.state == State::open);
@@ -253,7 +262,6 @@ void Reassembly<Packet, Scanner>::take_out_of_order(At<Sink>& at, const Piece& p
     const auto [first, end, bytes, fin] = piece;
     if (!is_believed(at, first, bytes)) return leave(true);
     if (fin) note_fin(half, end);
-    if (half.has_probe && before(half.probe, end)) half.has_probe = false;
     const std::uint32_t fresh = later(first, half.scanned);
     if (!before(fresh, end)) return leave(false);
 
