@@ -136,6 +136,19 @@ TEST(HeldPacket, StandsForItsCopies) {
     EXPECT_EQ(bench.passed(), (Packets{3, 0}));
 }
 
+TEST(HeldPacket, DoesNotOvertakeOneThatBeginsBeforeIt) {
+    ReassemblyLimits limits = StreamBench::small();
+    limits.burst_bytes = 16;
+    StreamBench bench({word}, blocking, limits);
+    bench.send(12, text.substr(12, 2));
+    bench.send(10, text.substr(10));
+    bench.send(0, text.substr(0, 10));
+    EXPECT_EQ(bench.scanner.text(0).size(), 16U);
+    EXPECT_EQ(bench.passed(), (Packets{2}));
+    bench.poll();
+    EXPECT_EQ(bench.passed(), (Packets{2, 1, 0}));
+}
+
 TEST(HeldPacket, GoesWithItsFlow) {
     StreamBench bench({word}, blocking);
     bench.send(10, text.substr(10));
@@ -203,6 +216,16 @@ TEST(Receiver, IsNotGivenBytesItHasAcknowledged) {
     EXPECT_EQ(bench.fate(2), "pass") << "the receiver discards it";
 }
 
+TEST(Receiver, MayBeSentWhatItHasAcknowledgedAlthoughNoCopyIsKept) {
+    StreamBench bench({word}, blocking);
+    bench.send(0, "nothing here, ");
+    bench.acknowledge(14);
+    EXPECT_EQ(bench.fate(bench.send(13, "x")), "pass") << "a keepalive";
+    EXPECT_EQ(bench.fate(bench.send(10, "re, and more")), "pass");
+    EXPECT_EQ(bench.scanner.text(0), "nothing here, and more");
+    EXPECT_EQ(bench.sink.told.size(), 0U);
+}
+
 TEST(Receiver, IsNotGivenBytesBehindTheFin) {
     StreamBench bench({word}, alerting);
     bench.send(0, "the end", true);
@@ -222,6 +245,16 @@ TEST(Receiver, IsNotGivenWhatCameEarlyAndLiesBehindTheFin) {
     bench.send(5, "bc", true);
     bench.send(0, "012");
     EXPECT_EQ(bench.scanner.text(0), "012");
+    EXPECT_EQ(bench.scanner.ended, 1U);
+}
+
+TEST(Receiver, IsNotGivenTheEndOfASegmentThatCameEarlyAndReachesBeyondTheFin) {
+    StreamBench bench({word}, alerting);
+    bench.send(2, "234567");
+    bench.send(10, "attack!");
+    bench.send(5, "", true);
+    bench.send(0, "01");
+    EXPECT_EQ(bench.scanner.text(0), "01234");
     EXPECT_EQ(bench.scanner.ended, 1U);
 }
 
@@ -401,6 +434,16 @@ TEST(Memory, ThatRanOutDoesNotKeepWhatIsInOrderFromBeingScanned) {
     EXPECT_EQ(bench.sink.matches.size(), 1U);
     EXPECT_EQ(bench.scanner.text(0), begin + "behind");
     EXPECT_EQ(bench.fate(0), "pass");
+}
+
+TEST(Memory, ForIslandsIsBounded) {
+    StreamBench bench({word}, blocking);
+    constexpr unsigned most = Reassembly<unsigned, testing::PlainScanner>::most_islands;
+    for (std::uint32_t i = 1; i <= most; ++i) EXPECT_EQ(bench.fate(bench.send(2 * i, "x")), "held");
+    EXPECT_EQ(bench.fate(bench.send(2 * most + 2, "x")), "drop");
+    EXPECT_EQ(bench.sink.count(Event::no_memory), 1U);
+    bench.send(0, "ab");
+    EXPECT_EQ(bench.scanner.text(0), "abx");
 }
 
 TEST(Memory, ThatRanOutLetsPassWhereTermsFailOpen) {

@@ -175,7 +175,6 @@ void Reassembly<Packet, Scanner>::skip(At<Sink>& at, std::uint32_t to) {
         feed(at, {zeros.data(), count});
         left -= count;
     }
-    forget(half, half.scanned);
 }
 
 template <class Packet, StreamScanner Scanner>
@@ -626,19 +625,15 @@ void Reassembly<Packet, Scanner>::hold(Half& half, Packet packet, std::uint32_t 
     ++held_used_;
 }
 
-/// Lets held packets go, by sequence: those that were scanned, or all.
+/// Lets held packets go, by sequence: up to the first that was not scanned, or all.
 template <class Packet, StreamScanner Scanner>
 template <class Sink>
 void Reassembly<Packet, Scanner>::release(Half& half, bool all, Fate fate, Sink& sink) {
-    Index* link = &half.first_held;
-    while (*link != nil) {
-        const Index index = *link;
+    while (half.first_held != nil) {
+        const Index index = half.first_held;
         Held& held = held_[index];
-        if (!all && after(held.end, half.scanned)) {
-            link = &held.next;
-            continue;
-        }
-        *link = held.next;
+        if (!all && after(held.end, half.scanned)) return;
+        half.first_held = held.next;
         (held.older == nil ? oldest_held_ : held_[held.older].newer) = held.newer;
         (held.newer == nil ? newest_held_ : held_[held.newer].older) = held.older;
         held.next = free_held_;
