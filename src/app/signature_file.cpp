@@ -13,10 +13,7 @@
 namespace sluice::app {
 namespace {
 
-using policy::Severity;
 using policy::Signature;
-using policy::SignatureAction;
-using policy::Toward;
 using Kind = Node::Kind;
 
 /// Takes a value into a signature; the error is "expected …", without what was found.

@@ -12,7 +12,6 @@ namespace {
 using policy::PortRange;
 using policy::Severity;
 using policy::SignatureAction;
-using policy::SignatureSet;
 using policy::Toward;
 using policy::Transport;
 
