@@ -7,16 +7,11 @@
 namespace sluice::pipeline {
 namespace {
 
-template <class Table, class KeyT>
-bool view_record(const Table& table, flow::Ref ref, Tick now, unsigned worker, packet::Family family,
-                 KeyT FlowView::*key_member, FlowView& out) {
-    typename Table::Snapshot snapshot;
-    if (!table.read(ref, snapshot) || reached(now, snapshot.record.expiry)) return false;
-    const typename Table::Record& record = snapshot.record;
-
-    const KeyT& key = record.key;
-    const bool from_high = Table::original_from_high(record);
-    const unsigned origin = from_high ? 1 : 0;
+/// What the key of a flow and its number say of it.
+template <class KeyT>
+void describe(const KeyT& key, bool original_from_high, flow::Ref ref, unsigned worker, packet::Family family,
+              KeyT FlowView::*key_member, FlowView& out) {
+    const unsigned origin = original_from_high ? 1 : 0;
     out = FlowView{};
     out.family = family;
     out.protocol = key.protocol;
@@ -35,18 +30,31 @@ bool view_record(const Table& table, flow::Ref ref, Tick now, unsigned worker, p
     out.inner_vlan = domain.inner_vlan();
     out.port_pair = domain.pair();
     out.zone = key.zone;
-    out.seconds_left = static_cast<std::uint32_t>(record.expiry - now) / ticks_per_second;
-    out.state = record.payload;
-    out.seen_reply = record.payload.datagram.seen_reply != 0;
-    out.assured = record.payload.datagram.assured != 0;
-    out.mark = snapshot.mark;
-    out.account = snapshot.account;
-    out.start_nanoseconds = snapshot.start;
     out.id = (std::uint64_t{worker} << 33) | (std::uint64_t{family == packet::Family::ipv6} << 32) | ref;
     out.worker = worker;
     out.flow = ref;
-    out.original_from_high = from_high;
+    out.original_from_high = original_from_high;
     out.*key_member = key;
+}
+
+void take_state(const FlowState& state, FlowView& out) {
+    out.state = state;
+    out.seen_reply = state.datagram.seen_reply != 0;
+    out.assured = state.datagram.assured != 0;
+}
+
+template <class Table, class KeyT>
+bool view_record(const Table& table, flow::Ref ref, Tick now, unsigned worker, packet::Family family,
+                 KeyT FlowView::*key_member, FlowView& out) {
+    typename Table::Snapshot snapshot;
+    if (!table.read(ref, snapshot) || reached(now, snapshot.record.expiry)) return false;
+    const typename Table::Record& record = snapshot.record;
+    describe(record.key, Table::original_from_high(record), ref, worker, family, key_member, out);
+    take_state(record.payload, out);
+    out.seconds_left = static_cast<std::uint32_t>(record.expiry - now) / ticks_per_second;
+    out.mark = snapshot.mark;
+    out.account = snapshot.account;
+    out.start_nanoseconds = snapshot.start;
     return true;
 }
 
@@ -58,6 +66,25 @@ bool view(const Table4& table, flow::Ref ref, Tick now, unsigned worker, FlowVie
 
 bool view(const Table6& table, flow::Ref ref, Tick now, unsigned worker, FlowView& out) {
     return view_record(table, ref, now, worker, packet::Family::ipv6, &FlowView::key6, out);
+}
+
+void view(const Event& event, unsigned worker, FlowView& out) {
+    const auto describe_by = [&](auto key, auto key_member) {
+        key.spare = 0;  // the table's
+        describe(key, event.original_from_high, event.flow, worker, event.family, key_member, out);
+    };
+    if (event.family == packet::Family::ipv4)
+        describe_by(event.key4, &FlowView::key4);
+    else
+        describe_by(event.key6, &FlowView::key6);
+    FlowState state{};
+    std::memcpy(reinterpret_cast<std::byte*>(&state) + sizeof state - sizeof event.fields, &event.fields,
+                sizeof event.fields);
+    take_state(state, out);
+    out.seconds_left = event.left / ticks_per_second;
+    out.mark = event.mark;
+    out.account = event.account;
+    out.start_nanoseconds = event.start_nanoseconds;
 }
 
 }  // namespace sluice::pipeline

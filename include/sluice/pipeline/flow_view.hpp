@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "sluice/pipeline/events.hpp"
 #include "sluice/pipeline/flow_state.hpp"
 
 namespace sluice::pipeline {
@@ -38,5 +39,7 @@ struct FlowView {
 /// Copies the flow in slot `ref`; false when there is none (or it has expired). Any thread, at any time.
 [[nodiscard]] bool view(const Table4& table, flow::Ref ref, Tick now, unsigned worker, FlowView& out);
 [[nodiscard]] bool view(const Table6& table, flow::Ref ref, Tick now, unsigned worker, FlowView& out);
+/// The flow that an event of this worker's is about. Of its state only what Event::fields has.
+void view(const Event& event, unsigned worker, FlowView& out);
 
 }  // namespace sluice::pipeline

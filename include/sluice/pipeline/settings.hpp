@@ -25,6 +25,7 @@ struct Limits {
     std::uint16_t guarded_services = 0;       ///< numbers of services that SYNs are counted for; 0: no guard
     bool rules = false;                       ///< room to remember which rule each flow began under
     std::uint16_t proxied_handshakes = 8192;  ///< with a guard: handshakes with servers under way, 1 to 65534
+    std::uint32_t event_slots = 0;  ///< events that may wait to be taken, a power of two; 0: none are kept
 };
 
 /// EtherTypes with a policy of their own, beside the default for what is not IP.

@@ -34,6 +34,7 @@
 #include "sluice/pipeline/challenges.hpp"
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/datagram_flow.hpp"
+#include "sluice/pipeline/events.hpp"
 #include "sluice/pipeline/flow_rules.hpp"
 #include "sluice/pipeline/flow_state.hpp"
 #include "sluice/pipeline/mailbox.hpp"
@@ -145,6 +146,7 @@ class Tracker {
     }
 
     [[nodiscard]] Mailbox& mailbox() { return *mailbox_; }
+    [[nodiscard]] EventRing& events() { return events_; }
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] const Table4& table4() const { return table4_; }
     [[nodiscard]] const Table6& table6() const { return table6_; }
@@ -239,7 +241,7 @@ class Tracker {
 
     Tracker(const Settings& settings, const Steering& steering, packet::LinkLayer link, Observer* observer,
             Table4&& table4, Table6&& table6, const Pending& pending4, const Pending& pending6,
-            Fragments&& fragments, SynGuard* guard, const FlowRules& rules)
+            Fragments&& fragments, SynGuard* guard, const FlowRules& rules, std::span<Event> event_slots)
         : settings_(&settings),
           intervals_(intervals_of(settings)),
           untagged_(domains_of(settings)),
@@ -253,7 +255,8 @@ class Tracker {
           fragments_(std::move(fragments)),
           guard_(guard),
           rules_(rules),
-          mailbox_(std::make_unique<Mailbox>()) {}
+          mailbox_(std::make_unique<Mailbox>()),
+          events_(event_slots) {}
 
     // classify (tracker_classify.hpp)
     void classify(Item& item);
@@ -486,6 +489,17 @@ class Tracker {
     class DroppedFragments;
     void expire_fragments(Now now, Output<Io>& out);
 
+    // events (tracker_events.hpp)
+    template <unsigned AddressBytes>
+    void tell(EventKind kind, flow::Ref ref, const FlowState& state, Tick expiry, Now now,
+              flow::Removal why = {});
+    template <unsigned AddressBytes>
+    void tell_created(flow::Ref ref, Now now);
+    template <unsigned AddressBytes>
+    void tell_if_changed(flow::Ref ref, const FlowState& state, Tick expiry, Now now);
+    template <unsigned AddressBytes>
+    void tell_removed(flow::Ref ref, flow::Removal why);
+
     // control (tracker_control.hpp)
     unsigned answer_requests(Now now);
     bool answer(Request& request, Now now);
@@ -530,6 +544,8 @@ class Tracker {
     std::array<SynSight, max_burst> foreseen_;
     std::uint64_t is_foreseen_ = 0;  ///< a bit an item of the burst
     ServiceSight last_service_;
+    Now at_;                         ///< when a flow goes that goes now
+    EventRing events_;
     static_assert(max_burst <= 64);
 };
 
@@ -538,6 +554,7 @@ class Tracker {
 #include "sluice/pipeline/tracker_answers.hpp"
 #include "sluice/pipeline/tracker_classify.hpp"
 #include "sluice/pipeline/tracker_control.hpp"
+#include "sluice/pipeline/tracker_events.hpp"
 #include "sluice/pipeline/tracker_fragments.hpp"
 #include "sluice/pipeline/tracker_group.hpp"
 #include "sluice/pipeline/tracker_guard.hpp"

@@ -1,6 +1,8 @@
 // What a tracker does beside packets: building, the mailbox, expiry. Part of tracker.hpp.
 #pragma once
 
+#include <bit>
+
 #include "sluice/base/siphash.hpp"
 #include "sluice/pipeline/tracker.hpp"
 
@@ -76,7 +78,8 @@ std::size_t Tracker<Io, Observer>::bytes_needed(const Limits& limits) {
            round(Table6::bytes_needed(table_config(limits.ipv6_flows, limits, settings, secret))) +
            round(Pending::bytes_needed(limits.ipv4_flows)) + round(Pending::bytes_needed(limits.ipv6_flows)) +
            round(Fragments::bytes_needed(fragment_limits(limits, settings, secret))) +
-           SynGuard::bytes_needed(limits) + FlowRules::bytes_needed(limits);
+           round(limits.event_slots * sizeof(Event)) + SynGuard::bytes_needed(limits) +
+           FlowRules::bytes_needed(limits);
 }
 
 template <PacketIo Io, class Observer>
@@ -98,6 +101,10 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
     auto fragments =
         Fragments::create(fragment_config, carve(arena, Fragments::bytes_needed(fragment_config)));
     if (!fragments) return Error{fragments.error()};
+    if (limits.event_slots != 0 && !std::has_single_bit(limits.event_slots))
+        return Error{"the events that may wait must be a power of two"};
+    const auto event_bytes = carve(arena, limits.event_slots * sizeof(Event));
+    const std::span<Event> events(reinterpret_cast<Event*>(event_bytes.data()), limits.event_slots);
     SynGuard* const guard = SynGuard::create(limits, secret, arena);
     if (guard != nullptr) guard->adopt(settings.protection.get());
     (void)carve(arena, SynGuard::bytes_needed(limits));
@@ -105,7 +112,7 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
     rules.adopt(settings.policy.get(), steering.self);
     return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
                                                 std::move(*table6), pending4, pending6, std::move(*fragments),
-                                                guard, rules));
+                                                guard, rules, events));
 }
 
 /// What a flow leaves behind when it goes: counted, its remembered SYN forgotten.
@@ -113,6 +120,8 @@ template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 auto Tracker<Io, Observer>::on_removed() {
     return [this](flow::Ref ref, const auto& record, flow::Removal why) {
+        if (events_.wants(EventKind::destroyed)) [[unlikely]]
+            tell_removed<AddressBytes>(ref, why);
         if constexpr (Observer::watches)
             observer_->removed(AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6, ref, why,
                                record.expiry);
@@ -148,6 +157,7 @@ unsigned Tracker<Io, Observer>::poll(Now now, Output<Io>& out) {
 
     out.size = 0;
     out_ = &out;
+    at_ = now;
     unsigned chores = answer_requests(now);
     chores += table4_.expire(now.tick, expiry_budget, on_removed<4>());
     chores += table6_.expire(now.tick, expiry_budget, on_removed<16>());
@@ -216,6 +226,7 @@ void Tracker<Io, Observer>::answer_for(Request& request, const flow::Key<Address
         flows.set_start(request.flow, now.wall_nanoseconds);
         flows.set_mark(request.flow, request.mark);
         if (guard_ != nullptr) guard_->template record<AddressBytes>(request.flow) = {};
+        if (events_.wants(EventKind::created)) tell_created<AddressBytes>(request.flow, now);
         return;
     }
     // remove and update name a record they have seen: it must still be the same flow's.
@@ -238,10 +249,12 @@ void Tracker<Io, Observer>::answer_for(Request& request, const flow::Key<Address
         state.datagram.seen_reply |= request.set_seen_reply ? 1U : 0U;
         state.datagram.assured |= request.set_assured ? 1U : 0U;
         state.datagram.fixed_timeout |= request.set_fixed_timeout ? 1U : 0U;
-        flows.update(
-            ref, state,
-            request.set_timeout ? now.tick + request.timeout_seconds * ticks_per_second : record.expiry,
-            now.tick);
+        const Tick expiry =
+            request.set_timeout ? now.tick + request.timeout_seconds * ticks_per_second : record.expiry;
+        // Whatever was asked for is an event, as in nf_conntrack; that somebody has read the account is none.
+        if (events_.wants(EventKind::updated) && !request.reset_account)
+            tell<AddressBytes>(EventKind::updated, ref, state, expiry, now);
+        flows.update(ref, state, expiry, now.tick);
     }
 }
 

@@ -182,6 +182,9 @@ class Tracker<Io, Observer>::Group {
         b_max_ack = other(sender.max_ack, receiver.max_ack);
         const unsigned waiting = in_a_row ? all_lane_bits : (1U << size_) - 1;
         const unsigned good = bits_of(step.accepted & usual) & waiting;
+        if constexpr (within == tcp::Within::any_pair)
+            if (tracker_.events_.wants(EventKind::updated)) [[unlikely]]
+                tell_if_changed(expiry, fields, good);
         flows_.update(records, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good);
         if constexpr (within == tcp::Within::any_pair) count_completed(was.lifetime, fields, good);
         if (proxied_ != 0) [[unlikely]]
@@ -319,6 +322,17 @@ class Tracker<Io, Observer>::Group {
             const auto lane = static_cast<unsigned>(std::countr_zero(some));
             if (is_half_open(was[lane]) && !is_half_open(fields[lane] & lifetime_bits))
                 tracker_.count_gone<AddressBytes>(items_[lane]->candidate, guard::HalfOpenEnd::completed);
+        }
+    }
+
+    /// Before the table has what is new of those whose bit is set.
+    [[gnu::noinline]] void tell_if_changed(const Lanes& expiry, const Lanes& fields, unsigned good) {
+        for (; good != 0; good &= good - 1) {
+            const auto lane = static_cast<unsigned>(std::countr_zero(good));
+            FlowState state = flows_.record(items_[lane]->candidate).payload;
+            store(reinterpret_cast<std::byte*>(&state) + sizeof state - sizeof(std::uint32_t),
+                  std::uint32_t{fields[lane]});
+            tracker_.tell_if_changed<AddressBytes>(items_[lane]->candidate, state, expiry[lane], now_);
         }
     }
 

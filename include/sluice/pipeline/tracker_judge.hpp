@@ -126,6 +126,7 @@ void Tracker<Io, Observer>::judge_flow_or_hand_over(Item& item, Now now, Output<
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 [[gnu::always_inline]] inline Decision Tracker<Io, Observer>::decide(Item& item, Now now) {
+    at_ = now;
     if (steering_.workers > 1) {
         const unsigned owner = steering_.owner(key<AddressBytes>(item), item.hash);
         if (owner != steering_.self)
@@ -227,8 +228,11 @@ template <unsigned AddressBytes>
     }
     // A tolerated segment may have marked the flow as answered, or as having a remembered SYN.
     if (verdict.outcome == Outcome::accepted || state.tcp.pending_syn != record.payload.tcp.pending_syn ||
-        state.tcp.seen_reply != record.payload.tcp.seen_reply)
+        state.tcp.seen_reply != record.payload.tcp.seen_reply) {
+        if (events_.wants(EventKind::updated)) [[unlikely]]
+            tell_if_changed<AddressBytes>(ref, state, expiry, now);
         flows.update(ref, state, expiry, now.tick);
+    }
     if (guard_ != nullptr && was_half_open) [[unlikely]]
         follow_half_open<AddressBytes>(item, ref, direction, was_answered, state.tcp);
     flows.account(ref, static_cast<unsigned>(direction), item.network_bytes);
@@ -285,6 +289,8 @@ template <unsigned AddressBytes>
     step_datagram_flow(state.datagram, protocol, direction, now.tick);
     const auto lifetime = static_cast<Lifetime>(state.datagram.lifetime);
     const Tick expiry = state.datagram.fixed_timeout ? record.expiry : now.tick + ticks_of(lifetime);
+    if (events_.wants(EventKind::updated)) [[unlikely]]
+        tell_if_changed<AddressBytes>(ref, state, expiry, now);
     flows.update(ref, state, expiry, now.tick);
     flows.account(ref, static_cast<unsigned>(direction), item.network_bytes);
     return {.action = Action::pass,
@@ -363,6 +369,8 @@ template <unsigned AddressBytes>
     if (rules_.kept()) begin_under_rule<AddressBytes>(ref);
     flows.set_start(ref, now.wall_nanoseconds);
     flows.account(ref, 0, item.network_bytes);
+    if (events_.wants(EventKind::created)) [[unlikely]]
+        tell_created<AddressBytes>(ref, now);
     return ref;
 }
 

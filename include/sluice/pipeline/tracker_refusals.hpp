@@ -179,6 +179,8 @@ template <unsigned AddressBytes>
     // itself.
     const Tick least = now.tick + ticks_of(Lifetime::killed);
     const Tick expiry = way || !reached(record.expiry, least) ? least : record.expiry;
+    if (events_.wants(EventKind::updated)) [[unlikely]]
+        tell_if_changed<AddressBytes>(ref, state, expiry, now);
     flows.update(ref, state, expiry, now.tick);
     return true;
 }
