@@ -1,5 +1,6 @@
 #include "sluice/control/client.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -32,7 +33,7 @@ Client::~Client() {
     if (descriptor_ >= 0) close(descriptor_);
 }
 
-Result<End> Client::ask(const Query& query, const std::function<void(std::string_view row)>& on_row) {
+void Client::send_request(const Query& query) {
     const std::string line = to_line(query) + "\n";
     for (std::size_t sent = 0; sent < line.size();) {
         const ssize_t taken = send(descriptor_, line.data() + sent, line.size() - sent, MSG_NOSIGNAL);
@@ -40,22 +41,59 @@ Result<End> Client::ask(const Query& query, const std::function<void(std::string
         if (taken < 0) break;  // it may have said why before it closed
         sent += static_cast<std::size_t>(taken);
     }
-    char bytes[64 * 1024];
-    while (true) {
-        std::size_t begin = 0;
-        for (std::size_t end; (end = received_.find('\n', begin)) != std::string::npos; begin = end + 1) {
-            const std::string_view row = std::string_view(received_).substr(begin, end + 1 - begin);
-            if (const auto closing = parse_end(row)) {
-                received_.erase(0, end + 1);
-                return *closing;
-            }
-            on_row(row);
+}
+
+/// The rows that have come whole, and the end if it is among them.
+std::optional<End> Client::hand_over(const std::function<void(std::string_view row)>& on_row) {
+    std::size_t begin = 0;
+    for (std::size_t end; (end = received_.find('\n', begin)) != std::string::npos; begin = end + 1) {
+        const std::string_view row = std::string_view(received_).substr(begin, end + 1 - begin);
+        if (const auto closing = parse_end(row)) {
+            received_.erase(0, end + 1);
+            return closing;
         }
-        received_.erase(0, begin);
-        const ssize_t got = recv(descriptor_, bytes, sizeof bytes, 0);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) return Error{"the daemon closed the connection before its answer was complete"};
-        received_.append(bytes, static_cast<std::size_t>(got));
+        on_row(row);
+    }
+    received_.erase(0, begin);
+    return std::nullopt;
+}
+
+std::ptrdiff_t Client::receive() {
+    char bytes[64 * 1024];
+    ssize_t got;
+    do got = recv(descriptor_, bytes, sizeof bytes, 0);
+    while (got < 0 && errno == EINTR);
+    if (got > 0) received_.append(bytes, static_cast<std::size_t>(got));
+    return got;
+}
+
+Result<End> Client::ask(const Query& query, const std::function<void(std::string_view row)>& on_row) {
+    send_request(query);
+    while (true) {
+        if (const auto end = hand_over(on_row)) return *end;
+        if (receive() <= 0) return Error{"the daemon closed the connection before its answer was complete"};
+    }
+}
+
+Result<End> Client::follow(const Query& query, const std::function<void(std::string_view row)>& on_row,
+                           const std::function<bool()>& on_pause,
+                           const std::function<bool()>& asked_to_stop) {
+    // A signal that comes just before the wait does not interrupt it.
+    constexpr int patience_milliseconds = 100;
+    send_request(query);
+    bool told = false;
+    while (true) {
+        if (const auto end = hand_over(on_row)) return *end;
+        if (!on_pause()) return End{};
+        pollfd socket{descriptor_, POLLIN, 0};
+        const int ready = poll(&socket, 1, patience_milliseconds);
+        if (ready < 0 && errno != EINTR) return Error{std::string("cannot wait: ") + std::strerror(errno)};
+        if (!told && asked_to_stop()) {
+            shutdown(descriptor_, SHUT_WR);
+            told = true;
+        }
+        if (ready > 0 && receive() <= 0)
+            return Error{"the daemon closed the connection: it has stopped, or was started again"};
     }
 }
 

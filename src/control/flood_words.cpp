@@ -119,6 +119,25 @@ void append_flood(std::string& out, const Flood& flood) {
     out += row.dump() + '\n';
 }
 
+void append_flood_event(std::string& out, const FloodChange& change, const Format& format) {
+    using Phase = FloodChange::Phase;
+    if (format.style == Format::Style::json) {
+        constexpr std::string_view phases[] = {"begun", "changed", "ended"};
+        out +=
+            fmt::format(R"({{"event":"flood","time":{}.{:03},"phase":"{}",)", change.wall_milliseconds / 1000,
+                        change.wall_milliseconds % 1000, phases[static_cast<std::size_t>(change.phase)]);
+        const std::size_t brace = out.size();
+        append_flood(out, change.flood);
+        out.erase(brace, 1);
+        return;
+    }
+    append_tag(out, "[FLOOD]", change.wall_milliseconds * 1'000'000, format);
+    out += change.phase == Phase::begun     ? begin_line(change.flood)
+           : change.phase == Phase::changed ? level_line(change.flood, change.before)
+                                            : end_line(change.flood);
+    out += '\n';
+}
+
 void append_guarded(std::string& out, const GuardedRow& row) {
     const guard::Standing& now = row.standing;
     ordered_json json;

@@ -5,6 +5,7 @@
 #include <ctime>
 #include <iterator>
 
+#include "sluice/control/community_id.hpp"
 #include "sluice/control/text.hpp"
 
 namespace sluice::control {
@@ -61,33 +62,42 @@ std::uint64_t age_seconds(const FlowView& flow, const Format& format) {
     return now > start ? now - start : 0;
 }
 
-void append_listing(std::string& out, const FlowView& flow, const Format& format) {
+/// "Sat Nov 28 17:48:21 2026", local time.
+std::string date_text(std::uint64_t wall_nanoseconds) {
+    const auto seconds = static_cast<std::time_t>(wall_nanoseconds / nanoseconds_per_second);
+    std::tm broken_down{};
+    char text[32] = "";
+    localtime_r(&seconds, &broken_down);
+    (void)std::strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &broken_down);
+    return text;
+}
+
+/// `event`: null in a listing. Of an event the kernel tells less, and conntrack prints what it is told.
+void append_listing(std::string& out, const FlowView& flow, const Format& format,
+                    const Happening* event = nullptr) {
+    const bool gone = event != nullptr && event->kind == pipeline::EventKind::destroyed;
     if (format.extended) out += flow.family == packet::Family::ipv4 ? "ipv4     2 " : "ipv6     10 ";
-    append(out, "{:<8} {} {} ", protocol_name(flow.protocol), flow.protocol, flow.seconds_left);
+    append(out, "{:<8} {} ", protocol_name(flow.protocol), flow.protocol);
+    if (!gone || flow.seconds_left != 0) append(out, "{} ", flow.seconds_left);
     if (flow.protocol == packet::tcp) append(out, "{} ", state_name(flow));
     append_listing_tuple(out, flow, original_tuple(flow), format);
     if (!flow.seen_reply) out += "[UNREPLIED] ";
     append_listing_tuple(out, flow, reply_tuple(flow), format);
     if (flow.assured) out += "[ASSURED] ";
-    append(out, "mark={} ", flow.mark);
+    if (event == nullptr || flow.mark != 0) append(out, "mark={} ", flow.mark);
     if (flow.zone != 0) append(out, "zone={} ", flow.zone);
     if (format.timestamps) {
         append(out, "delta-time={} ", age_seconds(flow, format));
-        if (format.start_time) {
-            const auto seconds = static_cast<std::time_t>(flow.start_nanoseconds / nanoseconds_per_second);
-            std::tm broken_down{};
-            char text[32] = "";
-            localtime_r(&seconds, &broken_down);
-            (void)std::strftime(text, sizeof text, "%a %b %e %H:%M:%S %Y", &broken_down);
-            append(out, "[start={}] ", static_cast<const char*>(text));
-        }
+        if (format.start_time) append(out, "[start={}] ", date_text(flow.start_nanoseconds));
+        if (format.start_time && gone) append(out, "[stop={}] ", date_text(event->wall_nanoseconds));
     }
-    out += "use=1";
-    if (format.id) append(out, " id={}", flow.id);
+    if (event == nullptr) out += "use=1 ";
+    if (format.id) append(out, "id={} ", flow.id);
+    out.pop_back();
 }
 
-void append_save(std::string& out, const FlowView& flow) {
-    append(out, "-A -t {} -u ", flow.seconds_left);
+void append_save(std::string& out, const FlowView& flow, char command = 'A') {
+    append(out, "-{} -t {} -u ", command, flow.seconds_left);
     const std::size_t before = out.size();
     const auto word = [&](bool set, std::string_view name) {
         if (!set) return;
@@ -178,6 +188,54 @@ void append_flow(std::string& out, const FlowView& flow, const Format& format) {
         case Format::Style::json:
             append_json(out, flow, format);
             break;
+    }
+    out += '\n';
+}
+
+void append_tag(std::string& out, std::string_view tag, std::uint64_t wall_nanoseconds,
+                const Format& format) {
+    if (format.time)
+        append(out, "[{}.{:06}]\t", wall_nanoseconds / nanoseconds_per_second,
+               wall_nanoseconds % nanoseconds_per_second / 1000);
+    append(out, "{:>9} ", tag);
+}
+
+void append_event(std::string& out, const FlowView& flow, const Happening& event, const Format& format) {
+    constexpr std::string_view tags[] = {"[NEW]", "[UPDATE]", "[DESTROY]"};
+    constexpr std::string_view words[] = {"new", "update", "destroy"};
+    constexpr std::string_view reasons[] = {"expired", "evicted", "deleted", "replaced"};
+    const auto kind = static_cast<std::size_t>(event.kind);
+    const bool gone = event.kind == pipeline::EventKind::destroyed;
+    Format told = format;
+    told.accounting &= gone;
+    told.wall_nanoseconds = event.wall_nanoseconds;
+    switch (format.style) {
+        case Format::Style::listing:
+            told.timestamps &= gone;
+            append_tag(out, tags[kind], event.wall_nanoseconds, format);
+            append_listing(out, flow, told, &event);
+            break;
+        case Format::Style::save:
+            append_save(out, flow, "AUD"[kind]);
+            break;
+        case Format::Style::json: {
+            append(out, R"({{"event":"{}","time":{}.{:09},"why":)", words[kind],
+                   event.wall_nanoseconds / nanoseconds_per_second,
+                   event.wall_nanoseconds % nanoseconds_per_second);
+            if (gone)
+                append(out, R"("{}")", reasons[static_cast<std::size_t>(event.why)]);
+            else
+                out += "null";
+            const std::string community = community_id(flow);
+            if (community.empty())
+                out += R"(,"community_id":null,)";
+            else
+                append(out, R"(,"community_id":"{}",)", community);
+            const std::size_t brace = out.size();
+            append_json(out, flow, told);
+            out.erase(brace, 1);
+            break;
+        }
     }
     out += '\n';
 }

@@ -53,6 +53,7 @@ void GuardWatch::reload(GuardOptions options) {
 }
 
 void GuardWatch::step(const Moment& at) {
+    changes_.clear();
     const std::vector<guard::LoudSource> sources = add_up();
     bool change = learn_and_age(at.now);
     if (change) use_services();
@@ -197,7 +198,10 @@ void GuardWatch::follow(std::size_t row, const guard::Attack* attack, guard::Lev
     const guard::Level before = std::exchange(followed.level, level);
     if (level == before) return;
     const Flood flood{*attack, notes_[id], level};
-    say(at, level > before, before == guard::Level::quiet ? begin_line(flood) : level_line(flood, before));
+    const bool begins = before == guard::Level::quiet;
+    changes_.push_back(
+        {begins ? FloodChange::Phase::begun : FloodChange::Phase::changed, flood, before, at.wall});
+    say(at, level > before, begins ? begin_line(flood) : level_line(flood, before));
 }
 
 void GuardWatch::begin(std::size_t row, const guard::Attack& attack, const Moment& at) {
@@ -219,10 +223,14 @@ void GuardWatch::begin(std::size_t row, const guard::Attack& attack, const Momen
 
 void GuardWatch::end(std::size_t row, const Moment& at) {
     const std::uint64_t id = std::exchange(followed_[row].attack, 0);
-    followed_[row].level = guard::Level::quiet;
+    const guard::Level before = std::exchange(followed_[row].level, guard::Level::quiet);
     const std::vector<guard::Attack> remembered = detector_.attacks();
     for (const guard::Attack& attack : remembered)
-        if (attack.id == id) say(at, false, end_line({attack, notes_[id], guard::Level::quiet}));
+        if (attack.id == id) {
+            const Flood flood{attack, notes_[id], guard::Level::quiet};
+            changes_.push_back({FloodChange::Phase::ended, flood, before, at.wall});
+            say(at, false, end_line(flood));
+        }
     // Notes of attacks that the detector has let go.
     std::erase_if(notes_, [&](const auto& note) {
         return std::none_of(remembered.begin(), remembered.end(),

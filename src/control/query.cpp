@@ -18,9 +18,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 14> kind_names{"version", "list",   "count", "get",        "delete",
-                                                      "update",  "insert", "flush", "stats",      "reasons",
-                                                      "floods",  "reload", "rules", "test-packet"};
+constexpr std::array<std::string_view, 15> kind_names{"version", "list",   "count", "get",         "delete",
+                                                      "update",  "insert", "flush", "stats",       "reasons",
+                                                      "floods",  "reload", "rules", "test-packet", "events"};
+constexpr std::array<std::string_view, 4> event_names{"new", "updates", "destroy", "floods"};  // by bit
 constexpr std::array<std::string_view, 3> style_names{"listing", "save", "json"};
 
 /// Whether brackets nest no deeper than a request may; strings are skipped. Looks at each byte once, before
@@ -53,7 +54,7 @@ std::optional<std::size_t> index_of(const std::array<std::string_view, Size>& na
     return std::nullopt;
 }
 
-void read_format(JsonFields& fields, Format& format) {
+void read_format(JsonFields& fields, Format& format, bool events) {
     if (const auto style = fields.text("format")) {
         if (const auto index = index_of(style_names, *style))
             format.style = static_cast<Format::Style>(*index);
@@ -69,9 +70,29 @@ void read_format(JsonFields& fields, Format& format) {
             format.id = true;
         else if (option == "ktimestamp")
             format.start_time = true;
+        else if (events && option == "timestamp")
+            format.time = true;
         else
-            fields.fail("options holds something else than extended, id, ktimestamp");
+            fields.fail("options holds something else than extended, id, ktimestamp, for events timestamp");
     }
+}
+
+void read_events(JsonFields& fields, Query& query) {
+    if (const json* mask = fields.array("mask")) {
+        query.events = 0;
+        for (const auto& word : *mask) {
+            const auto bit = word.is_string() ? index_of(event_names, word.get<std::string>()) : std::nullopt;
+            if (bit)
+                query.events |= 1U << *bit;
+            else
+                fields.fail("mask holds something else than new, updates, destroy, floods");
+        }
+        if (query.events == 0) fields.fail("mask names no event");
+    }
+    const auto bytes = fields.number<std::size_t>("buffer", most_event_buffer);
+    query.buffer_bytes = bytes.value_or(usual_event_buffer);
+    if (query.buffer_bytes < least_event_buffer)
+        fields.fail("buffer is less than " + std::to_string(least_event_buffer));
 }
 
 std::optional<std::uint32_t> read_timeout(JsonFields& fields) {
@@ -179,7 +200,7 @@ json flow_json(const NewFlow& flow) {
 bool takes_filter(Query::Kind kind) {
     using Kind = Query::Kind;
     return kind == Kind::list || kind == Kind::count || kind == Kind::get || kind == Kind::remove ||
-           kind == Kind::update;
+           kind == Kind::update || kind == Kind::events;
 }
 bool shows_flows(Query::Kind kind) {
     using Kind = Query::Kind;
@@ -213,7 +234,8 @@ Result<Query> parse_query(std::string_view line) {
             query.filter = *read;
         }
     }
-    if (shows_flows(query.kind)) read_format(fields, query.format);
+    if (shows_flows(query.kind)) read_format(fields, query.format, query.kind == Query::Kind::events);
+    if (query.kind == Query::Kind::events) read_events(fields, query);
     if (query.kind == Query::Kind::list) query.zero = fields.flag("zero");
     if (query.kind == Query::Kind::remove) query.reset = fields.flag("reset");
     if (query.kind == Query::Kind::floods) query.services = fields.flag("services");
@@ -233,7 +255,13 @@ std::string to_line(const Query& query) {
         if (query.format.extended) options.push_back("extended");
         if (query.format.id) options.push_back("id");
         if (query.format.start_time) options.push_back("ktimestamp");
+        if (query.format.time) options.push_back("timestamp");
         if (!options.empty()) out["options"] = options;
+    }
+    if (query.kind == Query::Kind::events) {
+        for (std::size_t bit = 0; bit < event_names.size(); ++bit)
+            if ((query.events >> bit & 1U) != 0) out["mask"].push_back(event_names[bit]);
+        out["buffer"] = query.buffer_bytes;
     }
     if (query.zero) out["zero"] = true;
     if (query.reset) out["reset"] = true;

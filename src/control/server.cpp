@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "event_feed.hpp"
 #include "listening_socket.hpp"
 #include "session.hpp"
 
@@ -17,6 +18,11 @@ constexpr unsigned accepts_per_turn = 64;
 /// Workers do not wake us: how often we look for their answers. They poll every few microseconds; a deletion
 /// of many flows goes at 64 of them a wait and client.
 constexpr std::chrono::microseconds answer_wait{100};
+/// How often we look for events while somebody follows them and the rings are empty: at a million a second a
+/// ring of the usual size would take six times as long to fill.
+constexpr std::chrono::microseconds event_wait{5000};
+/// Events taken before what was made of them is sent on: a reader's buffer holds several times as many.
+constexpr unsigned events_at_once = 512;
 /// How often we look for clients that wait to be accepted while all places are taken.
 constexpr std::chrono::milliseconds crowded_wait{100};
 constexpr Tick crowded_idle = ticks_per_second;  ///< a client idle for so long makes room for one that waits
@@ -25,7 +31,10 @@ constexpr Tick accept_pause = 100;               ///< ticks without accepting wh
 }  // namespace
 
 Server::Server(const Workers& workers, ServerOptions options)
-    : workers_(workers), options_(std::move(options)), desk_(workers) {}
+    : workers_(workers),
+      options_(std::move(options)),
+      desk_(workers),
+      events_(std::make_unique<EventFeed>(workers)) {}
 
 Server::~Server() = default;
 
@@ -37,7 +46,7 @@ Status Server::open() {
 }
 
 SessionContext Server::session_context() {
-    return {workers_, options_, desk_, settled(), workers_.now()};
+    return {workers_, options_, desk_, *events_, settled(), workers_.now()};
 }
 
 void Server::turn(int timeout_milliseconds) {
@@ -54,7 +63,47 @@ void Server::turn(int timeout_milliseconds) {
         session.check_patience(context);
     }
     ++first_;
+    deliver_events();
     drop_finished();
+}
+
+/// Empties the workers' rings, as far as a turn may.
+void Server::deliver_events() {
+    EventMask wanted = 0;
+    events_->readers = 0;
+    for (const auto& session : sessions_) {
+        if (!session->follows()) continue;
+        wanted |= session->followed();
+        ++events_->readers;
+    }
+    events_->want(wanted);
+    more_events_ = false;
+    if (events_->readers == 0) return;
+
+    const SessionContext context = session_context();
+    // What all readers lose costs next to nothing, but not nothing.
+    unsigned most_taken = 8 * options_.event_rows_per_turn;
+    for (unsigned rows = 0; rows < options_.event_rows_per_turn && most_taken != 0;) {
+        const unsigned some = std::min(events_at_once, most_taken);
+        const unsigned taken = events_->drain(some, [&](SharedEvent& event) {
+            for (const auto& session : sessions_)
+                if (session->follows() && session->offer(context, event)) ++rows;
+        });
+        most_taken -= taken;
+        more_events_ = taken == some;
+        for (const auto& session : sessions_) {
+            if (!session->follows()) continue;
+            session->tell_losses(context);
+            if (session->has_output()) session->send(context);
+        }
+        if (!more_events_) break;
+    }
+}
+
+void Server::tell(const FloodChange& change) {
+    const SessionContext context = session_context();
+    for (const auto& session : sessions_)
+        if (session->follows()) session->offer(context, change);
 }
 
 void Server::replace_settings(std::shared_ptr<const pipeline::Settings> settings) {
@@ -99,6 +148,8 @@ std::chrono::microseconds Server::patience(int timeout_milliseconds) {
         if (session->can_go_on(context)) return std::chrono::microseconds{0};
     std::chrono::microseconds wait = std::chrono::milliseconds{std::max(timeout_milliseconds, 0)};
     if (desk_.waiting()) wait = std::min(wait, answer_wait);
+    if (more_events_) return std::chrono::microseconds{0};
+    if (events_->readers != 0) wait = std::min(wait, event_wait);
     if (accept_paused_ || sessions_.size() >= options_.max_clients)
         wait = std::min<std::chrono::microseconds>(wait, crowded_wait);
     return wait;

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 
@@ -52,7 +53,7 @@ void Session::receive(const SessionContext& context) {
     }
     if (got == 0) {
         hung_up_ = true;
-        if (!has_output()) finished_ = true;
+        if (!has_output() && !follows()) finished_ = true;
         return;
     }
     if (input_.empty()) request_since_ = context.now;
@@ -118,8 +119,11 @@ void Session::begin(SessionContext& context, std::string_view line) {
         case Query::Kind::test_packet:
             test_packet(context);
             break;
+        case Query::Kind::events:
+            begin_events(context);
+            break;
         case Query::Kind::stats:
-            append_statistics(output_, context.workers);
+            append_statistics(output_, context.workers, context.events);
             finish(context, {true, context.workers.all.size(), {}});
             break;
         case Query::Kind::reasons:
@@ -182,6 +186,20 @@ void Session::test_packet(SessionContext& context) {
     finish(context, {true, 1, {}});
 }
 
+void Session::begin_events(SessionContext& context) {
+    if (!context.events.exists())
+        return finish(context, {false, 0, "no events are kept: control.event_slots is 0"});
+    if (context.events.readers >= std::max(context.options.max_clients / 2, 1U))
+        return finish(context, {false, 0, "too many others follow the events already"});
+    ++context.events.readers;
+    query_.format.wall_nanoseconds = 0;  // each event has its time
+    losing_ = false;
+    lost_ = 0;
+    lost_by_workers_ = context.events.lost(query_.events);
+    told_ = context.now;
+    stage_ = Stage::follow;
+}
+
 void Session::finish(SessionContext& context, const End& end) {
     begin_output(context);
     output_ += to_line(end);
@@ -201,6 +219,7 @@ bool Session::can_go_on(const SessionContext& context) const {
     if (stage_ == Stage::scan) return !blocked_;
     if (stage_ == Stage::rows) return true;
     if (stage_ == Stage::settle) return context.settled;
+    if (stage_ == Stage::follow) return hung_up_ || line_ready_;
     return stage_ == Stage::idle && line_ready_ && !last_words_;
 }
 
@@ -222,6 +241,12 @@ void Session::work(SessionContext& context) {
             break;
         case Stage::settle:
             if (context.settled) finish(context, {true, 0, {}});
+            break;
+        case Stage::follow:
+            if (hung_up_ || line_ready_ || input_.size() > max_request_bytes) {
+                append_losses(context);
+                finish(context, {true, count_, {}});
+            }
             break;
     }
     take_requests(context);
@@ -406,6 +431,56 @@ void Session::finish_when_answered(SessionContext& context) {
     if (stage_ == Stage::await && asked_ == 0) finish(context, {true, count_, {}});
 }
 
+// ---- Events
+
+bool Session::room_for_event(const SessionContext& context) {
+    const std::size_t waiting = output_.size() - sent_ + 2 * max_line_bytes;
+    // With room for a few alone there would be a row about what was lost between any two that are shown.
+    losing_ = waiting > (losing_ ? query_.buffer_bytes / 2 : query_.buffer_bytes);
+    if (losing_) {
+        ++lost_;
+        ++context.events.rows_lost;
+        return false;
+    }
+    begin_output(context);
+    if (lost_ != 0) append_losses(context);
+    ++context.events.rows;
+    return true;
+}
+
+bool Session::offer(const SessionContext& context, SharedEvent& event) {
+    if ((query_.events & event.bit()) == 0 || !matches(query_.filter, event.flow())) return false;
+    if (!room_for_event(context)) return false;
+    output_ += event.line(query_.format);
+    ++count_;
+    return true;
+}
+
+void Session::offer(const SessionContext& context, const FloodChange& change) {
+    if ((query_.events & flood_events) == 0 || !query_.filter.everything()) return;
+    if (query_.format.style == Format::Style::save) return;
+    if (room_for_event(context)) append_flood_event(output_, change, query_.format);
+}
+
+void Session::append_losses(const SessionContext& context) {
+    const std::uint64_t by_workers = context.events.lost(query_.events);
+    if (lost_ == 0 && by_workers == lost_by_workers_) return;
+    begin_output(context);
+    const std::uint64_t now = wall_nanoseconds(context.options);
+    output_ += lost_prefix;
+    output_ += ",\"time\":" + std::to_string(now / 1'000'000'000) +
+               ",\"by_reader\":" + std::to_string(lost_) +
+               ",\"by_workers\":" + std::to_string(by_workers - lost_by_workers_) + "}\n";
+    lost_ = 0;
+    lost_by_workers_ = by_workers;
+    told_ = context.now;
+}
+
+void Session::tell_losses(const SessionContext& context) {
+    if (losing_ || context.now - told_ < ticks_per_second) return;
+    if (output_.size() - sent_ + max_line_bytes <= query_.buffer_bytes / 2) append_losses(context);
+}
+
 // ---- Bytes out
 
 void Session::begin_output(const SessionContext& context) {
@@ -426,6 +501,7 @@ void Session::send(const SessionContext& context) {
     }
     if (!has_output()) {
         output_.clear();
+        if (output_.capacity() > 2 * context.options.output_bytes && !follows()) output_.shrink_to_fit();
         sent_ = 0;
         if (last_words_ || (hung_up_ && !busy() && !line_ready_)) finished_ = true;
     } else if (sent_ > context.options.output_bytes / 2) {
@@ -438,7 +514,11 @@ void Session::check_patience(const SessionContext& context) {
     const auto longer_than = [&](Tick since, std::uint32_t seconds) {
         return context.now - since > seconds * ticks_per_second;
     };
-    if (has_output()) {
+    if (follows()) {
+        // One who pauses stays, unless others are kept out by those who do.
+        const bool crowded = context.events.readers >= context.options.max_clients / 2;
+        if (crowded && idle(context.now) > context.options.idle_seconds * ticks_per_second) finished_ = true;
+    } else if (has_output()) {
         if (longer_than(progress_, context.options.idle_seconds)) finished_ = true;
     } else if (!busy()) {
         if (longer_than(since_, context.options.idle_seconds)) finished_ = true;

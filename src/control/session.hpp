@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "event_feed.hpp"
 #include "sluice/control/desk.hpp"
 #include "sluice/control/flood_words.hpp"
 #include "sluice/control/query.hpp"
@@ -19,6 +20,7 @@ struct SessionContext {
     const Workers& workers;
     const ServerOptions& options;
     Desk& desk;
+    EventFeed& events;
     bool settled = true;  ///< no change of settings is on its way to the workers
     Tick now = 0;
 };
@@ -36,7 +38,9 @@ class Session {
     [[nodiscard]] std::uint64_t serial() const { return serial_; }
     [[nodiscard]] bool finished() const { return finished_; }
 
-    [[nodiscard]] bool wants_input() const { return !busy() && !line_ready_ && !last_words_ && !hung_up_; }
+    [[nodiscard]] bool wants_input() const {
+        return (!busy() || follows()) && !line_ready_ && !last_words_ && !hung_up_;
+    }
     [[nodiscard]] bool has_output() const { return sent_ < output_.size(); }
     /// A slice of work could be done at once.
     [[nodiscard]] bool can_go_on(const SessionContext& context) const;
@@ -48,10 +52,23 @@ class Session {
     void send(const SessionContext& context);
     void hang_up() { finished_ = true; }
 
+    /// Wants events as they come, and which.
+    [[nodiscard]] bool follows() const { return stage_ == Stage::follow && !finished_; }
+    [[nodiscard]] EventMask followed() const { return query_.events; }
+    /// Shows the event, or counts it as lost. True when a row was made of it.
+    bool offer(const SessionContext& context, SharedEvent& event);
+    void offer(const SessionContext& context, const FloodChange& change);
+    /// Says how many were lost, as soon as there is room to say so.
+    void tell_losses(const SessionContext& context);
+
     /// Drops the client when it has kept us waiting too long.
     void check_patience(const SessionContext& context);
     /// How long it has asked for nothing, in ticks; 0 while a request of its is being answered.
-    [[nodiscard]] Tick idle(Tick now) const { return busy() || has_output() ? 0 : now - since_; }
+    /// Of one who follows events: how long it has not read those that wait.
+    [[nodiscard]] Tick idle(Tick now) const {
+        if (follows()) return has_output() ? now - progress_ : 0;
+        return busy() || has_output() ? 0 : now - since_;
+    }
 
     /// Names a request at the desk: which session, which of its requests under way.
     [[nodiscard]] std::uint64_t ticket(std::uint32_t slot) const { return serial_ << 16 | slot; }
@@ -66,6 +83,7 @@ class Session {
         ask_all,  ///< asking every worker in turn (flush)
         await,    ///< all is asked: waiting for answers
         settle,   ///< waiting until every worker obeys new settings (reload)
+        follow,   ///< shown events until it asks for something else, or sends no more
     };
     /// Where a scan stands: worker, family, record.
     struct Cursor {
@@ -88,6 +106,9 @@ class Session {
     void begin_rules(SessionContext& context);
     void test_packet(SessionContext& context);
     void show_rules(SessionContext& context);
+    void begin_events(SessionContext& context);
+    [[nodiscard]] bool room_for_event(const SessionContext& context);
+    void append_losses(const SessionContext& context);
     void scan(SessionContext& context);
     void show_rows(SessionContext& context);
     template <class Table>
@@ -124,6 +145,11 @@ class Session {
     std::vector<Flood> floods_;                       ///< what is shown of them, as they were when asked for
     std::size_t next_row_ = 0;                        ///< of those, or of the services, or of the rules
     std::shared_ptr<const pipeline::Policy> policy_;  ///< whose rules are shown
+
+    bool losing_ = false;                ///< no room was left; there is again when half of it is free
+    std::uint64_t lost_ = 0;             ///< events for want of room, not yet told
+    std::uint64_t lost_by_workers_ = 0;  ///< of EventFeed::lost(), what has been told
+    Tick told_ = 0;                      ///< when losses were told last
 };
 
 }  // namespace sluice::control

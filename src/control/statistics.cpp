@@ -57,7 +57,7 @@ void add_own_counters(ordered_json& row, const pipeline::Counters& counters) {
 
 }  // namespace
 
-void append_statistics(std::string& out, const Workers& workers) {
+void append_statistics(std::string& out, const Workers& workers, const EventFeed& events) {
     for (std::size_t i = 0; i < workers.all.size(); ++i) {
         const WorkerHandle& worker = workers.all[i];
         ordered_json row;
@@ -68,12 +68,21 @@ void append_statistics(std::string& out, const Workers& workers) {
                         {"ipv4_limit", worker.table4->capacity()},
                         {"ipv6", worker.table6->size()},
                         {"ipv6_limit", worker.table6->capacity()}};
+        if (worker.events != nullptr) {
+            row["events"] = worker.events->recorded();
+            row["events_lost"] = worker.events->lost(pipeline::all_event_kinds);
+        }
         out += row.dump();
         out += '\n';
     }
     ordered_json counters = ordered_json::object();
     if (workers.guard != nullptr)
         for (const auto& [name, value] : workers.guard->counters()) counters[name] = value;
+    if (events.exists()) {
+        counters["event_readers"] = events.readers;
+        counters["event_rows"] = events.rows;
+        counters["event_rows_lost"] = events.rows_lost;
+    }
     if (workers.extra_counters)
         for (const auto& [name, value] : workers.extra_counters()) counters[name] = value;
     if (!counters.empty()) out += ordered_json{{"counters", std::move(counters)}}.dump() + "\n";

@@ -101,10 +101,12 @@ class DaemonRig {
   public:
     using Tracker = test::MemoryTracker;
 
-    explicit DaemonRig(unsigned count = 2, std::uint32_t flows_each = 4096) {
+    explicit DaemonRig(unsigned count = 2, std::uint32_t flows_each = 4096,
+                       std::uint32_t event_slots = 1024) {
         limits_.ipv4_flows = limits_.ipv6_flows = flows_each;
         limits_.fragment_datagrams = 16;
         limits_.accounting = limits_.timestamps = true;
+        limits_.event_slots = event_slots;
         workers.accounting = workers.timestamps = true;
         for (unsigned i = 0; i < count; ++i) {
             pipeline::Steering steering;
@@ -115,7 +117,8 @@ class DaemonRig {
             EXPECT_TRUE(tracker.ok()) << tracker.error();
             trackers.push_back(std::move(*tracker));
             Tracker& made = *trackers.back();
-            workers.all.push_back({&made.table4(), &made.table6(), &made.mailbox(), &made.counters()});
+            workers.all.push_back(
+                {&made.table4(), &made.table6(), &made.mailbox(), &made.counters(), &made.events()});
         }
         workers.now = [this] { return now.load(); };
         const auto owner = [this, count](const auto& key) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/control/format.hpp"
 #include "sluice/guard/detector.hpp"
 
 namespace sluice::control {
@@ -26,6 +27,15 @@ struct Flood {
     guard::Attack attack;
     FloodNote note;
     guard::Level level = guard::Level::quiet;  ///< what the numbers call for now
+};
+
+/// What happens to a flood, for those who follow events.
+struct FloodChange {
+    enum class Phase : std::uint8_t { begun, changed, ended };
+    Phase phase;
+    Flood flood;
+    guard::Level before;              ///< the level at the last step
+    std::uint64_t wall_milliseconds;  ///< since 1970
 };
 
 /// A service and how it stands.
@@ -52,6 +62,8 @@ struct GuardedRow {
 
 /// One JSON object and a line feed. docs/command.md names the keys.
 void append_flood(std::string& out, const Flood& flood);
+/// The log's line behind a tag, or JSON. A style `save` there is not.
+void append_flood_event(std::string& out, const FloodChange& change, const Format& format);
 void append_guarded(std::string& out, const GuardedRow& row);
 
 }  // namespace sluice::control

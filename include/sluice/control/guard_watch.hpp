@@ -67,6 +67,8 @@ class GuardWatch {
     /// What to log since the last call: at most `most_news` lines in a burst, and one a second.
     [[nodiscard]] std::vector<News> take_news() { return std::exchange(news_, {}); }
     static constexpr unsigned most_news = 20;
+    /// What happened to floods at the last step: all of it, unlike what is logged.
+    [[nodiscard]] const std::vector<FloodChange>& changes() const { return changes_; }
 
     /// Every attack that is remembered, by id.
     [[nodiscard]] std::vector<Flood> floods() const;
@@ -124,6 +126,7 @@ class GuardWatch {
     std::map<guard::ServiceNumber, std::uint32_t> limited_sources_;  ///< at this step
     std::uint64_t attacks_ = 0, running_ = 0;
 
+    std::vector<FloodChange> changes_;
     std::vector<News> news_;
     guard::Milliseconds news_paid_until_ = 0;
     unsigned news_left_out_ = 0;

@@ -47,6 +47,15 @@ struct NewFlow {
     std::uint8_t port_pair = 0;
 };
 
+/// Which events are wanted: pipeline::EventKinds, and floods.
+using EventMask = std::uint32_t;
+inline constexpr EventMask flood_events = 1U << pipeline::event_kind_count;
+inline constexpr EventMask all_events = pipeline::all_event_kinds | flood_events;
+/// What may wait for one who follows events, in bytes. At half a million events a second a usual buffer is
+/// some 13 ms.
+inline constexpr std::size_t least_event_buffer = 64 * 1024, usual_event_buffer = 1024 * 1024,
+                             most_event_buffer = 4 * 1024 * 1024;
+
 struct Query {
     enum class Kind : std::uint8_t {
         version,
@@ -62,17 +71,20 @@ struct Query {
         floods,
         reload,
         rules,
-        test_packet
+        test_packet,
+        events
     };
     Kind kind = Kind::version;
-    Filter filter;               ///< list, count, get, remove, update
-    bool zero = false;           ///< list: sets the accounts of the flows shown to 0
-    Format format;               ///< of rows that are flows: style, extended, id, start_time
-    Change change;               ///< update
-    NewFlow flow;                ///< insert
-    bool reset = false;          ///< remove: the ends of TCP connections are told
-    bool services = false;       ///< floods: the guarded services instead of the attacks
-    policy::FirstPacket packet;  ///< test_packet
+    Filter filter;                  ///< list, count, get, remove, update
+    bool zero = false;              ///< list: sets the accounts of the flows shown to 0
+    Format format;                  ///< of rows that are flows: style, extended, id, start_time
+    Change change;                  ///< update
+    NewFlow flow;                   ///< insert
+    bool reset = false;             ///< remove: the ends of TCP connections are told
+    bool services = false;          ///< floods: the guarded services instead of the attacks
+    policy::FirstPacket packet;     ///< test_packet
+    EventMask events = all_events;  ///< events: which
+    std::size_t buffer_bytes = usual_event_buffer;  ///< events: rows waiting to be read, least to most
 };
 
 /// The word for a kind in a request: "list", "delete" …
@@ -92,6 +104,8 @@ struct End {
 /// With a line feed. No row begins with `end_prefix`.
 [[nodiscard]] std::string to_line(const End& end);
 inline constexpr std::string_view end_prefix = "{\"end\":";
+/// How a row begins that says how many events were lost, in every format.
+inline constexpr std::string_view lost_prefix = "{\"event\":\"lost\"";
 [[nodiscard]] std::optional<End> parse_end(std::string_view line);
 
 }  // namespace sluice::control

@@ -13,10 +13,12 @@
 
 #include "sluice/base/result.hpp"
 #include "sluice/control/desk.hpp"
+#include "sluice/control/flood_words.hpp"
 #include "sluice/control/workers.hpp"
 
 namespace sluice::control {
 
+class EventFeed;
 class ListeningSocket;
 class Session;
 struct SessionContext;
@@ -29,6 +31,7 @@ struct ServerOptions {
     unsigned max_clients = 64;              ///< served at once; more wait to be accepted
     std::size_t output_bytes = 256 * 1024;  ///< a client's answer waiting to be read, at most about this
     unsigned slots_per_slice = 4096;        ///< flow slots looked at per client and turn
+    unsigned event_rows_per_turn = 8192;    ///< rows of events handed out, to all clients together
     std::uint32_t idle_seconds =
         60;  ///< a client that asks nothing, or reads nothing, for so long is dropped
     std::uint32_t request_seconds = 10;  ///< how long the rest of a request may take
@@ -60,6 +63,9 @@ class Server {
     /// Has every worker obey `settings` from now on, in the order of the calls; keeps them alive as long as a
     /// worker may look at them. The turns to come do the work.
     void replace_settings(std::shared_ptr<const pipeline::Settings> settings);
+    /// Something about a flood, for those who follow events.
+    void tell(const FloodChange& change);
+
     /// Every worker obeys the newest settings.
     [[nodiscard]] bool settled() const { return changeovers_.empty(); }
 
@@ -76,6 +82,7 @@ class Server {
     void post_settings();
     void wait(int timeout_milliseconds);
     [[nodiscard]] std::chrono::microseconds patience(int timeout_milliseconds);
+    void deliver_events();
     void accept_clients();
     void make_room();
     void drop_finished();
@@ -83,6 +90,8 @@ class Server {
     const Workers& workers_;
     ServerOptions options_;
     Desk desk_;
+    std::unique_ptr<EventFeed> events_;
+    bool more_events_ = false;  ///< the last turn left some in the rings
     std::unique_ptr<ListeningSocket> socket_;
     std::vector<std::unique_ptr<Session>> sessions_;
     std::uint64_t next_serial_ = 1;  ///< 0 stands for the server itself

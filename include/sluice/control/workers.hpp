@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sluice/pipeline/counters.hpp"
+#include "sluice/pipeline/events.hpp"
 #include "sluice/pipeline/flow_state.hpp"
 #include "sluice/pipeline/mailbox.hpp"
 #include "sluice/pipeline/policy.hpp"
@@ -18,6 +19,7 @@ struct WorkerHandle {
     const pipeline::Table6* table6 = nullptr;
     pipeline::Mailbox* mailbox = nullptr;
     const pipeline::Counters* counters = nullptr;
+    pipeline::EventRing* events = nullptr;  ///< null: it tells nothing
 };
 
 class GuardWatch;

@@ -544,7 +544,7 @@ class Tracker {
     std::array<SynSight, max_burst> foreseen_;
     std::uint64_t is_foreseen_ = 0;  ///< a bit an item of the burst
     ServiceSight last_service_;
-    Now at_;                         ///< when a flow goes that goes now
+    Now at_;  ///< when a flow goes that goes now
     EventRing events_;
     static_assert(max_burst <= 64);
 };
