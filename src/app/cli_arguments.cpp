@@ -131,14 +131,12 @@ Result<Arguments> parse_arguments(int argc, char** argv, const char* environment
     Arguments out;
     if (environment_socket != nullptr && *environment_socket != '\0') out.socket = environment_socket;
     out.command = scanned->command != nullptr ? scanned->command->command : Command::help;
-    if (out.command == Command::events) return Error{"events are not available in this version"};
     if (scanned->command == nullptr && !scanned->given.empty())
         return Error{"You need to give a command, -L for example"};
     for (const auto& given : scanned->given) {
         if (given.option->id == OptionId::unavailable)
-            return Error{
-                fmt::format("`--{}' is not available: neither events nor labels nor security marks are kept",
-                            given.option->names[0])};
+            return Error{fmt::format("`--{}' is not available: neither labels nor security marks are kept",
+                                     given.option->names[0])};
         if ((given.option->commands & only(out.command)) == 0)
             return Error{fmt::format("Illegal option `--{}' with this command", given.option->names[0])};
     }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "app/cli_events.hpp"
 #include "app/cli_floods.hpp"
 #include "app/cli_rows.hpp"
 #include "app/output.hpp"
@@ -138,6 +139,8 @@ int run_command(const Arguments& arguments) {
         print(fmt::format("sluice v{}\n", control::program_version));
     else if (arguments.command == Command::reasons && !arguments.counts)
         print_reasons(arguments.json);
+    else if (arguments.command == Command::events)
+        status = follow_events(arguments);
     else
         status = ask_the_daemon(arguments);
     return status;

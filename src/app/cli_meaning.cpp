@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 #include <strings.h>
 
+#include <algorithm>
 #include <bitset>
+#include <iterator>
 #include <optional>
+#include <utility>
 
 #include "sluice/base/time.hpp"
 #include "sluice/control/text.hpp"
@@ -49,6 +52,8 @@ class Meaning {
     Status take_status(std::string_view text);
     Status take_mark(std::string_view text);
     Status take_output(std::string_view text);
+    Status take_events(std::string_view text);
+    Status take_buffer(const Given& given);
     Status apply_masks();
     Status check_protocol_parts() const;
     Status conclude_whole_tuple() const;
@@ -62,9 +67,10 @@ class Meaning {
     std::bitset<static_cast<std::size_t>(OptionId::count_)> given_;
     std::optional<packet::Address> source_mask_, destination_mask_;
     std::optional<std::uint32_t> timeout_;
-    bool prefixes_ = false;   ///< some address has a prefix
-    bool unset_ = false;      ///< -u UNSET
-    bool unreplied_ = false;  ///< -u UNREPLIED
+    control::EventMask events_ = 0;  ///< named so far
+    bool prefixes_ = false;          ///< some address has a prefix
+    bool unset_ = false;             ///< -u UNSET
+    bool unreplied_ = false;         ///< -u UNREPLIED
 };
 
 Status Meaning::take(const Given& given) {
@@ -74,6 +80,10 @@ Status Meaning::take(const Given& given) {
             return take_number(given, timeout_, max_lifetime_seconds);
         case OptionId::output:
             return take_output(given.value);
+        case OptionId::event_mask:
+            return take_events(given.value);
+        case OptionId::buffer_size:
+            return take_buffer(given);
         case OptionId::zero:
             out_.query.zero = true;
             return success();
@@ -257,9 +267,10 @@ Status Meaning::take_output(std::string_view text) {
             format.style = Format::Style::json;
         else if (same_word(word, "xml"))
             return error("there is no XML here: use `-o json'");
-        // These say something of events only, or of what no flow here has.
-        else if (!same_word(word, "save") && !same_word(word, "timestamp") && !same_word(word, "labels") &&
-                 !same_word(word, "userspace"))
+        else if (same_word(word, "timestamp"))
+            format.time = out_.command == Command::events;  // of a listing it says nothing
+        // These say something of what no flow here has.
+        else if (!same_word(word, "save") && !same_word(word, "labels") && !same_word(word, "userspace"))
             return error("Bad parameter `{}'", word);
         if (comma == std::string_view::npos) break;
         text.remove_prefix(comma + 1);
@@ -267,6 +278,35 @@ Status Meaning::take_output(std::string_view text) {
     if (save && other)
         return error("cannot combine save output with any other output type, use -o save only");
     if (save) format.style = Format::Style::save;
+    return success();
+}
+
+Status Meaning::take_events(std::string_view text) {
+    constexpr std::pair<std::string_view, control::EventMask> words[] = {
+        {"ALL", control::all_events},
+        {"NEW", pipeline::only(pipeline::EventKind::created)},
+        {"UPDATES", pipeline::only(pipeline::EventKind::updated)},
+        {"DESTROY", pipeline::only(pipeline::EventKind::destroyed)},
+        {"FLOODS", control::flood_events}};
+    if (events_ == 0) out_.query.events = 0;
+    while (true) {
+        const std::size_t comma = text.find(',');
+        const std::string_view word = text.substr(0, comma);
+        const auto* const known = std::find_if(std::begin(words), std::end(words),
+                                               [&](const auto& one) { return same_word(one.first, word); });
+        if (known == std::end(words)) return error("Bad parameter `{}'", word);
+        out_.query.events = events_ |= known->second;
+        if (comma == std::string_view::npos) return success();
+        text.remove_prefix(comma + 1);
+    }
+}
+
+/// Taken as near as may be, as the kernel does with conntrack's.
+Status Meaning::take_buffer(const Given& given) {
+    std::optional<std::uint32_t> bytes;
+    if (auto taken = take_number(given, bytes); !taken) return taken;
+    out_.query.buffer_bytes =
+        std::clamp<std::size_t>(*bytes, control::least_event_buffer, control::most_event_buffer);
     return success();
 }
 
@@ -412,6 +452,9 @@ Status Meaning::conclude() {
             return conclude_floods();
         case Command::reload:
             out_.query.kind = Query::Kind::reload;
+            return success();
+        case Command::events:
+            out_.query.kind = Query::Kind::events;
             return success();
         default:
             return success();

@@ -8,10 +8,11 @@ namespace {
 constexpr Commands list = only(Command::list), get = only(Command::get), remove_ = only(Command::remove),
                    insert = only(Command::insert), update = only(Command::update),
                    count = only(Command::count), stats = only(Command::stats),
-                   reasons = only(Command::reasons), floods = only(Command::floods);
-constexpr Commands scanning = list | remove_ | count | update;
+                   reasons = only(Command::reasons), floods = only(Command::floods),
+                   events = only(Command::events);
+constexpr Commands scanning = list | remove_ | count | update | events;
 constexpr Commands about_flows = scanning | get | insert;
-constexpr Commands showing = list | get | remove_ | update | insert;
+constexpr Commands showing = list | get | remove_ | update | insert | events;
 constexpr Commands any = ~Commands{0};
 
 constexpr CommandText commands[] = {
@@ -30,7 +31,11 @@ constexpr CommandText commands[] = {
      "list why a packet can be tolerated, refused or dropped"},
     {Command::floods, 0, {"", ""}, {"floods", ""}, "show floods of SYNs, or how each service stands"},
     {Command::reload, 0, {"", ""}, {"reload", ""}, "have the daemon read its configuration again"},
-    {Command::events, 'E', {"event", ""}, {"events", ""}, ""},
+    {Command::events,
+     'E',
+     {"event", ""},
+     {"events", ""},
+     "show what happens to flows, and floods, as it happens"},
     {Command::version, 'V', {"version", ""}, {"version", ""}, "say which version this is"},
     {Command::help, 'h', {"help", ""}, {"help", ""}, "show this"},
 };
@@ -100,7 +105,7 @@ constexpr OptionText options[] = {
      0,
      {"state", "", ""},
      "STATE",
-     list | remove_ | count | insert,
+     list | remove_ | count | insert | events,
      "TCP state: SYN_SENT, SYN_SENT2, SYN_RECV, ESTABLISHED, FIN_WAIT, CLOSE_WAIT, LAST_ACK, TIME_WAIT or "
      "CLOSE"},
     {OptionId::status,
@@ -146,8 +151,18 @@ constexpr OptionText options[] = {
     {OptionId::services, 0, {"services", "", ""}, "", floods, "the guarded services, as they stand now"},
     {OptionId::reset, 0, {"reset", "", ""}, "", remove_, "tell both ends of a TCP connection with a RST"},
     {OptionId::socket, 0, {"socket", "", ""}, "PATH", any, "the daemon's control socket (or SLUICE_SOCKET)"},
-    {OptionId::unavailable, 'e', {"event-mask", "", ""}, "MASK", any, ""},
-    {OptionId::unavailable, 'b', {"buffer-size", "", ""}, "BYTES", any, ""},
+    {OptionId::event_mask,
+     'e',
+     {"event-mask", "", ""},
+     "EVENT[,...]",
+     events,
+     "NEW, UPDATES, DESTROY, FLOODS or ALL"},
+    {OptionId::buffer_size,
+     'b',
+     {"buffer-size", "", ""},
+     "BYTES",
+     events,
+     "events that may wait to be read, 65536 to 4194304 bytes (1048576)"},
     {OptionId::unavailable, 'l', {"label", "label-add", "label-del"}, "LABEL", any, ""},
     {OptionId::unavailable, 'c', {"secmark", "", ""}, "SECMARK", any, ""},
 };

@@ -75,6 +75,8 @@ enum class OptionId : std::uint8_t {
     services,
     reset,
     socket,
+    event_mask,
+    buffer_size,
     unavailable,
     count_,
 };

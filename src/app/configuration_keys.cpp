@@ -199,6 +199,13 @@ void add_control(std::vector<Key>& out) {
             c.control.group = value;
             return true;
         }));
+    out.push_back(number(
+        {"control.event_slots", expert, on_restart,
+         "Events (`sluice -E`) that each worker keeps until they are shown, 128 bytes each. Those that find "
+         "no "
+         "room are lost and counted."},
+        {1024, 1 << 22, "events", "no events", true},
+        [](auto& c) -> auto& { return c.control.event_slots; }));
 }
 
 void add_ports(std::vector<Key>& out) {
@@ -488,9 +495,7 @@ std::string_view suggest(std::string_view wrong, const std::vector<std::string_v
 }
 
 std::string expectation_of(const Range& range) {
-    if (range.power_of_two)
-        return "a power of two from " + std::to_string(range.least) + " to " + std::to_string(range.most);
-    std::string out = "a whole number";
+    std::string out = range.power_of_two ? "a power of two" : "a whole number";
     if (!range.unit.empty()) out += " of " + std::string(range.unit);
     if (range.unit == "per cent") out = "a percentage";
     out += " from " + std::to_string(range.least) + " to " + std::to_string(range.most);

@@ -145,7 +145,8 @@ Status Daemon::start_workers() {
 void Daemon::show_workers_to_control() {
     for (std::size_t i = 0; i < trackers_.size(); ++i) {
         Tracker& tracker = *trackers_[i];
-        workers_.all[i] = {&tracker.table4(), &tracker.table6(), &tracker.mailbox(), &tracker.counters()};
+        workers_.all[i] = {&tracker.table4(), &tracker.table6(), &tracker.mailbox(), &tracker.counters(),
+                           &tracker.events()};
     }
     workers_.now = [this] { return runtime_->clock().now().tick; };
     workers_.accounting = configuration_.limits.accounting;
@@ -251,6 +252,7 @@ void Daemon::watch_for_floods(std::chrono::steady_clock::time_point now) {
     };
     guard_->step({milliseconds(now.time_since_epoch()), workers_.now(),
                   milliseconds(std::chrono::system_clock::now().time_since_epoch())});
+    for (const auto& change : guard_->changes()) server_->tell(change);
     for (const auto& news : guard_->take_news())
         spdlog::log(news.warning ? spdlog::level::warn : spdlog::level::info, "{}", news.text);
     // One change at a time: what a slow worker has not taken up yet is not followed by more.

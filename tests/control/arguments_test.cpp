@@ -49,6 +49,25 @@ TEST(Arguments, OfBothFormsMeanTheSame) {
     }
 }
 
+TEST(Arguments, OfEventsSayWhichAndHow) {
+    const auto all = parse("-E");
+    ASSERT_TRUE(all.ok()) << all.error();
+    EXPECT_EQ(all->query.kind, Kind::events);
+    EXPECT_EQ(all->query.events, control::all_events);
+    EXPECT_EQ(to_line(all->query), to_line(parse("events -e all")->query));
+    const auto some = parse("-E -e new,DESTROY -e updates -o timestamp,id -p tcp --dport 80 -b 100");
+    ASSERT_TRUE(some.ok()) << some.error();
+    EXPECT_EQ(some->query.events, pipeline::all_event_kinds);
+    EXPECT_TRUE(some->query.format.time);
+    EXPECT_TRUE(some->query.format.id);
+    EXPECT_EQ(some->query.filter.original.destination_port, 80);
+    EXPECT_EQ(some->query.buffer_bytes, control::least_event_buffer);
+    const auto read = control::parse_query(to_line(some->query));
+    ASSERT_TRUE(read.ok()) << read.error();
+    EXPECT_EQ(to_line(*read), to_line(some->query));
+    EXPECT_FALSE(parse("-L -o timestamp")->query.format.time) << "a listing has no moment";
+}
+
 TEST(Arguments, OfFloodsAskForAttacksOrServices) {
     const auto attacks = parse("floods");
     ASSERT_TRUE(attacks.ok()) << attacks.error();
@@ -198,9 +217,10 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair{"-L -p tcp --sport", "option `--sport' requires an argument"},
         std::pair{"-L -D", "Invalid commands combination"}, std::pair{"-p tcp", "give a command"},
         std::pair{"frobnicate", "unknown command `frobnicate'"},
-        std::pair{"top", "not available in this version"},
-        std::pair{"-E", "events are not available in this version"},
-        std::pair{"events", "events are not available"}, std::pair{"-L nat", "unknown type `nat'"},
+        std::pair{"top", "not available in this version"}, std::pair{"-E -e NEW,OLD", "Bad parameter `OLD'"},
+        std::pair{"-E -e", "option `-e' requires an argument"}, std::pair{"-E -b many", "`many' is no value"},
+        std::pair{"-L -e NEW", "Illegal option `--event-mask'"},
+        std::pair{"-E -t 5", "Illegal option `--timeout'"}, std::pair{"-L nat", "unknown type `nat'"},
         std::pair{"-L expect", "no table `expect'"}, std::pair{"-L conntrack again", "one word too many"},
         std::pair{"-L -t 100", "Illegal option `--timeout'"},
         std::pair{"-F -p tcp", "Illegal option `--protonum'"},
