@@ -22,6 +22,7 @@ struct Plan {
     Shape shape{.timestamps = true, .sack = true};
     bool accounting = false;
     std::uint32_t waiting = 1'000'000;  ///< closed connections not yet expired
+    bool events = false;                ///< somebody follows them, and throws them away
 };
 
 class Setup {
@@ -36,6 +37,7 @@ class Setup {
         time_wait_ =
             ticks_per_second * box_.settings().timeouts[static_cast<std::size_t>(Lifetime::time_wait)];
         start_ = shuffle_records(box_, pool_, writer_, capacity(plan), 1000);
+        if (plan.events) box_->events().want(pipeline::all_event_kinds);
         while (turn_ < waiting_ + (segments + 2) * distance_) {
             refill();
             judge_pool();
@@ -58,8 +60,10 @@ class Setup {
             }
     }
     [[gnu::noinline]] void pass() {
-        for (std::uint32_t at = 0; at < used_; at += burst)
+        for (std::uint32_t at = 0; at < used_; at += burst) {
             box_.poll(pool_.burst(at, burst), {.tick = tick_at(at)});
+            box_->events().discard();
+        }
     }
 
     void report(benchmark::State& state) const {
@@ -78,6 +82,7 @@ class Setup {
     static pipeline::Limits limits(const Plan& plan) {
         pipeline::Limits out = TrackerBox::limits(capacity(plan), plan.shape.ipv6);
         out.accounting = plan.accounting;
+        out.event_slots = plan.events ? 1024 : 0;
         return out;
     }
     [[nodiscard]] static Outline segment(std::uint64_t number, unsigned stage) {
@@ -109,6 +114,7 @@ class Setup {
             if (box_.out.size != some) throw std::runtime_error("a packet has no decision");
             for (unsigned i = 0; i < some; ++i) check(at + i, box_.out.judged[i].decision, now.tick);
             box_->poll(now, box_.out);
+            box_->events().discard();
         }
     }
     void check(std::uint32_t at, const pipeline::Decision& decision, Tick tick) {
@@ -161,6 +167,7 @@ void setup(benchmark::State& state, const std::string& name, const Plan& plan) {
     add("Tracker/Setup/ip6", {.shape = {.ipv6 = true, .timestamps = true, .sack = true}});
     add("Tracker/Setup/no_options", {.shape = {}});
     add("Tracker/Setup/waiting:10000", {.waiting = 10'000});
+    add("Tracker/Setup/waiting:10000/events:1", {.waiting = 10'000, .events = true});
     return true;
 }();
 
