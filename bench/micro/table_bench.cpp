@@ -21,12 +21,14 @@ void require(bool holds, const char* otherwise) {
 template <class KeyT>
 [[gnu::noinline]] void find_burst(flow::Table<KeyT, Payload>& table, const KeyT* keys, Ref* found) {
     std::array<std::uint64_t, burst> hashes;
+    std::array<std::uint32_t, burst> buckets;
     for (unsigned i = 0; i < burst; ++i) {
         hashes[i] = table.hash_of(keys[i]);
-        table.prefetch_bucket(hashes[i]);
+        buckets[i] = table.bucket_of(hashes[i]);
+        table.prefetch_bucket(buckets[i]);
     }
     for (unsigned i = 0; i < burst; ++i) {
-        found[i] = table.candidate(hashes[i]);
+        found[i] = table.candidate(hashes[i], buckets[i]);
         table.prefetch_record(found[i]);
     }
     for (unsigned i = 0; i < burst; ++i) found[i] = table.find(keys[i], hashes[i], found[i], 0);

@@ -49,7 +49,7 @@ class Subject {
         }
         for (unsigned i = 0; i < burst; ++i) {
             hashes[i] = table_.hash_of(keys[i]);
-            table_.prefetch_bucket(hashes[i]);
+            table_.prefetch_bucket(table_.bucket_of(hashes[i]));
         }
         for (unsigned i = 0; i < burst; ++i) {
             const Tick expiry = now + config_.interval[lifetime];

@@ -143,7 +143,7 @@ TEST(Listing, NoLineIsLongerThanSaid) {
     flow.id = flow.start_nanoseconds = ~std::uint64_t{0};
     flow.account = {{flow.id, flow.id}, {flow.id, flow.id}};
     for (const auto style : {Format::Style::listing, Format::Style::save, Format::Style::json}) {
-        const Format format{style, true, true, true, true, true, flow.id};
+        const Format format{style, true, true, true, true, true, true, flow.id};
         EXPECT_LE(line_of(flow, format).size(), max_line_bytes);
     }
 }
