@@ -285,10 +285,12 @@ TEST_F(Requests, FlushEmptiesEveryWorkersTables) {
 TEST_F(Requests, StatisticsHaveARowPerWorker) {
     start(100);
     const auto answer = ask(Kind::stats);
-    ASSERT_EQ(answer.rows.size(), 2U);
+    ASSERT_EQ(answer.rows.size(), 3U);
+    EXPECT_EQ(json::parse(answer.rows[2]).at("counters").at("event_rows"), 0);  // the daemon's own
     std::uint64_t inserted = 0, flows = 0;
-    for (const auto& line : answer.rows) {
-        const json row = json::parse(line);
+    for (unsigned worker = 0; worker < 2; ++worker) {
+        const json row = json::parse(answer.rows[worker]);
+        EXPECT_EQ(row.at("worker"), worker);
         inserted += row.at("insert").get<std::uint64_t>();
         flows += row.at("flows").at("ipv4").get<std::uint64_t>();
         EXPECT_EQ(row.at("reasons").size(), reason_count - 1);
