@@ -564,9 +564,7 @@ bool take_first_answer(Connection& connection, Direction direction, const Segmen
     const unsigned predicates = window_predicates(sender, receiver, span, 0U, 0U);
     const Cell cell =
         transition(Pair::syn_sent__syn_rcvd, direction, classify(FlagClass::syn_ack, predicates));
-    if (static_cast<Reason>(cell.reason) != Reason::none ||
-        static_cast<spec::Action>(cell.action) != spec::Action::start)
-        return false;
+    if (static_cast<spec::Action>(cell.action) != spec::Action::start) return false;
 
     sender = {.end = syn.end(),
               .max_end = segment.sequence + 1 + std::max(receiver.max_window, 1U),
@@ -581,17 +579,14 @@ bool take_first_answer(Connection& connection, Direction direction, const Segmen
         c.seen = 2;
         c.seen_reply = 1;
     });
-    const detail::Field assured([](Connection& c) { c.assured = 1; });
     const detail::Field scale_original([](Connection& c) { c.scale_original = 15; });
     const detail::Field scale_reply([](Connection& c) { c.scale_reply = 15; });
     const detail::Field scale_offered([](Connection& c) { c.scale_offered = 2; });
     const detail::Field sack_permitted([](Connection& c) { c.sack_permitted = 2; });
     const std::uint32_t both_scale =
         mask_of(segment.has_window_scale) & mask_of(connection.scale_offered != 0);
-    const unsigned proven = cell.assures & connection.seen_reply;
     set_small_fields(connection, (fields & ~(pair.mask() | (scale_original.mask() & ~both_scale))) |
                                      pair.in_place(std::uint32_t{cell.next}) | heard.mask() |
-                                     assured.in_place(proven) |
                                      scale_reply.in_place(segment.window_scale & both_scale) |
                                      scale_offered.in_place(std::uint32_t{segment.has_window_scale}) |
                                      sack_permitted.in_place(std::uint32_t{segment.sack_permitted}));
