@@ -16,7 +16,7 @@ using pipeline::Action;
 // Odd: with no bit flipped is the ACK's number that of a probe, which is good as well.
 constexpr std::uint32_t client_isn = 1'000'001, server_isn = 77;
 
-PacketBuilder syn(const GuardedBox& box, std::uint16_t port) {
+PacketBuilder syn_of(const GuardedBox& box, std::uint16_t port) {
     return box.from_client(port)
         .sequence(client_isn)
         .flags(packet::syn)
@@ -38,7 +38,7 @@ PacketBuilder syn_ack(const GuardedBox& box, std::uint16_t port, std::uint32_t e
         .option(option::window_scale(7));
 }
 /// What brings the cookie back.
-PacketBuilder ack(const GuardedBox& box, std::uint16_t port, const packet::TcpFields& cookie) {
+PacketBuilder ack_of(const GuardedBox& box, std::uint16_t port, const packet::TcpFields& cookie) {
     return box.from_client(port)
         .sequence(client_isn + 1)
         .acknowledgement(cookie.sequence + 1)
@@ -48,12 +48,12 @@ PacketBuilder ack(const GuardedBox& box, std::uint16_t port, const packet::TcpFi
 }
 /// A handshake that the box only watches: it then knows the server.
 void watch(GuardedBox& box) {
-    box.client(syn(box, 39'999));
+    box.client(syn_of(box, 39'999));
     box.server(syn_ack(box, 39'999, 7'000));
     packet::TcpFields shown;
     shown.sequence = server_isn;
     shown.options.timestamp_value = 990'000;
-    box.client(ack(box, 39'999, shown));
+    box.client(ack_of(box, 39'999, shown));
     ASSERT_EQ(box.state(), "ESTABLISHED");
 }
 packet::TcpFields answer_to(GuardedBox& box, const PacketBuilder& packet) {
@@ -107,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(Families, Cookies, testing::Bool(),
                          [](const auto& one) { return one.param ? "Ipv6" : "Ipv4"; });
 
 TEST_P(Cookies, AnAckWithOneBitOfItsIdentityFlippedIsRefusedAndCountedAndCostsNothing) {
-    const Bytes good = ack(box, 40'000, answer_to(box, syn(box, 40'000))).build();
+    const Bytes good = ack_of(box, 40'000, answer_to(box, syn_of(box, 40'000))).build();
     constexpr std::size_t vlan = 14, network = 18;
     const std::size_t address_bytes = GetParam() ? 16 : 4;
     const std::size_t source = network + (GetParam() ? 8 : 12), target = source + address_bytes;
@@ -143,20 +143,20 @@ TEST_P(Cookies, AnAckWithOneBitOfItsIdentityFlippedIsRefusedAndCountedAndCostsNo
 }
 
 TEST_P(Cookies, GuessesAreRefusedAndCountedAndCostNothing) {
-    answer_to(box, syn(box, 40'000));
+    answer_to(box, syn_of(box, 40'000));
     std::mt19937_64 random(29);
     const Spent before(box);
     for (unsigned guess = 0; guess < 2'000; ++guess) {
         packet::TcpFields made_up;
         made_up.sequence = static_cast<std::uint32_t>(random());
         made_up.options.timestamp_value = static_cast<std::uint32_t>(random());
-        refuse(ack(box, static_cast<std::uint16_t>(random()), made_up).build(), Reason::bad_cookie, "");
+        refuse(ack_of(box, static_cast<std::uint16_t>(random()), made_up).build(), Reason::bad_cookie, "");
     }
     EXPECT_TRUE(Spent(box) == before);
 }
 
 TEST_P(Cookies, ACapturedAckIsRefusedAndCountedAndCostsNothingOnceItsTimeHasPassed) {
-    const Bytes captured = ack(box, 40'000, answer_to(box, syn(box, 40'000))).build();
+    const Bytes captured = ack_of(box, 40'000, answer_to(box, syn_of(box, 40'000))).build();
     unsigned old = 0;
     for (unsigned slot = 1; slot < 8; ++slot) {
         box.pass(guard::cookie_slot, 1'024);
@@ -226,7 +226,7 @@ TEST(CookieSecretsUnderLoad, RotateWithoutOneHonestFailure) {
         // An honest client begins, others go on.
         GuardedBox& met = *boxes[random() % 2];
         port = static_cast<std::uint16_t>(port % 30'000 + 1);
-        const auto sent = met.client(syn(met, port));
+        const auto sent = met.client(syn_of(met, port));
         ASSERT_EQ(sent.size(), 1U);
         if (met.decision.action == Action::pass) {  // once a minute, to see what the server knows
             met.server(syn_ack(met, port, 7'000));
@@ -242,12 +242,12 @@ TEST(CookieSecretsUnderLoad, RotateWithoutOneHonestFailure) {
             if (!is_due(each)) continue;
             GuardedBox& box = *boxes[random() % 2];
             box.now.tick = std::max(now, each.due);
-            ASSERT_EQ(box.client(ack(box, each.port, each.cookie)).size(), 1U)
+            ASSERT_EQ(box.client(ack_of(box, each.port, each.cookie)).size(), 1U)
                 << text_of(box.decision.reason).name << " at " << box.now.tick;
             ASSERT_EQ(box.decision.action, Action::absorb);
             ASSERT_EQ(box.server(syn_ack(box, each.port, 7'010)).size(), 2U);
             ASSERT_EQ(box.state(), "ESTABLISHED");
-            box.client(ack(box, each.port, each.cookie).flags(packet::rst | packet::ack));  // makes room
+            box.client(ack_of(box, each.port, each.cookie).flags(packet::rst | packet::ack));  // makes room
             ++proxied;
         }
         std::erase_if(under_way, is_due);

@@ -22,9 +22,9 @@ struct Leg {
 };
 
 /// One end: a TCP endpoint, and what it does not know of: frames and timestamps.
-class End {
+class Host {
   public:
-    End(const EndpointPlan& plan, bool timestamps, std::uint32_t clock, bool is_client)
+    Host(const EndpointPlan& plan, bool timestamps, std::uint32_t clock, bool is_client)
         : endpoint(plan, is_client ? test::End::a : test::End::b, coverage_),
           offers_(timestamps),
           clock_(clock) {}
@@ -94,8 +94,8 @@ class Conversation {
           port_(port),
           leg_(leg),
           random_(random),
-          ends_{End(client, client_timestamps, below(), true),
-                End(server, server_timestamps, below(), false)},
+          ends_{Host(client, client_timestamps, below(), true),
+                Host(server, server_timestamps, below(), false)},
           plans_{client, server} {}
 
     /// Until both have closed, or a minute has passed. `at_half`: called once in the middle.
@@ -137,7 +137,7 @@ class Conversation {
     [[nodiscard]] std::uint32_t below() { return static_cast<std::uint32_t>(random_()); }
     [[nodiscard]] double chance() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
     [[nodiscard]] bool over() const {
-        const auto closed = [](const End& end) {
+        const auto closed = [](const Host& end) {
             const EndpointState state = end.endpoint.state();
             return state == EndpointState::closed || state == EndpointState::time_wait;
         };
@@ -194,7 +194,7 @@ class Conversation {
     std::uint16_t port_;
     Leg leg_;
     Random& random_;
-    std::array<End, 2> ends_;
+    std::array<Host, 2> ends_;
     std::array<EndpointPlan, 2> plans_;
     std::multimap<double, std::pair<std::size_t, Bytes>> flights_;
     double now_ = 0;
