@@ -9,8 +9,8 @@ namespace {
 using guard::Level;
 using pipeline::Action;
 
-constexpr std::uint32_t client_isn = 0xFFFF'FFF0, server_isn = 5'000;
-constexpr std::uint32_t client_next = client_isn + 11, server_next = server_isn + 21;
+constexpr std::uint32_t isn_of_client = 0xFFFF'FFF0, isn_of_server = 5'000;
+constexpr std::uint32_t client_next = isn_of_client + 11, server_next = isn_of_server + 21;
 
 class Challenge : public testing::TestWithParam<bool> {
   protected:
@@ -41,16 +41,16 @@ class Challenge : public testing::TestWithParam<bool> {
     /// Open, with scales of 3 and 2; the client has acknowledged 20 bytes and the server 10.
     void open(std::uint16_t port = 40'000) {
         box.client(box.from_client(port)
-                       .sequence(client_isn)
+                       .sequence(isn_of_client)
                        .flags(packet::syn)
                        .window(8'000)
                        .option(option::window_scale(3)));
-        box.server(server(server_isn, client_isn + 1, port)
+        box.server(server(isn_of_server, isn_of_client + 1, port)
                        .flags(packet::syn | packet::ack)
                        .window(8'000)
                        .option(option::window_scale(2)));
-        box.client(client(client_isn + 1, server_isn + 1, port).payload(10));
-        box.server(server(server_isn + 1, client_next, port).payload(20));
+        box.client(client(isn_of_client + 1, isn_of_server + 1, port).payload(10));
+        box.server(server(isn_of_server + 1, client_next, port).payload(20));
         box.client(client(client_next, server_next, port));
         ASSERT_EQ(box.state(), "ESTABLISHED");
         opened = box.decision;
@@ -132,9 +132,10 @@ TEST_P(Challenge, NoneUnlessAskedFor) {
 }
 
 TEST_P(Challenge, NoneWhileTheReceiverHasNotAnswered) {
-    box.client(box.from_client().sequence(client_isn).flags(packet::syn));
-    EXPECT_EQ(box.server(server(server_isn, client_isn + 90'000).flags(packet::rst | packet::ack)).size(),
-              0U);
+    box.client(box.from_client().sequence(isn_of_client).flags(packet::syn));
+    EXPECT_EQ(
+        box.server(server(isn_of_server, isn_of_client + 90'000).flags(packet::rst | packet::ack)).size(),
+        0U);
     EXPECT_EQ(box.tracker().counters().emitted.read(), 0U);
 }
 

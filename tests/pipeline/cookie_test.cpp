@@ -14,11 +14,11 @@ namespace {
 using pipeline::Action;
 
 // Odd: with no bit flipped is the ACK's number that of a probe, which is good as well.
-constexpr std::uint32_t client_isn = 1'000'001, server_isn = 77;
+constexpr std::uint32_t clients_isn = 1'000'001, servers_isn = 77;
 
 PacketBuilder syn_of(const GuardedBox& box, std::uint16_t port) {
     return box.from_client(port)
-        .sequence(client_isn)
+        .sequence(clients_isn)
         .flags(packet::syn)
         .window(64'240)
         .option(option::mss(1460))
@@ -28,8 +28,8 @@ PacketBuilder syn_of(const GuardedBox& box, std::uint16_t port) {
 }
 PacketBuilder syn_ack(const GuardedBox& box, std::uint16_t port, std::uint32_t echo) {
     return box.from_server(port)
-        .sequence(server_isn)
-        .acknowledgement(client_isn + 1)
+        .sequence(servers_isn)
+        .acknowledgement(clients_isn + 1)
         .flags(packet::syn | packet::ack)
         .window(65'160)
         .option(option::mss(1460))
@@ -40,7 +40,7 @@ PacketBuilder syn_ack(const GuardedBox& box, std::uint16_t port, std::uint32_t e
 /// What brings the cookie back.
 PacketBuilder ack_of(const GuardedBox& box, std::uint16_t port, const packet::TcpFields& cookie) {
     return box.from_client(port)
-        .sequence(client_isn + 1)
+        .sequence(clients_isn + 1)
         .acknowledgement(cookie.sequence + 1)
         .flags(packet::ack)
         .window(502)
@@ -51,7 +51,7 @@ void watch(GuardedBox& box) {
     box.client(syn_of(box, 39'999));
     box.server(syn_ack(box, 39'999, 7'000));
     packet::TcpFields shown;
-    shown.sequence = server_isn;
+    shown.sequence = servers_isn;
     shown.options.timestamp_value = 990'000;
     box.client(ack_of(box, 39'999, shown));
     ASSERT_EQ(box.state(), "ESTABLISHED");

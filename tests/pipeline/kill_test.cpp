@@ -10,7 +10,7 @@ using guard::Level;
 using pipeline::Action;
 using pipeline::Request;
 
-constexpr std::uint32_t client_isn = 0xFFFF'FFFE, server_isn = 5'000;
+constexpr std::uint32_t client_first = 0xFFFF'FFFE, server_first = 5'000;
 
 class Kill : public testing::TestWithParam<bool> {
   protected:
@@ -33,22 +33,22 @@ class Kill : public testing::TestWithParam<bool> {
         return from_server(box, sequence, acknowledgement);
     }
     [[nodiscard]] PacketBuilder syn() const {
-        return box.from_client().sequence(client_isn).flags(packet::syn);
+        return box.from_client().sequence(client_first).flags(packet::syn);
     }
     [[nodiscard]] PacketBuilder syn_ack() const {
-        return server(server_isn, client_isn + 1).flags(packet::syn | packet::ack);
+        return server(server_first, client_first + 1).flags(packet::syn | packet::ack);
     }
     /// Open, the client having sent 10 bytes and the server 20, not all of it acknowledged.
     void open() {
         box.client(syn());
         box.server(syn_ack());
-        box.client(client(client_isn + 1, server_isn + 1).payload(10));
-        box.server(server(server_isn + 1, client_isn + 11).payload(20));
+        box.client(client(client_first + 1, server_first + 1).payload(10));
+        box.server(server(server_first + 1, client_first + 11).payload(20));
         ASSERT_EQ(box.state(), "ESTABLISHED");
         flow = box.decision.flow;
     }
     flow::Ref flow = flow::no_ref;
-    static constexpr std::uint32_t client_next = client_isn + 11, server_next = server_isn + 21;
+    static constexpr std::uint32_t client_next = client_first + 11, server_next = server_first + 21;
 
     /// What left at once.
     std::vector<Sent> kill(GuardedBox& of, flow::Ref ref) {
@@ -132,8 +132,8 @@ TEST_P(Kill, WhoSpeaksIsToldAgainAndItsPeerInPlaceOfThePacket) {
 TEST_P(Kill, AChallengeIsAnsweredWithTheNumberItNames) {
     open();
     kill();
-    const auto sent = box.client(client(client_next, server_isn + 1));
-    expect_reset(Toward::client, sent, server_isn + 1);
+    const auto sent = box.client(client(client_next, server_first + 1));
+    expect_reset(Toward::client, sent, server_first + 1);
 }
 
 TEST_P(Kill, AResetPassesAndIsNotAnswered) {
@@ -188,11 +188,11 @@ TEST_P(Kill, AClientThatDialsIsRefusedAndTheServersAnswerReset) {
     const Sent* const refusal = to(Toward::client, sent);
     ASSERT_NE(refusal, nullptr);
     EXPECT_EQ(refusal->tcp().flags, packet::rst | packet::ack);
-    EXPECT_EQ(refusal->tcp().acknowledgement, client_isn + 1);
-    expect_reset(Toward::server, sent, client_isn + 1);
+    EXPECT_EQ(refusal->tcp().acknowledgement, client_first + 1);
+    expect_reset(Toward::server, sent, client_first + 1);
     EXPECT_EQ(box.counted().half_open.read(), 0U);
     const auto late = box.server(syn_ack());
-    expect_reset(Toward::server, late, client_isn + 1);
+    expect_reset(Toward::server, late, client_first + 1);
 }
 
 TEST_P(Kill, AHalfOpenConnectionIsResetForAClientThatHasAndOneThatHasNotTheServersAnswer) {
@@ -200,11 +200,11 @@ TEST_P(Kill, AHalfOpenConnectionIsResetForAClientThatHasAndOneThatHasNotTheServe
     box.server(syn_ack());
     flow = box.decision.flow;
     const auto sent = kill();
-    expect_reset(Toward::client, sent, server_isn + 1);
-    expect_reset(Toward::server, sent, client_isn + 1);
+    expect_reset(Toward::client, sent, server_first + 1);
+    expect_reset(Toward::server, sent, client_first + 1);
     const Sent* const refusal = to(Toward::client, sent);
     EXPECT_EQ(refusal->tcp().flags, packet::rst | packet::ack);
-    EXPECT_EQ(refusal->tcp().acknowledgement, client_isn + 1) << "acceptable in SYN_SENT";
+    EXPECT_EQ(refusal->tcp().acknowledgement, client_first + 1) << "acceptable in SYN_SENT";
     EXPECT_EQ(box.counted().half_open.read(), 0U);
 }
 
@@ -212,15 +212,15 @@ TEST_P(Kill, WithoutAGuardTheyAreToldWhenOneSpeaksHoweverLateThatIs) {
     pipeline::Limits limits = GuardedBox::small_limits();
     limits.guarded_services = 0;
     GuardedBox plain(GetParam(), limits);
-    plain.client(plain.from_client().sequence(client_isn).flags(packet::syn));
-    plain.server(from_server(plain, server_isn, client_isn + 1).flags(packet::syn | packet::ack));
-    plain.client(from_client(plain, client_isn + 1, server_isn + 1));
+    plain.client(plain.from_client().sequence(client_first).flags(packet::syn));
+    plain.server(from_server(plain, server_first, client_first + 1).flags(packet::syn | packet::ack));
+    plain.client(from_client(plain, client_first + 1, server_first + 1));
     EXPECT_EQ(kill(plain, plain.decision.flow).size(), 0U);
     plain.pass(3'600 * ticks_per_second, 60 * ticks_per_second);
-    const auto sent = plain.server(from_server(plain, server_isn + 1, client_isn + 1).payload(3));
+    const auto sent = plain.server(from_server(plain, server_first + 1, client_first + 1).payload(3));
     EXPECT_EQ(sent.size(), 2U);
-    expect_reset(Toward::server, sent, client_isn + 1);
-    expect_reset(Toward::client, sent, server_isn + 1);
+    expect_reset(Toward::server, sent, client_first + 1);
+    expect_reset(Toward::client, sent, server_first + 1);
     EXPECT_EQ(plain.faults, std::vector<std::string>{});
     plain.pass(11 * ticks_per_second, ticks_per_second);
     EXPECT_EQ(plain.flows(), 0U);
