@@ -48,7 +48,7 @@ std::optional<End> Client::hand_over(const std::function<void(std::string_view r
     std::size_t begin = 0;
     for (std::size_t end; (end = received_.find('\n', begin)) != std::string::npos; begin = end + 1) {
         const std::string_view row = std::string_view(received_).substr(begin, end + 1 - begin);
-        if (const auto closing = parse_end(row)) {
+        if (auto closing = parse_end(row)) {
             received_.erase(0, end + 1);
             return closing;
         }

@@ -10,8 +10,6 @@
 namespace sluice::policy {
 namespace {
 
-const FirstPacket web = first_packet(packet::tcp, "192.0.2.7", 40000, "198.51.100.1", 443);
-
 Rule named(std::string name) {
     Rule out;
     out.name = std::move(name);

@@ -8,8 +8,6 @@
 namespace sluice::policy {
 namespace {
 
-const FirstPacket web = first_packet(packet::tcp, "192.0.2.7", 40000, "198.51.100.1", 443);
-
 TEST(Rule, WithoutConditionsMatchesEverything) {
     EXPECT_TRUE(matches({}, web));
     EXPECT_TRUE(matches({}, first_packet(packet::icmpv6, "2001:db8::1", 128, "2001:db8::2", 0)));
@@ -87,7 +85,8 @@ TEST(Rule, WhyNotIsEmptyExactlyWhenItMatches) {
         ASSERT_TRUE(rules) << rules.error();
         for (int i = 0; i < 100; ++i) {
             const FirstPacket packet = arbitrary.packet(*rules);
-            for (RuleNumber number = 1; number <= rules->size(); ++number) {
+            const auto last = static_cast<RuleNumber>(rules->size());
+            for (RuleNumber number = 1; number <= last; ++number) {
                 const bool is_match = matches(rules->rule(number), packet);
                 matched += is_match ? 1 : 0;
                 ASSERT_EQ(why_not(rules->rule(number), packet).empty(), is_match)

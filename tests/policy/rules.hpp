@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "sluice/packet/headers.hpp"
 #include "sluice/policy/rule_set.hpp"
 
 namespace sluice::policy {
@@ -36,5 +37,7 @@ inline FirstPacket first_packet(std::uint8_t protocol, const std::string& source
     out.destination_port = destination_port;
     return out;
 }
+
+inline const FirstPacket web = first_packet(packet::tcp, "192.0.2.7", 40000, "198.51.100.1", 443);
 
 }  // namespace sluice::policy
