@@ -91,7 +91,8 @@ void try_many(const std::vector<Rule>& rules, ArbitraryRules& arbitrary) {
     const auto end = spent();
     ASSERT_NE(acl, nullptr);
     std::vector<FirstPacket> packets;
-    for (int i = 0; i < 4096; ++i) packets.push_back(arbitrary.packet(*built));
+    packets.reserve(4096);
+    while (packets.size() < 4096) packets.push_back(arbitrary.packet(*built));
     const LinearMatcher linear(*built);
     std::size_t decided = 0;
     for (std::size_t i = 0; i < 1000; ++i) {

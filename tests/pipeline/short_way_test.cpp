@@ -63,6 +63,7 @@ class Box {
         return outcomes;
     }
     void adopt(const pipeline::Settings& settings, Tick tick) {
+        const pipeline::Settings former = settings_;  // what it holds stays until the tracker obeys the new
         settings_ = settings;
         tracker_->mailbox().post({.kind = pipeline::Request::Kind::settings, .settings = &settings_});
         tracker_->poll({.tick = tick}, out_);
