@@ -10,7 +10,7 @@ from rig.scenario import scenario
 from rig.services import TcpServer, dns_answer_address, dns_question, ping
 from rig.topology import IPV4, IPV6
 
-ALLOWED, DENIED = 7001, 7002
+ALLOWED, DENIED, REJECTED = 7001, 7002, 7003
 
 RULES = """
 [[set]]
@@ -39,6 +39,14 @@ name = "ping"
 action = "allow"
 protocol = "{protocol}"
 icmp = "echo-request"
+"""
+
+REJECT = """
+[[rule]]
+name = "refused"
+action = "reject"
+protocol = ["tcp", "udp"]
+to_port = {rejected}
 """
 
 
@@ -109,6 +117,30 @@ def rule_scenario(sentence):
         return function
 
     return register
+
+
+@rule_scenario("rules over {family}: who is rejected is told at once, over TCP and over UDP")
+def reject(context, path):
+    with context.rig() as rig:
+        rig.start_middle(context.sluiced(rig, extra=rules(context.options.device, REJECT.format(rejected=REJECTED))))
+        with TcpServer(rig.server, path.family, REJECTED, lambda connection: None):
+            began = time.monotonic()
+            error = connects(rig, path, REJECTED)
+            took = time.monotonic() - began
+            expect(isinstance(error, ConnectionRefusedError), f"the connection is refused, not {error!r}")
+            expect(took < 0.5, f"at once: after {took:.3f} s")
+        with rig.client:
+            client = socket.socket(path.family, socket.SOCK_DGRAM)
+        with client:
+            client.settimeout(2)
+            client.connect((path.server, REJECTED))
+            client.send(b"?")
+            try:
+                client.recv(1)
+                error = None
+            except OSError as failed:
+                error = failed
+            expect(isinstance(error, ConnectionRefusedError), f"the datagram is refused, not {error!r}")
 
 
 @rule_scenario("rules over {family}: curl, DNS and ping get through where they are allowed, all else times out")
