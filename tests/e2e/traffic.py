@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import threading
+import time
 
 from rig.process import Failure, execute, expect, wait_until
 from rig.scenario import scenario
@@ -297,6 +298,11 @@ def administratively_rejected(rig, path):
             level, option = (socket.IPPROTO_IPV6, 25) if path.family == socket.AF_INET6 else (socket.SOL_IP, 11)
             client.setsockopt(level, option, 1)
             error = client.connect_ex((path.server, 7500))
+            # The kernel wakes us when it queues the ICMP error, and sets the socket's own error after that.
+            end = time.monotonic() + 0.6
+            while error == 0 and time.monotonic() < end:
+                time.sleep(0.01)
+                error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             client.close()
         expect(error in (113, 101), f"the client learns that the host is unreachable (connect gave errno {error})")
     finally:
