@@ -13,9 +13,6 @@
 namespace sluice::app {
 namespace {
 
-/// A frame is never longer than this, whatever the file claims: libpcap's own bound on what may be captured.
-constexpr std::uint32_t longest_frame = 262'144;
-
 constexpr std::int64_t nanoseconds_per_second = 1'000'000'000;
 
 using FileHandle = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;

@@ -15,6 +15,9 @@
 
 namespace sluice::app {
 
+/// A frame is never longer than this, whatever the file claims: libpcap's own bound on what may be captured.
+inline constexpr std::uint32_t longest_frame = 262'144;
+
 /// One packet of a capture.
 struct CapturedPacket {
     std::span<const std::uint8_t> bytes;  ///< what was captured; valid until the next packet is read

@@ -13,7 +13,7 @@ struct Glyphs {
     std::string_view bar, dash, dots, right, left, middle;
 };
 constexpr Glyphs boxes{"│", "─", "╌", "▶", "◀", "…"};
-constexpr Glyphs ascii{"|", "-", ".", ">", "<", "..."};
+constexpr Glyphs plain_glyphs{"|", "-", ".", ">", "<", "..."};
 
 constexpr std::size_t margin = 13;  ///< the longest state has 11 characters
 
@@ -26,7 +26,7 @@ std::string repeated(std::string_view glyph, std::size_t count) {
 class Ladder {
   public:
     Ladder(std::string& out, const Story& story, const TextStyle& style)
-        : out_(out), story_(story), glyphs_(style.unicode ? boxes : ascii), rows_(story.rows.all()) {
+        : out_(out), story_(story), glyphs_(style.unicode ? boxes : plain_glyphs), rows_(story.rows.all()) {
         constexpr std::size_t least = 56, around_a_label = 14;
         width_ = least;
         for (const StoryRow& row : rows_)
@@ -91,7 +91,7 @@ class Ladder {
     }
 
     void append(const StoryFold& fold) {
-        const std::size_t dots = glyphs_.middle == ascii.middle ? 3 : 1;  // columns
+        const std::size_t dots = glyphs_.middle == plain_glyphs.middle ? 3 : 1;  // columns
         const auto parts = wrapped(fold_text(fold, true), width_ - 10);
         for (std::size_t i = 0; i < parts.size(); ++i) {
             const std::size_t free = width_ - parts[i].size() - 2 * dots - 2;

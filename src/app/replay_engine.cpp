@@ -15,7 +15,6 @@ namespace sluice::app {
 namespace {
 
 /// Behind the captured bytes of a frame that was cut short: zeros in place of what is missing.
-constexpr std::size_t longest_frame = 262'144;
 constexpr std::array<std::uint8_t, longest_frame> missing_bytes{};
 
 /// The same in every replay, so that two runs over one capture print the same. In the daemon the secret keeps

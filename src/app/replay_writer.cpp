@@ -6,10 +6,11 @@
 
 #include <fmt/format.h>
 
+#include "app/capture_reader.hpp"
+
 namespace sluice::app {
 
 Result<CaptureWriter> CaptureWriter::create(const std::string& path, int data_link, bool microseconds) {
-    constexpr int longest_frame = 262'144;
     std::unique_ptr<pcap_t, Close> handle(pcap_open_dead_with_tstamp_precision(
         data_link, longest_frame, microseconds ? PCAP_TSTAMP_PRECISION_MICRO : PCAP_TSTAMP_PRECISION_NANO));
     if (!handle) return Error{"no memory to write a capture"};

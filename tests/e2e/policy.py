@@ -2,6 +2,8 @@
 reload judges what lives."""
 
 import json
+import os
+import shutil
 import socket
 import time
 
@@ -119,10 +121,41 @@ def rule_scenario(sentence):
     return register
 
 
+ICMP_FIELDS = ("eth.src", "eth.dst", "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "ip.checksum.status", "icmp.type", "icmp.code",
+               "icmpv6.type", "icmpv6.code", "icmp.checksum.status", "icmpv6.checksum.status", "udp.srcport", "udp.dstport",
+               "_ws.malformed")  # fmt: skip
+
+
+def icmp_errors(context, file):
+    """As tshark reads them: dictionaries of what is there, the outer header's value where both have one."""
+    argv = ["tshark", "-n", "-r", file, "-o", "ip.check_checksum:TRUE", "-T", "fields", "-E", "separator=,", "-E", "occurrence=f",
+            *(word for field in ICMP_FIELDS for word in ("-e", field)), "-Y", "icmp.type == 3 || icmpv6.type == 1"]  # fmt: skip
+    lines = execute(context.transcript, argv, check=False, quiet=True).stdout.splitlines()
+    return [{name: value for name, value in zip(ICMP_FIELDS, line.split(",")) if value} for line in lines]
+
+
+def check_port_unreachable(context, rig, path, file, own_port):
+    """RFC 792 and RFC 4443, 3.1: from the address that was asked, about the very datagram, with right checksums."""
+    wait_until(lambda: icmp_errors(context, file), "tcpdump has written the ICMP error", every=0.3)
+    [error] = icmp_errors(context, file)
+    macs = [each.run("cat", "/sys/class/net/eth0/address", quiet=True).stdout.strip() for each in (rig.server, rig.client)]
+    family, icmp, kind, code = ("ip", "icmp", "3", "3") if path is IPV4 else ("ipv6", "icmpv6", "1", "4")
+    wanted = {"eth.src": macs[0], "eth.dst": macs[1], f"{family}.src": path.server, f"{family}.dst": path.client,
+              f"{icmp}.type": kind, f"{icmp}.code": code, f"{icmp}.checksum.status": "1",
+              "udp.srcport": str(own_port), "udp.dstport": str(REJECTED)}  # fmt: skip
+    if path is IPV4:
+        wanted["ip.checksum.status"] = "1"
+    expect(error == wanted, f"the ICMP error is what it should be, says tshark: {error}, not {wanted}")
+
+
 @rule_scenario("rules over {family}: who is rejected is told at once, over TCP and over UDP")
 def reject(context, path):
     with context.rig() as rig:
         rig.start_middle(context.sluiced(rig, extra=rules(context.options.device, REJECT.format(rejected=REJECTED))))
+        file = os.path.join(rig.folder, "client.pcap")
+        tcpdump = rig.run_program(rig.client.argv("tcpdump", "-i", "eth0", "-n", "-U", "-Z", "root", "-w", file, "icmp or icmp6"),
+                                  "tcpdump-client")  # fmt: skip
+        wait_until(lambda: "listening on" in tcpdump.log(), "tcpdump listens")
         with TcpServer(rig.server, path.family, REJECTED, lambda connection: None):
             began = time.monotonic()
             error = connects(rig, path, REJECTED)
@@ -141,6 +174,9 @@ def reject(context, path):
             except OSError as failed:
                 error = failed
             expect(isinstance(error, ConnectionRefusedError), f"the datagram is refused, not {error!r}")
+            own_port = client.getsockname()[1]
+        if shutil.which("tshark"):
+            check_port_unreachable(context, rig, path, file, own_port)
 
 
 @rule_scenario("rules over {family}: curl, DNS and ping get through where they are allowed, all else times out")
