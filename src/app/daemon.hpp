@@ -54,11 +54,12 @@ class Daemon {
 
     Configuration configuration_;  ///< the file's alone: a reload compares it with the file
     const std::vector<std::string> eal_arguments_;
+    /// Outlives all that lies in its memory: trackers, and the compiled rules that settings and workers hold.
+    std::unique_ptr<dpdk::Runtime> runtime_;
     std::shared_ptr<const pipeline::Settings> settings_;
     std::shared_ptr<const pipeline::Policy> policy_;  ///< null: no rules
     flow::Secret secret_;
     control::Workers workers_;
-    std::unique_ptr<dpdk::Runtime> runtime_;      ///< outlives trackers, whose tables lie in its memory
     std::unique_ptr<control::GuardWatch> guard_;  ///< outlives trackers, which read its board; null: none
     std::vector<std::unique_ptr<Tracker>> trackers_;
     std::unique_ptr<control::Server> server_;

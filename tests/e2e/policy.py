@@ -255,3 +255,4 @@ def reload_judges(context, path):
                 done = middle.sluice("reload", check=False)
                 expect(done.returncode == 1 and "rule.action" in done.stderr, f"what is wrong is refused: {done.stderr}")
                 expect(sluice(context, middle, "rules")[0]["name"] == "none", "and the old rules hold")
+        expect(middle.stop() == 0, "the daemon stops with status 0")
