@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <span>
 #include <utility>
 
 #include "app/configuration_rules.hpp"
-#include "app/service_manager.hpp"
 #include "app/signals.hpp"
 #include "sluice/pipeline/policy.hpp"
 
@@ -37,7 +38,8 @@ Result<flow::Secret> draw_secret() {
 Daemon::Daemon(Configuration configuration, std::vector<std::string> eal_arguments)
     : configuration_(std::move(configuration)),
       eal_arguments_(std::move(eal_arguments)),
-      settings_(std::make_shared<pipeline::Settings>(configuration_.settings)) {}
+      settings_(std::make_shared<pipeline::Settings>(configuration_.settings)),
+      watchdog_(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid()) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
                                               std::vector<std::string> eal_arguments) {
@@ -191,13 +193,22 @@ bool Daemon::run() {
         }
     }
     spdlog::info("stopping");
-    notify_service_manager("STOPPING=1");
+    notify_service_manager("STOPPING=1\n" + status_line("sending what is under way"));
     const bool clean = runtime_->stop();
     if (!clean) spdlog::error("some packets under way could not be sent in time");
     return clean;
 }
 
+/// Reads the file again, and tells the service manager when it begins and what came of it.
 Status Daemon::reload() {
+    notify_service_manager(reloading_lines(std::chrono::steady_clock::now().time_since_epoch()));
+    Status done = read_again();
+    notify_service_manager(
+        "READY=1\n" + status_line(done ? ready_line() : "reload refused, nothing changed: " + done.error()));
+    return done;
+}
+
+Status Daemon::read_again() {
     auto wanted = load(configuration_.file, {}, Use::daemon);
     if (!wanted) return Error{wanted.error()};
     const auto changes = reloadable_changes(configuration_, *wanted);
@@ -225,6 +236,7 @@ void Daemon::look_around() {
     const auto now = std::chrono::steady_clock::now();
     if (now < next_look_) return;
     next_look_ = now + look_interval;
+    if (watchdog_.due(now, runtime_->polls())) notify_service_manager("WATCHDOG=1");
     for (const std::string& line : runtime_->look_after_links()) spdlog::warn("{}", line);
     hint_at_unfinished_checksums();
     if (policy_ != nullptr) report_first_packets();

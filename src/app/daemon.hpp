@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/configuration.hpp"
+#include "app/service_manager.hpp"
 #include "sluice/base/result.hpp"
 #include "sluice/control/guard_watch.hpp"
 #include "sluice/control/server.hpp"
@@ -43,6 +44,7 @@ class Daemon {
     Status start_workers();
     void show_workers_to_control();
     Status reload();
+    Status read_again();
     void look_around();
     Status start_guard();
     void report_first_packets();
@@ -64,6 +66,7 @@ class Daemon {
     std::vector<std::unique_ptr<Tracker>> trackers_;
     std::unique_ptr<control::Server> server_;
     std::chrono::steady_clock::time_point next_look_{};
+    Watchdog watchdog_;
     bool hinted_ = false;
 };
 

@@ -4,11 +4,27 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 namespace sluice::app {
+namespace {
+
+/// The whole of `text` as a number.
+std::optional<std::uint64_t> number_of(const char* text) {
+    if (text == nullptr) return std::nullopt;
+    const char* const end = text + std::strlen(text);
+    std::uint64_t value = 0;
+    const auto [stopped, failure] = std::from_chars(text, end, value);
+    if (failure != std::errc{} || stopped != end) return std::nullopt;
+    return value;
+}
+
+}  // namespace
 
 void notify_service_manager(std::string_view state) {
     const char* path = std::getenv("NOTIFY_SOCKET");
@@ -24,6 +40,32 @@ void notify_service_manager(std::string_view state) {
     (void)sendto(socket, state.data(), state.size(), MSG_NOSIGNAL,
                  reinterpret_cast<const sockaddr*>(&address), length);
     close(socket);
+}
+
+std::string status_line(std::string_view sentence) {
+    return "STATUS=" + std::string(sentence.substr(0, sentence.find('\n')));
+}
+
+std::string reloading_lines(std::chrono::nanoseconds monotonic) {
+    const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(monotonic).count();
+    return "RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds);
+}
+
+Watchdog::Watchdog(const char* microseconds, const char* process, pid_t self) {
+    constexpr std::uint64_t longest = 86'400'000'000;  // a day; beyond it nobody watches
+    if (process != nullptr && number_of(process) != static_cast<std::uint64_t>(self)) return;
+    const auto allowed = number_of(microseconds);
+    if (allowed) interval_ = std::chrono::microseconds(std::min(*allowed, longest) / 2);
+}
+
+bool Watchdog::due(Time now, std::span<const std::uint64_t> polls) {
+    if (interval_.count() == 0 || now < next_) return false;
+    const bool known = last_.size() == polls.size();
+    for (std::size_t i = 0; known && i < polls.size(); ++i)
+        if (polls[i] == last_[i]) return false;
+    last_.assign(polls.begin(), polls.end());
+    next_ = now + interval_;
+    return true;
 }
 
 }  // namespace sluice::app

@@ -29,7 +29,7 @@ int serve(sluice::app::Configuration configuration, std::vector<std::string> eal
     }
     fmt::print("sluiced: {}\n", (*daemon)->ready_line());
     std::fflush(stdout);
-    sluice::app::notify_service_manager("READY=1");
+    sluice::app::notify_service_manager("READY=1\n" + sluice::app::status_line((*daemon)->ready_line()));
     return (*daemon)->run() ? 0 : status_failed;
 }
 

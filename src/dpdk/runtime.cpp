@@ -400,4 +400,12 @@ std::vector<std::pair<std::string, std::uint64_t>> Runtime::counters() const {
     return out;
 }
 
+std::vector<std::uint64_t> Runtime::polls() const {
+    std::vector<std::uint64_t> out;
+    out.reserve(workers());
+    for (unsigned worker = 0; worker < workers(); ++worker)
+        out.push_back(fabric().counters(worker).polls.read());
+    return out;
+}
+
 }  // namespace sluice::dpdk

@@ -1,13 +1,14 @@
 """Starting, reloading, stopping, and being asked the impossible: one clear sentence, a status that is not 0, and
 nothing half done."""
 
+import ctypes
 import os
 import re
 import signal
 import socket
 import threading
 
-from rig.process import Failure, execute, expect, wait_until
+from rig.process import Failure, Skip, execute, expect, wait_until
 from rig.scenario import scenario
 from rig.services import ping
 from rig.topology import IPV4
@@ -377,13 +378,13 @@ def service_manager(context):
                 middle = rig.middle = context.sluiced(rig, ports=["net_ring0", "net_ring1"])
                 middle.write_config()
                 middle.launch(environment=["NOTIFY_SOCKET=" + variable])
-                said = manager.recv(100)
-                expect(said == b"READY=1", f"the first thing it is told is that the daemon is ready, not {said}")
+                said = manager.recv(1000)
+                expect(said.startswith(b"READY=1\nSTATUS=ready, 1 workers, "), f"the first thing it is told is that the daemon is ready, not {said}")
                 expect("sluiced: ready" in middle.program.log(), "the daemon's log says so too")
                 expect(middle.rows() == [], "the daemon answers on its socket by then")
                 expect(middle.stop() == 0, "the daemon stops with status 0")
-                said = manager.recv(100)
-                expect(said == b"STOPPING=1", f"the next thing it is told is that the daemon stops, not {said}")
+                said = manager.recv(1000)
+                expect(said == b"STOPPING=1\nSTATUS=sending what is under way", f"the next thing it is told is that the daemon stops, not {said}")
                 broken = context.sluiced(rig, ports=["net_ring0", "af_packet:nowhere"], name="broken")
                 broken.write_config()
                 program = broken.launch(environment=["NOTIFY_SOCKET=" + variable])
@@ -394,3 +395,72 @@ def service_manager(context):
                     raise Failure(f"it is told nothing else, and so not {manager.recv(100)}")
                 except BlockingIOError:
                     pass
+
+
+def worker_thread(middle):
+    """The number of the thread that the first worker runs on."""
+    pids = [int(pid) for pid in middle.namespace.pids()]
+    for pid in pids:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/comm") as file:
+                if "worker" in file.read():
+                    return int(task)
+    raise Failure("no thread of the daemon is a worker's")
+
+
+class Held:
+    """A thread of another process that stands still, the others running on. Used by the thread that holds it."""
+
+    SEIZE, INTERRUPT, DETACH, WAIT_ALL = 0x4206, 0x4207, 17, 0x40000000
+
+    def __init__(self, thread):
+        self.thread, self.library = thread, ctypes.CDLL(None, use_errno=True)
+
+    def ask(self, request):
+        if self.library.ptrace(request, self.thread, None, None) != 0:
+            raise Skip(f"this machine does not let a thread be held: {os.strerror(ctypes.get_errno())}")
+
+    def __enter__(self):
+        self.ask(self.SEIZE)
+        self.ask(self.INTERRUPT)
+        os.waitpid(self.thread, self.WAIT_ALL)
+
+    def __exit__(self, *_):
+        self.ask(self.DETACH)
+
+
+@scenario("a service manager is told of each reload, and that all is well only while every worker turns",
+          rig="own", families=(), needs_sluiced=True, device="af_packet")  # fmt: skip
+def watched(context):
+    with context.rig() as rig, rig.between, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        path = os.path.join(rig.folder, "notify")
+        manager.bind(path)
+        manager.settimeout(30)
+        middle = rig.middle = context.sluiced(rig, ports=["net_ring0", "net_ring1"])
+        middle.write_config()
+        middle.launch(environment=["NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=800000"])
+
+        def next_but_well():
+            said = manager.recv(1000)
+            while said == b"WATCHDOG=1":
+                said = manager.recv(1000)
+            return said
+
+        expect(next_but_well().startswith(b"READY=1\n"), "it is told that the daemon is ready")
+        for extra, sentence in (("[tcp]\nloose = true\n", b"STATUS=ready, "), ("[tcp]\nlosse = 1\n", b"STATUS=reload refused, ")):
+            middle.write_config(extra)
+            middle.program.process.send_signal(signal.SIGHUP)
+            said = next_but_well()
+            expect(said.startswith(b"RELOADING=1\nMONOTONIC_USEC="), f"a reload is announced, not {said}")
+            said = next_but_well()
+            expect(said.startswith(b"READY=1\n" + sentence) and said.count(b"\n") == 1, f"and its end told, not {said}")
+        expect(manager.recv(1000) == b"WATCHDOG=1", "all is well")
+        with Held(worker_thread(middle)):
+            manager.settimeout(1.2)  # three times the half of what is allowed
+            try:
+                said = [manager.recv(1000) for _ in range(4)]  # one may have been on its way
+                raise Failure(f"nothing is said of a worker that hangs, and so not {said}")
+            except TimeoutError:
+                pass
+        expect(manager.recv(1000) == b"WATCHDOG=1", "all is well again once it turns")
+        expect(middle.stop() == 0, "the daemon stops with status 0")

@@ -78,6 +78,8 @@ class Runtime {
 
     /// Ports, workers, rings and devices, by name. Safe while workers run.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counters() const;
+    /// How often each worker has turned. Safe while workers run: one whose number stands still hangs.
+    [[nodiscard]] std::vector<std::uint64_t> polls() const;
     /// Packet buffers that are in use nowhere: the same before the first packet and after the last.
     [[nodiscard]] unsigned free_buffers() const;
 
