@@ -77,6 +77,7 @@ std::string offending(int argc, char** argv) {
 
 struct Scanned {
     const CommandText* command = nullptr;
+    bool help = false;  ///< -h or --help, perhaps beside a command that it is to be about
     std::vector<Given> given;
     std::vector<std::string_view> words;  ///< neither options nor their values
 };
@@ -94,6 +95,10 @@ Result<Scanned> scan(int argc, char** argv) {
         if (const OptionText* option = option_of(answer)) {
             out.given.push_back({option, optarg != nullptr ? optarg : ""});
         } else if (const CommandText* command = command_of(answer)) {
+            if (command->command == Command::help) {
+                out.help = true;
+                continue;
+            }
             if (out.command != nullptr && out.command != command)
                 return Error{"Invalid commands combination"};
             out.command = command;
@@ -122,6 +127,29 @@ Status take_words(Scanned& scanned) {
     return Error{fmt::format("unknown type `{}'", words.front())};
 }
 
+/// A line of the help; nothing for what is known only to be refused.
+std::string option_line(const OptionText& text) {
+    if (text.help.empty()) return "";
+    std::string names = text.letter != 0 ? fmt::format("-{}, ", text.letter) : "    ";
+    for (const auto name : text.names)
+        if (!name.empty()) names += fmt::format("{}--{}", names.size() > 4 ? ", " : "", name);
+    if (!text.value.empty()) names += fmt::format(" {}", text.value);
+    return fmt::format("  {:<50} {}\n", names, text.help);
+}
+
+constexpr std::string_view exit_statuses =
+    "\nExit status: 0 done, 1 nothing matched or the daemon refused or is not there, 2 wrong usage.\n";
+
+std::string usage_of(const CommandText& command) {
+    std::string out =
+        fmt::format("{}: {}\nUsage: sluice {} [OPTIONS]", command.words[0], command.help, command.words[0]);
+    if (command.letter != 0) out += fmt::format(", or sluice -{} [OPTIONS]", command.letter);
+    out += "\n\nOptions:\n";
+    for (const auto& text : option_texts())
+        if ((text.commands & only(command.command)) != 0) out += option_line(text);
+    return out.append(exit_statuses);
+}
+
 }  // namespace
 
 Result<Arguments> parse_arguments(int argc, char** argv, const char* environment_socket) {
@@ -131,6 +159,11 @@ Result<Arguments> parse_arguments(int argc, char** argv, const char* environment
     Arguments out;
     if (environment_socket != nullptr && *environment_socket != '\0') out.socket = environment_socket;
     out.command = scanned->command != nullptr ? scanned->command->command : Command::help;
+    if (scanned->help) {
+        out.about = out.command;
+        out.command = Command::help;
+        return out;
+    }
     if (scanned->command == nullptr && !scanned->given.empty())
         return Error{"You need to give a command, -L for example"};
     for (const auto& given : scanned->given) {
@@ -144,14 +177,17 @@ Result<Arguments> parse_arguments(int argc, char** argv, const char* environment
     return out;
 }
 
-std::string usage() {
+std::string usage(Command about) {
+    if (about != Command::help)
+        for (const auto& text : command_texts())
+            if (text.command == about) return usage_of(text);
     std::string out =
         "Look at and change the flows of a running sluiced.\n"
         "Usage: sluice COMMAND [conntrack] [OPTIONS]\n\nCommands, by letter as in conntrack or by name:\n";
     for (const auto& text : command_texts()) {
         if (text.help.empty()) continue;
         const std::string letter = text.letter != 0 ? fmt::format("-{},", text.letter) : "";
-        out += fmt::format("  {:<4}{:<10}{}\n", letter, text.words[0], text.help);
+        out += fmt::format("  {:<4}{:<9} {}\n", letter, text.words[0], text.help);
     }
     out +=
         "      replay    run the tracker over captures (sluice replay --help)\n"
@@ -160,16 +196,8 @@ std::string usage() {
         "      rules     show the rules and how often each decided (sluice rules --help)\n"
         "      test-packet  say which rule decides about a packet, and why (sluice test-packet "
         "--help)\n\nOptions:\n";
-    for (const auto& text : option_texts()) {
-        if (text.help.empty()) continue;
-        std::string names = text.letter != 0 ? fmt::format("-{}, ", text.letter) : "    ";
-        for (const auto name : text.names)
-            if (!name.empty()) names += fmt::format("{}--{}", names.size() > 4 ? ", " : "", name);
-        if (!text.value.empty()) names += fmt::format(" {}", text.value);
-        out += fmt::format("  {:<50} {}\n", names, text.help);
-    }
-    out += "\nExit status: 0 done, 1 nothing matched or the daemon refused or is not there, 2 wrong usage.\n";
-    return out;
+    for (const auto& text : option_texts()) out += option_line(text);
+    return out.append(exit_statuses);
 }
 
 }  // namespace sluice::app

@@ -11,6 +11,7 @@ namespace sluice::app {
 
 struct Arguments {
     Command command = Command::none;
+    Command about = Command::none;  ///< help: the command that it is wanted of; none: all of them
     std::string socket{control::default_socket_path};
     control::Query query;    ///< for the commands that ask the daemon
     bool json = false;       ///< stats, reasons, floods
@@ -23,7 +24,7 @@ struct Arguments {
 /// to one thread.
 [[nodiscard]] Result<Arguments> parse_arguments(int argc, char** argv, const char* environment_socket);
 
-/// The help text.
-[[nodiscard]] std::string usage();
+/// The help text: of one command, or of all of them for `none` and `help`.
+[[nodiscard]] std::string usage(Command about = Command::none);
 
 }  // namespace sluice::app

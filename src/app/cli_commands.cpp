@@ -134,7 +134,7 @@ void complain(std::string_view sentence) {
 int run_command(const Arguments& arguments) {
     int status = done;
     if (arguments.command == Command::help)
-        print(usage());
+        print(usage(arguments.about));
     else if (arguments.command == Command::version)
         print(fmt::format("sluice v{}\n", control::program_version));
     else if (arguments.command == Command::reasons && !arguments.counts)

@@ -122,5 +122,28 @@ class Output(unittest.TestCase):
             self.assertEqual(self.run_sluice(word).stdout, f"sluice v{VERSION}\n")
 
 
+class HelpOfOneCommand(unittest.TestCase):
+    def help(self, *arguments):
+        done = subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), arguments)
+        return done.stdout
+
+    def test_has_its_options_and_no_others(self):
+        shown = self.help("floods", "--help")
+        self.assertTrue(shown.startswith("floods: show floods of SYNs"), shown)
+        for option, known in (("--services", True), ("--socket", True), ("--output", True), ("--src", False), ("--reset", False)):
+            self.assertEqual(option in shown, known, option)
+
+    def test_is_the_same_by_letter_and_by_name(self):
+        self.assertEqual(self.help("-L", "-h"), self.help("list", "--help"))
+        self.assertEqual(self.help("--help", "-L"), self.help("list", "-p", "tcp", "-h"))
+
+    def test_without_one_is_about_all(self):
+        for arguments in ([], ["-h"], ["help"], ["help", "--help"]):
+            shown = self.help(*arguments)
+            self.assertIn("  -L, list", shown)
+            self.assertIn("--event-mask", shown)
+
+
 if __name__ == "__main__":
     unittest.main()
