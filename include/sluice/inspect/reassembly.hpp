@@ -39,79 +39,22 @@
 #include <cstdint>
 #include <cstring>
 #include <span>
-#include <string_view>
 #include <type_traits>
 
 #include "sluice/base/counters.hpp"
 #include "sluice/base/sequence.hpp"
 #include "sluice/base/time.hpp"
 #include "sluice/flow/arena.hpp"
+#include "sluice/inspect/event.hpp"
+#include "sluice/inspect/terms.hpp"
 #include "sluice/tcp/segment.hpp"
 
 namespace sluice::inspect {
-
-// X(identifier, "name", "sentence")
-// clang-format off
-#define SLUICE_INSPECTION_EVENTS(X)                                                                              \
-    X(differing,      "differing-retransmission",    "a segment carried other bytes than the copy before it")    \
-    X(unverifiable,   "unverifiable-retransmission", "a retransmission of bytes whose copy is no longer kept")   \
-    X(beyond_window,  "beyond-window",               "a segment reached beyond the window or behind the FIN")    \
-    X(low_ttl,        "low-ttl",                     "a segment may expire before it reaches its receiver")      \
-    X(duplicate,      "duplicate",                   "a copy of a segment already held, which stands for it")    \
-    X(gap,            "gap",                         "the receiver acknowledged bytes that never came by")       \
-    X(gave_up,        "gave-up",                     "a gap too large to go on behind")                          \
-    X(no_memory,      "no-memory",                   "no room was left for a segment out of order")              \
-    X(no_stream,      "no-stream",                   "no stream was left to scan a direction with")              \
-    X(waited,         "waited-too-long",             "what a held segment waited for did not come in time")      \
-    X(spent,          "budget-spent",                "a direction's budget of bytes was scanned")
-// clang-format on
-
-enum class Event : std::uint8_t {
-#define SLUICE_EVENT_IDENTIFIER(id, name, sentence) id,
-    SLUICE_INSPECTION_EVENTS(SLUICE_EVENT_IDENTIFIER)
-#undef SLUICE_EVENT_IDENTIFIER
-        count_
-};
-inline constexpr std::size_t event_count = static_cast<std::size_t>(Event::count_);
-
-struct EventText {
-    std::string_view name, sentence;
-};
-inline constexpr std::array<EventText, event_count> event_texts{{
-#define SLUICE_EVENT_TEXT(id, name, sentence) {name, sentence},
-    SLUICE_INSPECTION_EVENTS(SLUICE_EVENT_TEXT)
-#undef SLUICE_EVENT_TEXT
-}};
-[[nodiscard]] constexpr const EventText& text_of(Event event) {
-    return event_texts[static_cast<std::size_t>(event)];
-}
-
-/// How one flow is inspected.
-struct Terms {
-    bool blocking = false;         ///< a match may drop: nothing leaves unscanned
-    bool fail_open = true;         ///< when memory runs out
-    std::uint8_t minimum_ttl = 0;  ///< of segments that are believed to reach the receiver
-    std::uint64_t budget = 0;      ///< bytes scanned of each direction, then it is cleared; 0: no end
-};
 
 /// What a match does to its flow.
 enum class Effect : std::uint8_t { none, block };
 /// What becomes of a packet.
 enum class Fate : std::uint8_t { pass, drop };
-
-/// Fixed when the memory is laid out, of one worker.
-struct ReassemblyLimits {
-    std::uint32_t flows = 1024;                ///< inspected at once
-    std::uint32_t chunks = 8192;               ///< of chunk_bytes, all directions together
-    std::uint32_t chunks_per_direction = 128;  ///< 2 or more
-    std::uint32_t held_packets = 4096;
-    std::uint32_t held_per_direction = 64;
-    Tick hold = 500;  ///< longest wait of a held packet
-    std::uint32_t burst_bytes =
-        64 * 1024;  ///< scanned between two calls of begin_burst(), as far as possible
-};
-
-inline constexpr std::uint32_t chunk_bytes = 2048;
 
 /// The number of an inspected flow.
 using FlowNumber = std::uint32_t;

@@ -15,7 +15,8 @@
 
 namespace sluice::inspect {
 
-/// A StreamScanner (reassembly.hpp). One thread.
+/// A StreamScanner (reassembly.hpp). One thread. Its functions are virtual so that whoever scans with one
+/// that others made need not link Hyperscan.
 class Scanner {
   public:
     /// Of a direction and its number there.
@@ -28,9 +29,9 @@ class Scanner {
                                                                  std::uint32_t streams);
     Scanner(const Scanner&) = delete;
     Scanner& operator=(const Scanner&) = delete;
-    ~Scanner();
+    virtual ~Scanner();
 
-    [[nodiscard]] Stream open(tcp::Direction direction);
+    [[nodiscard]] virtual Stream open(tcp::Direction direction);
     /// `on_match(number of the signature in its set, position behind the match)`: at most once per signature
     /// and stream.
     template <class OnMatch>
@@ -42,7 +43,7 @@ class Scanner {
     void end(Stream stream, OnMatch&& on_match) {
         end(stream, callback(on_match));
     }
-    void discard(Stream stream);
+    virtual void discard(Stream stream);
 
     template <class OnMatch>
     void scan_datagram(tcp::Direction direction, std::span<const std::uint8_t> bytes, OnMatch&& on_match) {
@@ -65,9 +66,10 @@ class Scanner {
     }
     static int pass_on(unsigned signature, unsigned long long begin, unsigned long long end, unsigned flags,
                        void* callback);
-    void scan(Stream stream, std::span<const std::uint8_t> bytes, Callback callback);
-    void end(Stream stream, Callback callback);
-    void scan_datagram(tcp::Direction direction, std::span<const std::uint8_t> bytes, Callback callback);
+    virtual void scan(Stream stream, std::span<const std::uint8_t> bytes, Callback callback);
+    virtual void end(Stream stream, Callback callback);
+    virtual void scan_datagram(tcp::Direction direction, std::span<const std::uint8_t> bytes,
+                               Callback callback);
 
     struct Direction {
         std::vector<void*> streams;

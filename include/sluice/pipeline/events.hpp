@@ -7,7 +7,6 @@
 
 #include <array>
 #include <atomic>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -16,6 +15,7 @@
 #include "sluice/base/counters.hpp"
 #include "sluice/flow/table.hpp"
 #include "sluice/pipeline/flow_state.hpp"
+#include "sluice/pipeline/ring.hpp"
 
 namespace sluice::pipeline {
 
@@ -52,7 +52,7 @@ static_assert(sizeof(Event) == 2 * flow::cache_line_bytes && std::is_trivially_c
 class EventRing {
   public:
     /// A power of two of slots, in memory that outlives the ring; or none: then no event is ever kept.
-    explicit EventRing(std::span<Event> slots) : slots_(slots.data()), size_(slots.size()) {}
+    explicit EventRing(std::span<Event> slots) : ring_(slots) {}
 
     // ---- The worker.
 
@@ -62,44 +62,30 @@ class EventRing {
     /// `fill(Event&)` writes all of it but the kind. Lost, and counted, when the ring is full.
     template <class Fill>
     void record(EventKind kind, Fill&& fill) {
-        const std::uint64_t head = head_.load(std::memory_order_relaxed);
-        if (head - known_tail_ == size_) {
-            known_tail_ = tail_.load(std::memory_order_acquire);
-            if (head - known_tail_ == size_) {
-                lost_[static_cast<std::size_t>(kind)].add();
-                return;
-            }
+        Event* const event = ring_.claim();
+        if (event == nullptr) {
+            lost_[static_cast<std::size_t>(kind)].add();
+            return;
         }
-        Event& event = slots_[head & (size_ - 1)];
-        event.kind = kind;
-        fill(event);
-        head_.store(head + 1, std::memory_order_release);
+        event->kind = kind;
+        fill(*event);
+        ring_.publish();
     }
 
     // ---- The control thread.
 
     /// From now on these kinds are recorded; a few more may come of those that were until now.
-    void want(EventKinds kinds) { wanted_.store(size_ == 0 ? 0 : kinds, std::memory_order_relaxed); }
+    void want(EventKinds kinds) { wanted_.store(ring_.slots() == 0 ? 0 : kinds, std::memory_order_relaxed); }
     /// Null when none waits. Good until take().
-    [[nodiscard]] const Event* oldest() {
-        const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-        if (tail == known_head_) {
-            known_head_ = head_.load(std::memory_order_acquire);
-            if (tail == known_head_) return nullptr;
-        }
-        return &slots_[tail & (size_ - 1)];
-    }
-    void take() { tail_.store(tail_.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+    [[nodiscard]] const Event* oldest() { return ring_.oldest(); }
+    void take() { ring_.take(); }
     /// Throws away what waits.
-    void discard() {
-        known_head_ = head_.load(std::memory_order_acquire);
-        tail_.store(known_head_, std::memory_order_release);
-    }
+    void discard() { ring_.discard(); }
 
     // ---- Anyone.
 
-    [[nodiscard]] std::size_t slots() const { return size_; }
-    [[nodiscard]] std::uint64_t recorded() const { return head_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t slots() const { return ring_.slots(); }
+    [[nodiscard]] std::uint64_t recorded() const { return ring_.published(); }
     [[nodiscard]] std::uint64_t lost(EventKinds kinds) const {
         std::uint64_t out = 0;
         for (std::size_t kind = 0; kind < event_kind_count; ++kind)
@@ -110,15 +96,8 @@ class EventRing {
   private:
     // Read by the worker for every event, written when somebody begins or ceases to listen.
     alignas(flow::cache_line_bytes) std::atomic<EventKinds> wanted_{0};
-    Event* slots_;
-    std::uint64_t size_;
-    // The worker's.
-    alignas(flow::cache_line_bytes) std::atomic<std::uint64_t> head_{0};  ///< events ever recorded
-    std::uint64_t known_tail_ = 0;
-    std::array<Counter, event_kind_count> lost_;
-    // The control thread's.
-    alignas(flow::cache_line_bytes) std::atomic<std::uint64_t> tail_{0};  ///< events ever taken
-    std::uint64_t known_head_ = 0;
+    Ring<Event> ring_;
+    std::array<Counter, event_kind_count> lost_;  ///< the worker's
 };
 
 }  // namespace sluice::pipeline

@@ -11,6 +11,7 @@
 #include "sluice/base/counters.hpp"
 #include "sluice/base/time.hpp"
 #include "sluice/base/token_bucket.hpp"
+#include "sluice/pipeline/inspection.hpp"
 #include "sluice/pipeline/rule_log.hpp"
 #include "sluice/policy/rule_set.hpp"
 
@@ -25,17 +26,21 @@ struct RuleTally {
 };
 
 struct Policy {
-    /// `workers` share what the rules limit, each an equal part and at least 1.
+    /// `workers` share what the rules limit, each an equal part and at least 1. `profiles` has those that the
+    /// rules name; null where no rule inspects.
     Policy(std::shared_ptr<const policy::RuleSet> set, std::unique_ptr<const policy::Matcher> finder,
-           unsigned workers)
-        : rules(std::move(set)), matcher(std::move(finder)) {
+           unsigned workers, std::shared_ptr<const Inspection> profiles = nullptr)
+        : rules(std::move(set)), matcher(std::move(finder)), inspection(std::move(profiles)) {
         for (unsigned i = 0; i < most_ports; ++i)
             interface_of_port[i] = static_cast<std::uint8_t>(i % policy::most_interfaces);
         share_.resize(rules->size() + 1);
+        profile_.resize(share_.size(), no_profile);
         for (std::size_t i = 0; i < share_.size(); ++i) {
             const policy::Rule& rule = rules->rule(static_cast<policy::RuleNumber>(i));
             share_[i] = (rule.most_flows + workers - 1) / workers;
             overrides_pick_up = overrides_pick_up || rule.pick_up.has_value();
+            if (rule.action == policy::Action::inspect && inspection != nullptr)
+                profile_[i] = inspection->find(rule.profile);
         }
         for (unsigned worker = 0; worker < workers; ++worker) {
             logs_.push_back(std::make_unique<RuleLog>());
@@ -56,10 +61,14 @@ struct Policy {
     /// A worker's part of what the rule limits flows to; 0: no limit.
     [[nodiscard]] std::uint32_t share_of_flows(policy::RuleNumber number) const { return share_[number]; }
 
+    /// What flows under a rule are read for; no_profile: they are not.
+    [[nodiscard]] ProfileNumber profile_of(policy::RuleNumber number) const { return profile_[number]; }
+
     static constexpr unsigned most_ports = 256;
 
     std::shared_ptr<const policy::RuleSet> rules;
     std::unique_ptr<const policy::Matcher> matcher;            ///< of `rules`
+    std::shared_ptr<const Inspection> inspection;              ///< null: nothing is read
     std::array<std::uint8_t, most_ports> interface_of_port{};  ///< by Io::port(); as it is unless told
     bool overrides_pick_up = false;                            ///< by some rule
 
@@ -67,6 +76,7 @@ struct Policy {
     std::vector<std::unique_ptr<RuleTally[]>> tallies_;
     std::vector<std::unique_ptr<RuleLog>> logs_;
     std::vector<std::uint32_t> share_;
+    std::vector<ProfileNumber> profile_;  ///< by rule
 };
 
 }  // namespace sluice::pipeline

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "sluice/base/lifetime.hpp"
+#include "sluice/inspect/terms.hpp"
 #include "sluice/tcp/segment.hpp"
 
 namespace sluice::pipeline {
@@ -26,6 +27,9 @@ struct Limits {
     bool rules = false;                       ///< room to remember which rule each flow began under
     std::uint16_t proxied_handshakes = 8192;  ///< with a guard: handshakes with servers under way, 1 to 65534
     std::uint32_t event_slots = 0;  ///< events that may wait to be taken, a power of two; 0: none are kept
+    /// What flows under rules that inspect are read with. No flows: nothing is read, and it takes no memory.
+    inspect::ReassemblyLimits inspection{.flows = 0};
+    std::uint32_t alert_slots = 256;  ///< with inspection: alerts that may wait to be taken, a power of two
 };
 
 /// EtherTypes with a policy of their own, beside the default for what is not IP.
