@@ -138,10 +138,10 @@ bool read_number(std::uint32_t& number, const Node& node, std::int64_t least, st
 }
 
 /// What the rules know and the packet path cannot do yet; empty: it can.
-std::string why_unavailable(const Rule& rule) {
+std::string why_unavailable(const Rule& rule, const control::GuardOptions& guard) {
     if (rule.action == Action::inspect) return "nothing inspects flows yet";
-    if (rule.action == Action::proxy)
-        return "a rule cannot ask for the proxy yet; [[guard.service]] with mode = \"always\" does";
+    if (rule.action == Action::proxy && guard.numbers() == 0)
+        return "the guard answers for servers, and it has no memory: set guard.enabled = true";
     return "";
 }
 
@@ -284,7 +284,8 @@ void RuleReader::read_rule(const Node& table, const Source& source) {
     alone.name.clear();
     if (const auto built = policy::RuleSet::build({std::move(alone)}); !built && has_action)
         faults_.add(source, "rule", built.error().substr(built.error().find(": ") + 2));
-    if (const std::string why = why_unavailable(rule); !why.empty()) faults_.add(source, "rule.action", why);
+    if (const std::string why = why_unavailable(rule, into_.guard); !why.empty())
+        faults_.add(source, "rule.action", why);
     read_.push_back(std::move(rule));
     places_.push_back(source);
 }

@@ -101,9 +101,9 @@ SynGuard::Fate SynGuard::on_syn(const Arrival& syn) {
         accounts_.count_limited(service);
         return fate;
     }
-    if (defence.level < guard::Level::defend) return Fate::pass;
+    if (defence.level < guard::Level::defend && !syn.must_prove) return Fate::pass;
     if (accounts_.services()[service].half_open.read() != 0) sweep_until_ = time_ + ticks_per_second;
-    if (rules.proof != Proof::proxy) return on_unproven(syn, rules.proof);
+    if (rules.proof != Proof::proxy && !syn.must_prove) return on_unproven(syn, rules.proof);
     Service& one = services_[service];
     if (syn.asks_for_options && time_ >= one.look_again) return Fate::look;
     if (syn.asks_for_ecn && !one.profile.ecn && time_ >= one.look_for_ecn) {

@@ -128,6 +128,19 @@ TEST_F(Files, ABrokenLineOfASetIsNamed) {
               "directory");
 }
 
+TEST(RulesConfiguration, ARuleThatProxiesNeedsTheGuard) {
+    const std::string rule = "[[rule]]\naction = \"proxy\"\nprotocol = \"tcp\"\n";
+    const auto c = daemon_reads(rule);
+    ASSERT_TRUE(c) << error_of(c);
+    EXPECT_EQ(c->rules->rule(1).action, Action::proxy);
+    const std::string refused = error_of(daemon_reads(rule + "[guard]\nenabled = false\n"));
+    EXPECT_NE(
+        refused.find(
+            "rule.action: the guard answers for servers, and it has no memory: set guard.enabled = true"),
+        std::string::npos)
+        << refused;
+}
+
 TEST(RulesConfiguration, SaysWhatWasExpectedAndWhere) {
     EXPECT_EQ(refusal("to_port = 80\n"),
               "file:1:1: rule: ports need protocol tcp, udp or both of them and no other");

@@ -108,6 +108,28 @@ class RulesOf : public testing::TestWithParam<bool> {
                              .flags(packet::ack)
                              .build());
     }
+    /// A connection that its client has reset, and the SYN of the next between the same ports.
+    Decision reset_connection() const {
+        syn();
+        syn_ack();
+        ack();
+        return box->feed(PacketBuilder()
+                             .ethernet()
+                             .ip(client(), server())
+                             .tcp(40000, 80)
+                             .sequence(101)
+                             .flags(packet::rst)
+                             .build());
+    }
+    Decision syn_again() const {
+        return box->feed(PacketBuilder()
+                             .ethernet()
+                             .ip(client(), server())
+                             .tcp(40000, 80)
+                             .sequence(900'000)
+                             .flags(packet::syn)
+                             .build());
+    }
     Decision udp(std::uint16_t port = 40000) const {
         return box->feed(PacketBuilder().ethernet().ip(client(), server()).udp(port, 53).payload(4).build());
     }
@@ -303,6 +325,39 @@ TEST_P(RulesOf, ARuleMaySpareTheLiveFlowsItForbids) {
     settle();
     EXPECT_EQ(udp(1).action, Action::pass);
     EXPECT_EQ(udp(2).reason, Reason::policy_denied);
+    EXPECT_EQ(tally(1).flows.read(), 1U);
+}
+
+TEST_P(RulesOf, ADeniedSynThatWouldReopenAClosedFlowEndsNothing) {
+    obey({rule(policy::Action::allow, packet::tcp)});
+    const Decision closed = reset_connection();
+    ASSERT_EQ(closed.action, Action::pass);
+    const auto state = [&] { return box->view(closed).state.tcp.pair; };
+    const auto was = state();
+    for (const policy::Action action : {policy::Action::deny, policy::Action::reject}) {
+        Rule forbids = rule(action, packet::tcp);
+        forbids.spares_live_flows = true;
+        obey({forbids});
+        settle();
+        EXPECT_EQ(syn_again().reason, Reason::policy_denied);
+        ASSERT_TRUE(box->holds(closed));
+        EXPECT_EQ(state(), was);
+        EXPECT_EQ(tally(1).flows.read(), 1U);
+    }
+    obey({rule(policy::Action::allow, packet::tcp)});
+    settle();
+    EXPECT_EQ(syn_again().state, CtState::new_flow) << "allowed, it takes the place of the closed one";
+    EXPECT_EQ(box->flows(), 1U);
+    EXPECT_EQ(tally(1).flows.read(), 1U);
+}
+
+TEST_P(RulesOf, AFlowThatTakesThePlaceOfAnotherOfItsRuleNeedsNoMoreRoom) {
+    Rule limited = rule(policy::Action::allow, packet::tcp);
+    limited.most_flows = 1;
+    obey({limited});
+    reset_connection();
+    EXPECT_EQ(syn(40001).reason, Reason::rule_limit);
+    EXPECT_EQ(syn_again().action, Action::pass);
     EXPECT_EQ(tally(1).flows.read(), 1U);
 }
 

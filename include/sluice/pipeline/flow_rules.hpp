@@ -54,13 +54,15 @@ class FlowRules {
     }
     void advance(Tick now) { time_ += static_cast<Tick>(now - static_cast<Tick>(time_)); }
 
-    /// Counts a first packet under its rule and says whether the rule's limits leave room for its flow.
-    [[nodiscard]] bool takes(policy::RuleNumber number, Tick now) {
+    /// Counts a first packet under its rule and says whether the rule's limits leave room for its flow, which
+    /// may take the place of another under the rule.
+    [[nodiscard]] bool takes(policy::RuleNumber number, Tick now, bool replaces_its_own) {
         RuleTally& tally = tally_[number];
         tally.hits.add();
         const std::uint32_t most = policy_->share_of_flows(number);
+        const std::uint64_t others = tally.flows.read() - (replaces_its_own ? 1 : 0);
         const bool limited =
-            (most != 0 && tally.flows.read() >= most) ||
+            (most != 0 && others >= most) ||
             (policy_->rules->rule(number).most_a_second != 0 && tally.new_flows.take(1, at(now)) == 0);
         if (limited) tally.limited.add();
         return !limited;

@@ -38,7 +38,10 @@ struct Policy {
         for (std::size_t i = 0; i < share_.size(); ++i) {
             const policy::Rule& rule = rules->rule(static_cast<policy::RuleNumber>(i));
             share_[i] = (rule.most_flows + workers - 1) / workers;
-            overrides_pick_up = overrides_pick_up || rule.pick_up.has_value();
+            const bool is_proxied = rule.action == policy::Action::proxy;
+            proxies = proxies || is_proxied;
+            picks_up = picks_up || rule.pick_up.value_or(false);
+            overrides_pick_up = overrides_pick_up || is_proxied || rule.pick_up.has_value();
             if (rule.action == policy::Action::inspect && inspection != nullptr)
                 profile_[i] = inspection->find(rule.profile);
         }
@@ -70,7 +73,10 @@ struct Policy {
     std::unique_ptr<const policy::Matcher> matcher;            ///< of `rules`
     std::shared_ptr<const Inspection> inspection;              ///< null: nothing is read
     std::array<std::uint8_t, most_ports> interface_of_port{};  ///< by Io::port(); as it is unless told
-    bool overrides_pick_up = false;                            ///< by some rule
+    // What some rule says.
+    bool proxies = false;            ///< its clients are to prove their addresses
+    bool picks_up = false;           ///< connections in mid-stream
+    bool overrides_pick_up = false;  ///< either way
 
   private:
     std::vector<std::unique_ptr<RuleTally[]>> tallies_;

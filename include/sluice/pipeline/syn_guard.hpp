@@ -139,6 +139,7 @@ class SynGuard {
         std::uint64_t flow_hash;
         bool asks_for_options;  ///< scale and SACK at least
         bool asks_for_ecn;
+        bool must_prove;  ///< a rule asks for Proof::proxy, defended or not
     };
     /// Counts it and decides.
     [[nodiscard]] Fate on_syn(const Arrival& syn);

@@ -435,6 +435,33 @@ class Tracker {
     void poll_guard(Now now);
 
     // rules (tracker_policy.hpp)
+    /// What the rules in force say of a packet that may begin a flow.
+    struct Ruling {
+        policy::FirstPacket first;
+        policy::RuleNumber number;
+    };
+    /// Of the packets of this burst that may begin a flow.
+    struct Rulings {
+        std::uint64_t wanted = 0;                    ///< a bit an item that seems to belong to no flow
+        std::uint64_t known = 0;                     ///< of those, the ones below
+        std::array<std::uint8_t, max_burst> places;  ///< of an item: where in the next two
+        std::array<policy::FirstPacket, max_burst> first;
+        std::array<policy::RuleNumber, max_burst> number;
+    };
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool may_begin_flow(const Item& item) const;
+    void match_first_packets();
+    [[nodiscard]] bool is_ruled(const Item& item) const {
+        const std::size_t place = place_of(item);  // the item of a datagram lies elsewhere
+        return place < max_burst && (rulings_.known >> place & 1U) != 0;
+    }
+    template <unsigned AddressBytes>
+    [[nodiscard]] Ruling ruling_of(Item& item);
+    [[nodiscard]] bool is_admitted(const Item& item) const;
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool is_to_prove_itself(Item& item);
+    template <unsigned AddressBytes>
+    [[nodiscard]] std::optional<Decision> forbidden_answer(Item& item, Now now);
     template <unsigned AddressBytes>
     policy::FirstPacket first_packet_of(Item& item);
     template <unsigned AddressBytes>
@@ -523,8 +550,9 @@ class Tracker {
     Table6 table6_;
     Pending pending4_, pending6_;
     Fragments fragments_;
-    SynGuard* guard_;             ///< in the arena; null: none
-    FlowRules rules_;             ///< in the arena; empty: none
+    SynGuard* guard_;  ///< in the arena; null: none
+    FlowRules rules_;  ///< in the arena; empty: none
+    Rulings rulings_;
     FlowRules::Record admitted_;  ///< of the packet that may begin a flow
     Output<Io>* out_ = nullptr;   ///< of the call under way: where packets of the box's own go
     std::unique_ptr<Mailbox> mailbox_;

@@ -93,7 +93,8 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState* reopened,
                         .service = service,
                         .flow_hash = item.hash,
                         .asks_for_options = item.segment.has_window_scale && item.segment.sack_permitted,
-                        .asks_for_ecn = (item.segment.flags & ecn) == ecn});
+                        .asks_for_ecn = (item.segment.flags & ecn) == ecn,
+                        .must_prove = is_to_prove_itself<AddressBytes>(item)});
     bool asks_for_all = false;
     switch (fate) {
         case SynGuard::Fate::denied:
@@ -122,7 +123,11 @@ Decision Tracker<Io, Observer>::judge_syn(Item& item, const FlowState* reopened,
             if (item.packets != 1 || !packet::may_answer_syn(input_of(item.packet), headers) ||
                 Io::writable(item.packet).empty())
                 return limited(Reason::syn_limit);
-            if (const auto denied = forbidden<AddressBytes>(item, now)) return *denied;
+            if (const auto denied = forbidden_answer<AddressBytes>(item, now)) return *denied;
+            // What comes back with the cookie is to find no flow.
+            if (reopened != nullptr)
+                table<AddressBytes>().remove(item.candidate, flow::Removal::replaced,
+                                             on_removed<AddressBytes>());
             guard_->answered(service);
             answers_[answer_count_++] = {&item, service, fate == SynGuard::Fate::challenge};
             return {.action = Action::answer, .state = CtState::untracked, .family = item.family};
@@ -190,13 +195,14 @@ bool Tracker<Io, Observer>::answers_challenge(Item& item, Now now) {
 // in the burst, so what goes it overtakes those that wait; its place in the output is its own.
 
 /// On a plain packet that seems to belong to no flow, or a SYN that was foreseen. False, and nothing done: it
-/// is for judge(), as everything is that rules have a word on.
+/// is for judge(), as every SYN is that rules do not let through.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 [[gnu::always_inline]] inline bool Tracker<Io, Observer>::settle_at_once(Item& item, Now now) {
-    if (item.general != nullptr || !guards() || rules_.policy() != nullptr) return false;
+    if (item.general != nullptr || !guards()) return false;
     if (item.usual) return refuse_at_once<AddressBytes>(item, now);
-    return was_foreseen(item) && answer_at_once<AddressBytes>(item);
+    return was_foreseen(item) && (rules_.policy() == nullptr || is_admitted(item)) &&
+           answer_at_once<AddressBytes>(item);
 }
 
 /// By its bucket, as long as that is enough; the flow may have come since, or have moved home.
@@ -215,7 +221,7 @@ template <unsigned AddressBytes>
 [[gnu::noinline]] bool Tracker<Io, Observer>::refuse_at_once(const Item& item, Now now) {
     const tcp::Settings& rules = settings_->tcp;
     if (tcp::classify_flags(item.segment.flags) != tcp::FlagClass::ack || item.segment.payload_length != 0 ||
-        rules.loose || rules.asymmetric)
+        rules.loose || rules.asymmetric || (rules_.policy() != nullptr && rules_.policy()->picks_up))
         return false;
     const PlainSegment<AddressBytes> ack(Io::data(item.packet));
     const auto echo = ack.echo();

@@ -274,8 +274,11 @@ template <PacketIo Io, class Observer>
         table<AddressBytes>().prefetch_record(item.candidate);
         if (item.usual) return;
         table<AddressBytes>().prefetch_age(item.candidate);
-        if (guard_ != nullptr && item.candidate == flow::no_ref) [[unlikely]]
+        if (item.candidate != flow::no_ref) return;
+        if (guard_ != nullptr) [[unlikely]]
             foresee<AddressBytes>(item);
+        if (rules_.policy() != nullptr) [[unlikely]]
+            rulings_.wanted |= std::uint64_t{1} << place_of(item);
     });
     return false;
 }

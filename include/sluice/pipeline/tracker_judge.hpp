@@ -50,6 +50,8 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
             of_known_flow |= elsewhere & (0 - elsewhere);
     if (guard_ != nullptr && guard_->proxied_flows() != 0) [[unlikely]]
         prefetch_proxied(count);
+    if (rulings_.wanted != 0) [[unlikely]]
+        match_first_packets();
     if constexpr (Observer::watches) {
         for (i = 0; i < count; ++i) judge(items_[i], now, out);
     } else {
@@ -76,6 +78,7 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
         group4.judge();
         group6.judge();
     }
+    rulings_.known = 0;
     end_burst(now);
 }
 
@@ -205,8 +208,7 @@ template <unsigned AddressBytes>
         return decision;
     }
     if (verdict.reopens) [[unlikely]] {
-        flows.remove(ref, flow::Removal::replaced, on_removed<AddressBytes>());
-        item.candidate = flow::no_ref;
+        // The flow stays until another takes its place (insert()): a SYN that may open none ends none.
         const FlowState reopened{.tcp = state.tcp};
         if (guards() && tcp::classify_flags(segment.flags) == tcp::FlagClass::syn) [[unlikely]]
             return judge_syn<AddressBytes>(item, &reopened, now);

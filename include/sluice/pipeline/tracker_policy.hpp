@@ -1,5 +1,9 @@
 // The rules on the packet path: the first packet of a flow is judged by them and the flow carries the
 // verdict, so that its other packets cost nothing; new rules judge the flows that live. Part of tracker.hpp.
+//
+// First packets of a burst are matched together, before any of them is judged: what compiled rules cost is
+// mostly waiting for memory, and they wait side by side. What has found no flow by then may find one that an
+// earlier packet of the burst has begun; then it was matched in vain.
 #pragma once
 
 #include "sluice/pipeline/tracker.hpp"
@@ -61,16 +65,85 @@ policy::FirstPacket Tracker<Io, Observer>::first_packet_of(flow::Ref ref) {
     return out;
 }
 
+// ---- What rules say of a packet
+
+/// Of an item that seems to belong to no flow.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+bool Tracker<Io, Observer>::may_begin_flow(const Item& item) const {
+    if (item.kind != Kind::flow) return false;
+    if (item.protocol == packet::tcp) {
+        if (tcp::classify_flags(item.segment.flags) != tcp::FlagClass::syn) return false;
+    } else if (item.is_answer) {
+        return false;
+    }
+    return steering_.workers == 1 || steering_.owner(key<AddressBytes>(item), item.hash) == steering_.self;
+}
+
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] void Tracker<Io, Observer>::match_first_packets() {
+    std::size_t count = 0;
+    for (std::uint64_t rest = rulings_.wanted; rest != 0; rest &= rest - 1) {
+        const auto place = static_cast<std::size_t>(std::countr_zero(rest));
+        Item& item = items_[place];
+        by_family(item.family, [&]<unsigned AddressBytes>() {
+            if (!may_begin_flow<AddressBytes>(item)) return;
+            rulings_.first[count] = first_packet_of<AddressBytes>(item);
+            rulings_.places[place] = static_cast<std::uint8_t>(count++);
+            rulings_.known |= rest & (0 - rest);
+        });
+    }
+    rulings_.wanted = 0;
+    rules_.policy()->matcher->match(std::span(rulings_.first).first(count),
+                                    std::span(rulings_.number).first(count));
+}
+
+/// There must be a policy.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+typename Tracker<Io, Observer>::Ruling Tracker<Io, Observer>::ruling_of(Item& item) {
+    if (is_ruled(item)) {
+        const std::size_t place = rulings_.places[place_of(item)];
+        return {rulings_.first[place], rulings_.number[place]};
+    }
+    const policy::FirstPacket first = first_packet_of<AddressBytes>(item);
+    return {first, rules_.policy()->matcher->match(first)};
+}
+
+/// Whether the rules are known to let an item begin a flow, should their limits leave room.
+template <PacketIo Io, class Observer>
+bool Tracker<Io, Observer>::is_admitted(const Item& item) const {
+    return is_ruled(item) &&
+           policy::admits(
+               rules_.policy()->rules->rule(rulings_.number[rulings_.places[place_of(item)]]).action);
+}
+
+/// On a SYN: whether its rule wants it answered by the guard.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+bool Tracker<Io, Observer>::is_to_prove_itself(Item& item) {
+    const Policy* const policy = rules_.policy();
+    return policy != nullptr && policy->proxies &&
+           policy->rules->rule(ruling_of<AddressBytes>(item).number).action == policy::Action::proxy;
+}
+
+// ---- A flow begins
+
 /// Judges a packet that would begin a flow: nothing where it may. What insert() remembers is put by.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 [[gnu::noinline]] std::optional<Decision> Tracker<Io, Observer>::forbidden_by_rules(Item& item, Now now) {
-    const policy::FirstPacket first = first_packet_of<AddressBytes>(item);
     const Policy* const policy = rules_.policy();
-    const policy::RuleNumber number = policy == nullptr ? policy::no_rule : policy->matcher->match(first);
+    const auto [first, number] = policy == nullptr
+                                     ? Ruling{first_packet_of<AddressBytes>(item), policy::no_rule}
+                                     : ruling_of<AddressBytes>(item);
     admitted_ = rules_.fresh(number, first.vlan, first.interface);
     if (policy == nullptr) return std::nullopt;
-    const bool has_room = rules_.takes(number, now.tick);
+    // The flow that this one takes the place of leaves its own.
+    const bool replaces_its_own = item.candidate != flow::no_ref &&
+                                  rules_.template is_judged<AddressBytes>(item.candidate) &&
+                                  rules_.template record<AddressBytes>(item.candidate).rule == number;
+    const bool has_room = rules_.takes(number, now.tick, replaces_its_own);
     const policy::Rule& rule = policy->rules->rule(number);
     if (rule.log) rules_.log(number, first);
     const policy::Action action = rule.action;
@@ -85,6 +158,17 @@ template <unsigned AddressBytes>
                     .family = item.family};
 }
 
+/// The same of a SYN that is to be answered with a cookie. One that may begin a flow is counted, and held to
+/// the limits of its rule, when the cookie comes back: a flood of them uses nothing up.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+std::optional<Decision> Tracker<Io, Observer>::forbidden_answer(Item& item, Now now) {
+    const Policy* const policy = rules_.policy();
+    if (policy == nullptr || policy::admits(policy->rules->rule(ruling_of<AddressBytes>(item).number).action))
+        return std::nullopt;
+    return forbidden_by_rules<AddressBytes>(item, now);
+}
+
 /// A flow has begun with the packet that forbidden_by_rules() let through.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
@@ -94,15 +178,16 @@ template <unsigned AddressBytes>
     if (rule != nullptr && rule->mark != 0) table<AddressBytes>().set_mark(ref, rule->mark);
 }
 
-/// How TCP is to judge a segment without a flow: a rule may have its own word on picking connections up.
+/// How TCP is to judge a segment without a flow: a rule may have its own word on picking connections up. Who
+/// is to prove its address has not done so by being in mid-stream.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 tcp::Settings Tracker<Io, Observer>::mid_stream_settings(Item& item) {
     tcp::Settings out = settings_->tcp;
     const Policy* const policy = rules_.policy();
     if (policy == nullptr || !policy->overrides_pick_up) return out;
-    const policy::RuleNumber number = policy->matcher->match(first_packet_of<AddressBytes>(item));
-    out.loose = policy->rules->rule(number).pick_up.value_or(out.loose);
+    const policy::Rule& rule = policy->rules->rule(ruling_of<AddressBytes>(item).number);
+    out.loose = rule.pick_up.value_or(out.loose && rule.action != policy::Action::proxy);
     return out;
 }
 
