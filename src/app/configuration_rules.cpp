@@ -6,6 +6,7 @@
 #include "app/configuration_guard.hpp"
 #include "app/configuration_reader.hpp"
 #include "app/regular_file.hpp"
+#include "sluice/base/time.hpp"
 #include "sluice/base/words.hpp"
 #include "sluice/packet/headers.hpp"
 #include "sluice/pipeline/policy.hpp"
@@ -341,6 +342,12 @@ void RuleReader::read_part(Rule& rule, const Node& member, const Source& source)
         good = read_flag(rule.pick_up.emplace(), member);
     } else if (name == "invalid") {
         good = read_word(rule.drop_invalid, member, "drop", "pass");
+    } else if (name == "tcp_timeout_established") {
+        good = read_number(rule.timeouts.tcp_established, member, 1, max_lifetime_seconds);
+    } else if (name == "udp_timeout") {
+        good = read_number(rule.timeouts.udp, member, 1, max_lifetime_seconds);
+    } else if (name == "udp_timeout_stream") {
+        good = read_number(rule.timeouts.udp_stream, member, 1, max_lifetime_seconds);
     } else if (name == "live_flows") {
         good = read_word(rule.spares_live_flows, member, "keep", "remove");
     } else {
@@ -437,6 +444,16 @@ const std::vector<TableKey>& rule_keys() {
          "true or false"},
         {"invalid", true, "What becomes of refused packets of its flows. Left out: as tracker.invalid says.",
          "\"drop\" or \"pass\""},
+        {"tcp_timeout_established", true,
+         "Its connections go when they have been idle for so long. Left out: as tcp.timeout_established "
+         "says.",
+         "a whole number of seconds from 1 to 2000000"},
+        {"udp_timeout", true,
+         "Its UDP flows go when they have been idle for so long. Left out: as udp.timeout says.",
+         "a whole number of seconds from 1 to 2000000"},
+        {"udp_timeout_stream", true,
+         "The same of those that carry traffic both ways. Left out: as udp.timeout_stream says.",
+         "a whole number of seconds from 1 to 2000000"},
         {"live_flows", true,
          "What becomes of flows that were allowed before a reload, when this rule now forbids them.",
          "\"remove\" (the default) or \"keep\""},

@@ -102,7 +102,8 @@ SynGuard::Fate SynGuard::on_syn(const Arrival& syn) {
         return fate;
     }
     if (defence.level < guard::Level::defend && !syn.must_prove) return Fate::pass;
-    if (accounts_.services()[service].half_open.read() != 0) sweep_until_ = time_ + ticks_per_second;
+    if (defence.level >= guard::Level::defend && accounts_.services()[service].half_open.read() != 0)
+        sweep_until_ = time_ + ticks_per_second;
     if (rules.proof != Proof::proxy && !syn.must_prove) return on_unproven(syn, rules.proof);
     Service& one = services_[service];
     if (syn.asks_for_options && time_ >= one.look_again) return Fate::look;

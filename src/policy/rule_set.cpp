@@ -108,6 +108,14 @@ std::string contradiction_of(const Rule& rule) {
         return "ICMP types need protocol icmp or icmpv6, one of them";
     if (rule.action == Action::proxy && !only(rule.protocols, packet::tcp, packet::tcp))
         return "only protocol tcp can be proxied";
+    const auto may_be = [&](std::uint8_t protocol) {
+        const auto& all = rule.protocols;
+        return all.empty() || std::find(all.begin(), all.end(), protocol) != all.end();
+    };
+    if (rule.timeouts.tcp_established != 0 && !may_be(packet::tcp))
+        return "it has a timeout for tcp, and its protocol is another";
+    if ((rule.timeouts.udp | rule.timeouts.udp_stream) != 0 && !may_be(packet::udp))
+        return "it has a timeout for udp, and its protocol is another";
     if ((rule.action == Action::inspect) == rule.profile.empty())
         return "a profile goes with the action inspect, and with no other";
     if (rule.interfaces == 0) return "it names no interface";

@@ -40,7 +40,8 @@ TEST(RulesConfiguration, ARuleSaysWhatItIsAbout) {
         "to_port = [80, \"443\"]\n"
         "vlan = [\"untagged\", 7, \"20-29\"]\n"
         "log = true\nmark = 4294967295\nmost_flows = 100\nmost_a_second = 10\n"
-        "pick_up = true\ninvalid = \"pass\"\nlive_flows = \"keep\"\n");
+        "pick_up = true\ninvalid = \"pass\"\nlive_flows = \"keep\"\n"
+        "tcp_timeout_established = 3600\nudp_timeout = 5\nudp_timeout_stream = 2000000\n");
     ASSERT_TRUE(c) << error_of(c);
     ASSERT_NE(c->rules, nullptr);
     ASSERT_EQ(c->rules->size(), 1U);
@@ -64,6 +65,7 @@ TEST(RulesConfiguration, ARuleSaysWhatItIsAbout) {
     EXPECT_EQ(rule.pick_up, true);
     EXPECT_EQ(rule.drop_invalid, false);
     EXPECT_TRUE(rule.spares_live_flows);
+    EXPECT_EQ(rule.timeouts, (policy::OwnTimeouts{3600, 5, 2'000'000}));
     EXPECT_EQ(c->rules->rule(policy::no_rule).action, Action::deny);
 }
 
@@ -156,6 +158,11 @@ TEST(RulesConfiguration, SaysWhatWasExpectedAndWhere) {
     EXPECT_NE(refusal("from = \"offices\"\n")
                   .find("the name of a set, or a list of these; or \"anywhere\", found \"offices\""),
               std::string::npos);
+    EXPECT_NE(refusal("tcp_timeout_established = 0\n")
+                  .find("rule.tcp_timeout_established: expected a whole number of seconds from 1 to 2000000"),
+              std::string::npos);
+    EXPECT_EQ(refusal("protocol = \"icmp\"\nudp_timeout = 5\n"),
+              "file:1:1: rule: it has a timeout for udp, and its protocol is another");
     EXPECT_NE(refusal("from = []\n").find("rule.from: expected"), std::string::npos);
     EXPECT_EQ(refusal("to_prot = 80\n"),
               "file:3:1: rule.to_prot: there is no such key; did you mean rule.to_port?");

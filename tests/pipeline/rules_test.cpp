@@ -285,6 +285,123 @@ TEST_P(RulesOf, ARuleHasItsOwnWordOnRefusedPackets) {
     EXPECT_EQ(ack(40000, 0x8000'0000).action, Action::drop);
 }
 
+TEST_P(RulesOf, FlowsOfARuleLastAsLongAsItSays) {
+    Rule streams = rule(policy::Action::allow, packet::udp);
+    streams.timeouts = {.udp = 5, .udp_stream = 300};
+    Rule brief = rule(policy::Action::allow, packet::tcp);
+    brief.timeouts.tcp_established = 100;
+    obey({streams, brief, rule(policy::Action::allow, icmp())});
+    const auto lasts = [&](const Decision& of, double seconds) {
+        box->pass_seconds(seconds - 0.1);
+        settle();
+        const bool there = box->holds(of);
+        box->pass_seconds(0.2);
+        settle();
+        return there && !box->holds(of);
+    };
+    EXPECT_TRUE(lasts(udp(1), 5)) << "all others last for 30";
+    const auto answer = [&] {
+        return box->feed(PacketBuilder().ethernet().ip(server(), client()).udp(53, 2).payload(4).build());
+    };
+    udp(2);
+    answer();
+    box->pass_seconds(3);
+    udp(2);
+    answer();
+    EXPECT_TRUE(lasts(udp(2), 300)) << "all others last for 120";
+    syn();
+    syn_ack();
+    ack();
+    box->pass_seconds(99);
+    EXPECT_TRUE(lasts(ack(), 100)) << "all others last for days";
+    EXPECT_TRUE(lasts(ping(), 30)) << "as all others";
+}
+
+TEST_P(RulesOf, ConnectionsThatAreJudgedTogetherLastAsLongAsTheirRulesSay) {
+    Rule brief = rule(policy::Action::allow, packet::tcp);
+    brief.timeouts.tcp_established = 100;
+    brief.from_ports = {{1, 12}};
+    Rule lasting = brief;
+    lasting.from_ports = {{13, 24}};
+    lasting.timeouts.tcp_established = 1'000'000;
+    obey({brief, lasting, rule(policy::Action::allow, packet::tcp)});
+    std::vector<Frame> acks;
+    for (std::uint16_t port = 1; port <= 36; ++port) {
+        syn(port);
+        syn_ack(port);
+        ack(port);
+        acks.push_back(PacketBuilder()
+                           .ethernet()
+                           .ip(client(), server())
+                           .tcp(port, 80)
+                           .sequence(101)
+                           .acknowledgement(301)
+                           .flags(packet::ack)
+                           .build());
+    }
+    for (int i = 0; i < 5; ++i) {
+        box->pass_seconds(60);
+        for (const auto& judged : box->burst(acks)) EXPECT_EQ(judged.decision.state, CtState::established);
+        settle();
+    }
+    EXPECT_EQ(box->flows(), 36U) << "none of them has been idle for long";
+    box->pass_seconds(101);
+    settle();
+    EXPECT_EQ(tally(1).flows.read(), 0U);
+    EXPECT_EQ(box->flows(), 24U);
+    box->pass_seconds(500'000);
+    for (int i = 0; i < 10; ++i) settle();
+    EXPECT_EQ(tally(2).flows.read(), 12U) << "days longer than all others";
+    EXPECT_EQ(box->flows(), 12U);
+}
+
+TEST_P(RulesOf, NewRulesBringNewTimeoutsAndTakeThemAway) {
+    Rule brief = rule(policy::Action::allow, packet::tcp);
+    brief.timeouts.tcp_established = 100;
+    obey({rule(policy::Action::allow, packet::tcp)});
+    syn();
+    syn_ack();
+    const Decision flow = ack();
+    obey({brief});
+    settle();
+    EXPECT_LE(box->view(flow).seconds_left, 100U);
+    obey({rule(policy::Action::allow, packet::tcp)});
+    settle();
+    ack();
+    EXPECT_GT(box->view(flow).seconds_left, 100'000U);
+    EXPECT_EQ(box->view(flow).state.tcp.fixed_timeout, 0U);
+}
+
+TEST_P(RulesOf, ATimeoutSetByHandStandsWhateverTheRuleSays) {
+    Rule brief = rule(policy::Action::allow, packet::tcp);
+    brief.timeouts.tcp_established = 100;
+    obey({brief});
+    syn();
+    syn_ack();
+    const Decision flow = ack();
+    pipeline::Request fix{.kind = pipeline::Request::Kind::update,
+                          .family = flow.family,
+                          .set_timeout = true,
+                          .set_fixed_timeout = true,
+                          .flow = flow.flow,
+                          .timeout_seconds = 1000};
+    if (GetParam())
+        fix.key6 = box->tracker().table6().record(flow.flow).key;
+    else
+        fix.key4 = box->tracker().table4().record(flow.flow).key;
+    ASSERT_TRUE(box->tracker().mailbox().post(fix));
+    box->poll();
+    ASSERT_TRUE(box->tracker().mailbox().collect(fix));
+    ASSERT_EQ(fix.answer, pipeline::Request::Answer::done);
+    box->pass_seconds(200);
+    ack();
+    obey({brief});
+    settle();
+    EXPECT_TRUE(box->holds(flow));
+    EXPECT_LE(box->view(flow).seconds_left, 800U) << "no packet makes it last longer";
+    EXPECT_GT(box->view(flow).seconds_left, 790U);
+}
+
 TEST_P(RulesOf, NewRulesKeepTheFlowsTheyAllowAndRemoveTheOthers) {
     obey({rule(policy::Action::allow, packet::tcp), rule(policy::Action::allow, packet::udp),
           rule(policy::Action::allow, icmp())});

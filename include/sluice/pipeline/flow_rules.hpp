@@ -22,7 +22,7 @@ class FlowRules {
         std::uint16_t generation = 0;  ///< of the policy that `rule` is a number of
         std::uint16_t vlan = policy::untagged;
         std::uint8_t interface = 0;
-        std::uint8_t reserved = 0;
+        std::uint8_t timeouts_are_own = 0;  ///< the flow's timeout is fixed, by its rule and by nobody else
     };
     static_assert(sizeof(Record) == 8);
 
@@ -88,6 +88,14 @@ class FlowRules {
     template <unsigned AddressBytes>
     [[nodiscard]] const Record& record(flow::Ref ref) const {
         return records_[place<AddressBytes>][ref];
+    }
+    template <unsigned AddressBytes>
+    [[nodiscard]] bool timeouts_are_own(flow::Ref ref) const {
+        return record<AddressBytes>(ref).timeouts_are_own != 0;
+    }
+    template <unsigned AddressBytes>
+    void set_timeouts_are_own(flow::Ref ref, bool own) {
+        records_[place<AddressBytes>][ref].timeouts_are_own = own ? 1 : 0;
     }
     /// Of a flow: its rule, unless it has not been judged by the policy in force.
     template <unsigned AddressBytes>

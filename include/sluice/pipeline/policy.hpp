@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sluice/base/counters.hpp"
+#include "sluice/base/lifetime.hpp"
 #include "sluice/base/time.hpp"
 #include "sluice/base/token_bucket.hpp"
 #include "sluice/pipeline/inspection.hpp"
@@ -16,6 +17,26 @@
 #include "sluice/policy/rule_set.hpp"
 
 namespace sluice::pipeline {
+
+/// How long a flow in `lifetime` lasts under a rule, where all others last `general`. Ticks.
+[[nodiscard]] inline Tick interval_under(const policy::Rule& rule, Lifetime lifetime, Tick general) {
+    const auto own = [&](std::uint32_t seconds) {
+        return seconds == 0 ? general : seconds * ticks_per_second;
+    };
+    switch (lifetime) {
+        case Lifetime::established:
+            return own(rule.timeouts.tcp_established);
+        case Lifetime::max_retrans:
+        case Lifetime::unacknowledged:
+            return std::min(own(rule.timeouts.tcp_established), general);
+        case Lifetime::udp:
+            return own(rule.timeouts.udp);
+        case Lifetime::udp_stream:
+            return own(rule.timeouts.udp_stream);
+        default:
+            return general;
+    }
+}
 
 /// What one worker counts of one rule: written by it alone, read by anyone.
 struct RuleTally {

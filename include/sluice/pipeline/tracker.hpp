@@ -476,7 +476,11 @@ class Tracker {
     template <unsigned AddressBytes>
     std::optional<Decision> forbidden_by_rules(Item& item, Now now);
     template <unsigned AddressBytes>
-    void begin_under_rule(flow::Ref ref);
+    void begin_under_rule(flow::Ref ref, Now now);
+    template <unsigned AddressBytes>
+    void obey_timeouts(flow::Ref ref, const policy::Rule& rule, Now now);
+    template <unsigned AddressBytes>
+    [[nodiscard]] std::optional<Tick> own_interval(flow::Ref ref, Lifetime lifetime) const;
     template <unsigned AddressBytes>
     tcp::Settings mid_stream_settings(Item& item);
     template <unsigned AddressBytes>

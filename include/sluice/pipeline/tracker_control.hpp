@@ -249,6 +249,8 @@ void Tracker<Io, Observer>::answer_for(Request& request, const flow::Key<Address
         state.datagram.seen_reply |= request.set_seen_reply ? 1U : 0U;
         state.datagram.assured |= request.set_assured ? 1U : 0U;
         state.datagram.fixed_timeout |= request.set_fixed_timeout ? 1U : 0U;
+        if (request.set_fixed_timeout && rules_.kept())  // whatever its rule says
+            rules_.template set_timeouts_are_own<AddressBytes>(ref, false);
         const Tick expiry =
             request.set_timeout ? now.tick + request.timeout_seconds * ticks_per_second : record.expiry;
         // Whatever was asked for is an event, as in nf_conntrack; that somebody has read the account is none.

@@ -154,7 +154,11 @@ class Tracker<Io, Observer>::Group {
         const typename Flows::Deadlines was{expiry, fields & lifetime_bits};
         const Lanes from_reply = is_from_high(numbers[7]) ^ Flows::original_from_high(columns);
         Lanes usual = ~repeats_earlier(numbers[6]);
-        if constexpr (within == tcp::Within::any_pair) usual &= tcp::is_usual(fields);
+        if constexpr (within == tcp::Within::any_pair) {
+            usual &= tcp::is_usual(fields);
+            // A fixed timeout may be a rule's, who has a word on what it is.
+            if (tracker_.rules_.kept()) usual &= ~has_fixed_timeout(fields);
+        }
         if (tracker_.guard_ != nullptr && tracker_.guard_->template any_proxied<AddressBytes>())
             [[unlikely]] {
             note_all<in_a_row>();
@@ -234,8 +238,7 @@ class Tracker<Io, Observer>::Group {
             const Lanes extends =
                 is_equal(step.refresh, all_lanes(static_cast<std::uint32_t>(tcp::Refresh::extend)));
             const Lanes stays = extends & ~is_negative(expiry - wanted);
-            const Lanes fixed = is_negative(fields << 24);
-            expiry = select(stays | fixed, expiry, wanted);
+            expiry = select(stays | has_fixed_timeout(fields), expiry, wanted);
         }
     }
 
@@ -336,6 +339,9 @@ class Tracker<Io, Observer>::Group {
         }
     }
 
+    [[nodiscard, gnu::always_inline]] static Lanes has_fixed_timeout(const Lanes& fields) {
+        return is_negative(fields << 24);
+    }
     /// Of an item's words behind `candidate`.
     [[nodiscard]] static Lanes is_from_high(const Lanes& word) { return is_negative(word << 31); }
 

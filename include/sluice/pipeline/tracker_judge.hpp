@@ -224,9 +224,16 @@ template <unsigned AddressBytes>
     Tick expiry = record.expiry;
     if (verdict.refresh != tcp::Refresh::keep) [[likely]] {
         state.tcp.lifetime = static_cast<std::uint32_t>(verdict.lifetime) & 31U;
-        const Tick wanted = now.tick + ticks_of(verdict.lifetime);
+        Tick interval = ticks_of(verdict.lifetime);
+        bool is_fixed = state.tcp.fixed_timeout;
+        if (is_fixed) [[unlikely]]
+            if (const auto own = own_interval<AddressBytes>(ref, verdict.lifetime)) {
+                interval = *own;
+                is_fixed = false;
+            }
+        const Tick wanted = now.tick + interval;
         const bool later = verdict.refresh == tcp::Refresh::set || !reached(expiry, wanted);
-        if (later && !state.tcp.fixed_timeout) expiry = wanted;
+        if (later && !is_fixed) expiry = wanted;
     }
     // A tolerated segment may have marked the flow as answered, or as having a remembered SYN.
     if (verdict.outcome == Outcome::accepted || state.tcp.pending_syn != record.payload.tcp.pending_syn ||
@@ -290,7 +297,11 @@ template <unsigned AddressBytes>
     FlowState state = record.payload;
     step_datagram_flow(state.datagram, protocol, direction, now.tick);
     const auto lifetime = static_cast<Lifetime>(state.datagram.lifetime);
-    const Tick expiry = state.datagram.fixed_timeout ? record.expiry : now.tick + ticks_of(lifetime);
+    Tick expiry = now.tick + ticks_of(lifetime);
+    if (state.datagram.fixed_timeout) [[unlikely]] {
+        const auto own = own_interval<AddressBytes>(ref, lifetime);
+        expiry = own ? now.tick + *own : record.expiry;
+    }
     if (events_.wants(EventKind::updated)) [[unlikely]]
         tell_if_changed<AddressBytes>(ref, state, expiry, now);
     flows.update(ref, state, expiry, now.tick);
@@ -368,7 +379,7 @@ template <unsigned AddressBytes>
         return ref;
     }
     counters_.insert.add();
-    if (rules_.kept()) begin_under_rule<AddressBytes>(ref);
+    if (rules_.kept()) begin_under_rule<AddressBytes>(ref, now);
     flows.set_start(ref, now.wall_nanoseconds);
     flows.account(ref, 0, item.network_bytes);
     if (events_.wants(EventKind::created)) [[unlikely]]

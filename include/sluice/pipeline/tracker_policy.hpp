@@ -172,10 +172,45 @@ std::optional<Decision> Tracker<Io, Observer>::forbidden_answer(Item& item, Now 
 /// A flow has begun with the packet that forbidden_by_rules() let through.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-[[gnu::noinline]] void Tracker<Io, Observer>::begin_under_rule(flow::Ref ref) {
+[[gnu::noinline]] void Tracker<Io, Observer>::begin_under_rule(flow::Ref ref, Now now) {
     rules_.template begin<AddressBytes>(ref, admitted_);
     const policy::Rule* const rule = rules_.template rule_of<AddressBytes>(ref);
-    if (rule != nullptr && rule->mark != 0) table<AddressBytes>().set_mark(ref, rule->mark);
+    if (rule == nullptr) return;
+    if (rule->mark != 0) table<AddressBytes>().set_mark(ref, rule->mark);
+    if (rule->timeouts.any()) obey_timeouts<AddressBytes>(ref, *rule, now);
+}
+
+// ---- Timeouts of a rule's own. A flow that has them is marked as one whose timeout is fixed, so that it is
+// left alone where the timeouts of all others are known beforehand; and here it is found to be fixed by its
+// rule, not by an operator (`conntrack -U --status FIXED_TIMEOUT`).
+
+/// A flow has come under a rule.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::obey_timeouts(flow::Ref ref, const policy::Rule& rule, Now now) {
+    auto& flows = table<AddressBytes>();
+    const auto& record = flows.record(ref);
+    FlowState state = record.payload;  // all protocols keep their status in the same bits
+    const bool by_operator =
+        state.datagram.fixed_timeout && !rules_.template timeouts_are_own<AddressBytes>(ref);
+    const bool own = rule.timeouts.any() && !by_operator;
+    if (by_operator || (!own && !state.datagram.fixed_timeout)) return;
+    rules_.template set_timeouts_are_own<AddressBytes>(ref, own);
+    state.datagram.fixed_timeout = own ? 1 : 0;
+    const auto lifetime = static_cast<Lifetime>(state.datagram.lifetime);
+    const Tick general = ticks_of(lifetime), interval = interval_under(rule, lifetime, general);
+    flows.update(ref, state, interval == general ? record.expiry : now.tick + interval, now.tick);
+}
+
+/// How long a flow whose timeout is fixed lasts from a packet on; nothing where it is fixed for good.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] std::optional<Tick> Tracker<Io, Observer>::own_interval(flow::Ref ref,
+                                                                          Lifetime lifetime) const {
+    if (!rules_.kept() || !rules_.template timeouts_are_own<AddressBytes>(ref)) return std::nullopt;
+    const policy::Rule* const rule = rules_.template rule_of<AddressBytes>(ref);
+    const Tick general = ticks_of(lifetime);
+    return rule == nullptr ? general : interval_under(*rule, lifetime, general);
 }
 
 /// How TCP is to judge a segment without a flow: a rule may have its own word on picking connections up. Who
@@ -207,9 +242,12 @@ unsigned Tracker<Io, Observer>::judge_live_flows(Now now) {
         const policy::FirstPacket first = first_packet_of<AddressBytes>(next);
         const policy::RuleNumber number = rules_.policy()->matcher->match(first);
         const policy::Rule& rule = rules_.policy()->rules->rule(number);
-        if (policy::admits(rule.action) || rule.spares_live_flows)
+        if (policy::admits(rule.action) || rule.spares_live_flows) {
+            const bool own = rules_.template timeouts_are_own<AddressBytes>(next);
             rules_.template begin<AddressBytes>(next, rules_.fresh(number, first.vlan, first.interface));
-        else if (rule.action == policy::Action::reject)
+            rules_.template set_timeouts_are_own<AddressBytes>(next, own);
+            obey_timeouts<AddressBytes>(next, rule, now);
+        } else if (rule.action == policy::Action::reject)
             kill<AddressBytes>(next, now);
         else
             flows.remove(next, flow::Removal::deleted, on_removed<AddressBytes>());

@@ -93,6 +93,16 @@ struct IcmpKind {
     friend bool operator==(const IcmpKind&, const IcmpKind&) = default;
 };
 
+/// How long flows of a rule last without a packet, where it is not as for all flows. Seconds, 1 to
+/// max_lifetime_seconds; 0: as for all.
+struct OwnTimeouts {
+    std::uint32_t tcp_established = 0;  ///< what waits for an acknowledgement no longer than this either
+    std::uint32_t udp = 0, udp_stream = 0;
+
+    [[nodiscard]] constexpr bool any() const { return (tcp_established | udp | udp_stream) != 0; }
+    friend bool operator==(const OwnTimeouts&, const OwnTimeouts&) = default;
+};
+
 struct Rule {
     std::string name;
 
@@ -114,6 +124,7 @@ struct Rule {
     std::optional<bool> pick_up;      ///< connections may be picked up in mid-stream; none: as elsewhere
     std::optional<bool>
         drop_invalid;  ///< packets of its flows that are refused are dropped; none: as elsewhere
+    OwnTimeouts timeouts;
     /// Flows that a former policy allowed and this rule forbids live on.
     bool spares_live_flows = false;
 
