@@ -1,27 +1,10 @@
 // The first two stages of the burst: what is this packet, and where may its flow lie? Part of tracker.hpp.
 #pragma once
 
+#include "sluice/pipeline/segments.hpp"
 #include "sluice/pipeline/tracker.hpp"
 
 namespace sluice::pipeline {
-
-inline void set_options(tcp::Segment& segment, const packet::TcpOptions& options) {
-    segment.sack_highest = options.sack_highest;
-    segment.window_scale = options.window_scale;
-    segment.has_window_scale = options.has_window_scale;
-    segment.sack_permitted = options.sack_permitted;
-    segment.has_sack = options.has_sack;
-}
-
-[[nodiscard]] inline tcp::Segment segment_of(const packet::TcpFields& fields) {
-    tcp::Segment segment{.sequence = fields.sequence,
-                         .acknowledgement = fields.acknowledgement,
-                         .payload_length = fields.payload_length,
-                         .window = fields.window,
-                         .flags = fields.flags};
-    set_options(segment, fields.options);
-    return segment;
-}
 
 /// IHL in the first byte of an IPv4 header, in bytes.
 [[nodiscard]] constexpr std::size_t ipv4_header_length(std::uint8_t first_byte) {

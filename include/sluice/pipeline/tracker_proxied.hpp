@@ -2,6 +2,7 @@
 // then translated; and the packets that it sends for them. Part of tracker.hpp.
 #pragma once
 
+#include "sluice/pipeline/segments.hpp"
 #include "sluice/pipeline/tracker.hpp"
 #include "sluice/pipeline/tracker_answers.hpp"
 
