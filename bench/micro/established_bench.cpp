@@ -1,6 +1,6 @@
 // Tracker/Established: segments of open connections, mbuf in, decision out; and what each feature costs.
-// …/guard: there is a guard, nothing is defended and nothing proxied. …/proxied: each connection was opened
-// with a cookie, and is translated.
+// …/inspection: other flows could be read. …/guard: there is a guard, nothing is defended and nothing
+// proxied. …/proxied: each connection was opened with a cookie, and is translated.
 #include <map>
 #include <stdexcept>
 
@@ -26,7 +26,8 @@ struct Plan {
     bool imix = false;        ///< frames of 64, 594 and 1518 bytes, 7 : 4 : 1
     bool card_checks = true;  ///< the port has looked at the checksums
     bool guard = false;
-    bool proxied = false;  ///< with `guard`
+    bool proxied = false;     ///< with `guard`
+    bool inspection = false;  ///< there is memory to read flows with, and no rule that reads these
     std::uint32_t buffers = MbufPool::usual_size;
 };
 
@@ -87,6 +88,8 @@ class Established {
         pipeline::Limits out = TrackerBox::limits(plan.flows, plan.shape.ipv6);
         out.accounting = plan.accounting;
         out.timestamps = plan.start_times;
+        out.rules = plan.inspection;
+        if (plan.inspection) out.inspection = {};
         return plan.guard ? Protected::with_guard(out) : out;
     }
     /// Half the segments are bare acknowledgements; of an IMIX most of the rest is small.
@@ -281,6 +284,7 @@ void add(const std::string& name, const Plan& plan) {
         add(name + "/buffers:1024", {.flows = flows, .buffers = 1024});
         const Shape summed{.checksums = true}, stamped{.timestamps = true, .checksums = true};
         add(name + "/guard", {.flows = flows, .guard = true});
+        add(name + "/inspection", {.flows = flows, .inspection = true});
         add(name + "/proxied", {.flows = flows, .shape = summed, .guard = true, .proxied = true});
         add(name + "/proxied/tcp_timestamps",
             {.flows = flows, .shape = stamped, .guard = true, .proxied = true});

@@ -1,17 +1,20 @@
-// Inspect/Stream: the payload of segments in order, put back in order and scanned for signatures, their
-// acknowledgements included. Inspect/BareScan: the same segments given to Hyperscan's streams, nothing else.
+// Inspect/Stream: segments in order of flows that are read, through the tracker, which scans their payload
+// for signatures before it lets them out; their acknowledgements included. Inspect/BareScan: the same payload
+// given to Hyperscan's streams, nothing else.
 #include <stdexcept>
 #include <string>
 
-#include "sluice/inspect/reassembly.hpp"
+#include "sluice/base/endian.hpp"
 #include "sluice/inspect/scanner.hpp"
+#include "sluice/pipeline/memory_io.hpp"
+#include "sluice/pipeline/tracker.hpp"
+#include "sluice/policy/rule_set.hpp"
 #include "support.hpp"
 
 namespace sluice::bench {
 namespace {
 
 using inspect::Database;
-using inspect::Reassembly;
 using inspect::Scanner;
 using tcp::Direction;
 
@@ -108,74 +111,155 @@ class BareScan {
     std::uint64_t hits_ = 0;
 };
 
+/// Frames of segments that a port has checked: Ethernet, IPv4, TCP without options.
+class Frames {
+  public:
+    static constexpr std::size_t headers = 14 + 20 + 20;
+
+    Frames(std::uint32_t count, std::uint32_t room)
+        : room_(room), bytes_(std::size_t{count} * room), packets_(count) {}
+
+    pipeline::MemoryPacket* write(std::uint32_t number, unsigned flow, bool to_server, std::uint8_t flags,
+                                  std::span<const std::uint8_t> payload) {
+        std::uint8_t* const frame = at(number);
+        const auto length = static_cast<std::uint16_t>(headers - 14 + payload.size());
+        const std::uint8_t ip[] = {0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 6, 0, 0};
+        frame[12] = 8;
+        std::copy(std::begin(ip), std::end(ip), frame + 14);
+        store(frame + 16, be16(length));
+        const std::uint8_t client[] = {10, 0, 0, 1}, server[] = {10, 0, 0, 2};
+        std::copy_n(to_server ? client : server, 4, frame + 26);
+        std::copy_n(to_server ? server : client, 4, frame + 30);
+        const auto port = static_cast<std::uint16_t>(1024 + flow);
+        store(frame + 34, be16(to_server ? port : std::uint16_t{80}));
+        store(frame + 36, be16(to_server ? std::uint16_t{80} : port));
+        frame[46] = 0x50;
+        frame[47] = flags;
+        store(frame + 48, be16(std::uint16_t{65'535}));
+        std::copy(payload.begin(), payload.end(), frame + headers);
+        packets_[number] = {.first = {frame, headers + payload.size()},
+                            .checksum = pipeline::ChecksumState::good};
+        return &packets_[number];
+    }
+    pipeline::MemoryPacket* number(std::uint32_t number, std::uint32_t sequence,
+                                   std::uint32_t acknowledgement) {
+        store(at(number) + 38, be32(sequence));
+        store(at(number) + 42, be32(acknowledgement));
+        return &packets_[number];
+    }
+
+  private:
+    [[nodiscard]] std::uint8_t* at(std::uint32_t number) { return &bytes_[std::size_t{number} * room_]; }
+
+    std::uint32_t room_;
+    std::vector<std::uint8_t> bytes_;
+    std::vector<pipeline::MemoryPacket> packets_;
+};
+
 class Stream {
   public:
     explicit Stream(std::shared_ptr<const Database> database)
         : payload_(*database),
-          scanner_(scanner_for(database)),
-          memory_(Streams::bytes_needed(limits())),
-          streams_(limits(), *scanner_, memory_.span()) {
+          settings_(settings_for(database)),
+          memory_(Tracker::bytes_needed(limits())),
+          data_(segments, Frames::headers + segment_bytes),
+          acknowledgements_(flows, Frames::headers) {
+        auto made = Tracker::create(limits(), settings_, bench_secret, {}, memory_.span());
+        if (!made) throw std::runtime_error(made.error());
+        tracker_ = std::move(*made);
         for (unsigned flow = 0; flow < flows; ++flow) {
-            numbers_[flow] = streams_.open({.blocking = true, .fail_open = false});
-            streams_.begin(numbers_[flow], Direction::original, 0U - flow);
-            next_[flow] = 1U - flow;
+            next_[flow] = 0U - flow;
+            open(flow);
+            acknowledgements_.write(flow, flow, false, packet::ack, {});
         }
+        each_segment([this](unsigned flow, unsigned number) {
+            data_.write(number, flow, true, packet::ack, payload_[number]);
+        });
         pass();
+        tracker_->poll(now_, out_);
         BareScan bare(std::move(database));
-        if (sink_.hits == 0 || sink_.hits != bare.hits())
-            throw std::runtime_error("the streams have " + std::to_string(sink_.hits) +
-                                     " hits, the bare scan " + std::to_string(bare.hits()));
+        const std::uint64_t hits = tracker_->inspection()->hits.read();
+        if (hits == 0 || hits != bare.hits())
+            throw std::runtime_error("the streams have " + std::to_string(hits) + " hits, the bare scan " +
+                                     std::to_string(bare.hits()));
     }
     [[gnu::noinline]] void pass() {
-        unsigned count = 0;
         each_segment([&](unsigned flow, unsigned number) {
-            if (count++ % burst == 0) streams_.begin_burst();
-            inspect::StreamSegment segment;
-            segment.sequence = next_[flow];
-            segment.payload = payload_[number];
-            segment.right_edge = next_[flow] + 65'535;
-            streams_.segment(numbers_[flow], Direction::original, segment, number, 0, sink_);
+            give(data_.number(number, next_[flow], server_next));
             next_[flow] += segment_bytes;
-            if (number % 2 == 1) acknowledge(flow);
+            if (number % 2 == 1) give(acknowledgements_.number(flow, server_next, next_[flow]));
         });
+        judge();
+        passed_data_ += segments;
     }
-    void require_all_scanned() const {
-        if (sink_.told != 0 || sink_.dropped != 0) throw std::runtime_error("something was out of order");
-        if (streams_.bytes_scanned() != sink_.passed_data * segment_bytes)
+    void require_all_scanned() {
+        tracker_->poll(now_, out_);
+        const pipeline::Counters& counters = tracker_->counters();
+        if (counters.passed.read() != counters.packets.read())
+            throw std::runtime_error("something was dropped or waits");
+        if (tracker_->inspection()->stream_bytes.read() != passed_data_ * segment_bytes)
             throw std::runtime_error("not every byte was scanned");
     }
 
   private:
-    using Streams = Reassembly<unsigned, Scanner>;
-    struct Sink {
-        std::uint64_t hits = 0, told = 0, dropped = 0, passed_data = 0;
-        void out(unsigned packet, inspect::Fate fate) {
-            dropped += fate == inspect::Fate::drop;
-            passed_data += packet != no_packet;
-        }
-        inspect::Effect match(inspect::FlowNumber, Direction, std::uint32_t, std::uint64_t) {
-            ++hits;
-            return inspect::Effect::none;
-        }
-        void event(inspect::FlowNumber, Direction, inspect::Event) { ++told; }
-    };
-    static constexpr unsigned no_packet = 0xFFFFFFFFU;
+    using Tracker = pipeline::Tracker<pipeline::MemoryIo>;
+    static constexpr std::uint32_t server_next = 1;
 
-    static inspect::ReassemblyLimits limits() { return {.flows = flows, .chunks = 4 * flows}; }
-    void acknowledge(unsigned flow) {
-        inspect::StreamSegment segment;
-        segment.has_acknowledgement = true;
-        segment.acknowledgement = next_[flow];
-        streams_.segment(numbers_[flow], Direction::reply, segment, no_packet, 0, sink_);
+    static pipeline::Limits limits() {
+        pipeline::Limits out{.ipv4_flows = 2 * flows, .ipv6_flows = 1};
+        out.rules = true;
+        out.inspection = {.flows = flows, .chunks = 4 * flows, .burst_bytes = 2 * burst * segment_bytes};
+        return out;
+    }
+    static pipeline::Settings settings_for(std::shared_ptr<const Database> database) {
+        policy::Rule rule;
+        rule.name = "all";
+        rule.action = policy::Action::inspect;
+        rule.profile = "all";
+        auto rules = policy::RuleSet::build({rule});
+        if (!rules) throw std::runtime_error(rules.error());
+        const auto set = std::make_shared<const policy::RuleSet>(std::move(*rules));
+        pipeline::InspectionProfile profile;
+        profile.name = "all";
+        profile.terms = {.blocking = true, .fail_open = false};
+        profile.database = std::move(database);
+        auto inspection = pipeline::Inspection::create({profile}, 1, flows, 0);
+        if (!inspection) throw std::runtime_error(inspection.error());
+        pipeline::Settings out;
+        out.policy = std::make_shared<const pipeline::Policy>(
+            set, std::make_unique<policy::LinearMatcher>(*set), 1, *inspection);
+        return out;
+    }
+    void open(unsigned flow) {
+        Frames frames(3, Frames::headers);
+        frames.write(0, flow, true, packet::syn, {});
+        frames.write(1, flow, false, packet::syn | packet::ack, {});
+        frames.write(2, flow, true, packet::ack, {});
+        give(frames.number(0, next_[flow]++, 0));
+        give(frames.number(1, server_next - 1, next_[flow]));
+        give(frames.number(2, next_[flow], server_next));
+        judge();
+    }
+    void give(pipeline::MemoryPacket* packet) {
+        waiting_[count_++] = packet;
+        if (count_ == burst) judge();
+    }
+    void judge() {
+        tracker_->process({waiting_.data(), count_}, now_, out_);
+        count_ = 0;
     }
 
     Payload payload_;
-    std::unique_ptr<Scanner> scanner_;
+    pipeline::Settings settings_;
     HugeMemory memory_;
-    Streams streams_;
-    Sink sink_;
-    std::array<inspect::FlowNumber, flows> numbers_{};
+    std::unique_ptr<Tracker> tracker_;
+    pipeline::Output<pipeline::MemoryIo> out_;
+    pipeline::Now now_{.tick = 1000};
+    Frames data_, acknowledgements_;
+    std::array<pipeline::MemoryPacket*, burst> waiting_{};
+    std::size_t count_ = 0;
     std::array<std::uint32_t, flows> next_{};
+    std::uint64_t passed_data_ = 0;
 };
 
 template <class Subject>

@@ -97,7 +97,9 @@ Status Daemon::start_ports() {
     secret_ = *secret;
     dpdk::TrackerNeeds needs;
     needs.arena_bytes = Tracker::bytes_needed(configuration_.limits);
-    needs.held_packets = pipeline::fragment_limits(configuration_.limits, *settings_, secret_).packets;
+    needs.held_packets =
+        pipeline::fragment_limits(configuration_.limits, *settings_, secret_).packets +
+        (configuration_.limits.inspection.flows == 0 ? 0 : configuration_.limits.inspection.held_packets);
     dpdk::Options options = configuration_.dpdk;
     options.eal_arguments.insert(options.eal_arguments.end(), eal_arguments_.begin(), eal_arguments_.end());
     auto runtime = dpdk::Runtime::start(options, needs);

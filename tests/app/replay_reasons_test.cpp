@@ -371,11 +371,26 @@ TEST(ReplayReasons, EachComesWithTheNumbersThatDecided) {
 
 /// What a replay cannot give: there is neither a ring, a port nor a buffer pool.
 TEST(ReplayReasons, NoneIsForgotten) {
-    // Said of ports and queues, of the guard and of an operator, which replay has not.
-    const std::set<Reason> elsewhere{
-        Reason::none,         Reason::handover_full, Reason::tx_full,    Reason::too_long,  Reason::link_down,
-        Reason::no_buffer,    Reason::bad_cookie,    Reason::old_cookie, Reason::syn_limit, Reason::first_syn,
-        Reason::source_limit, Reason::source_denied, Reason::killed};
+    // Said of ports and queues, of the guard, of an operator and of profiles, which these replays have not.
+    const std::set<Reason> elsewhere{Reason::none,
+                                     Reason::handover_full,
+                                     Reason::tx_full,
+                                     Reason::too_long,
+                                     Reason::link_down,
+                                     Reason::no_buffer,
+                                     Reason::bad_cookie,
+                                     Reason::old_cookie,
+                                     Reason::syn_limit,
+                                     Reason::first_syn,
+                                     Reason::source_limit,
+                                     Reason::source_denied,
+                                     Reason::killed,
+                                     Reason::signature,
+                                     Reason::evasion,
+                                     Reason::inspection_duplicate,
+                                     Reason::inspection_timeout,
+                                     Reason::inspection_full,
+                                     Reason::syn_data};
     std::set<Reason> here;
     for (const Case& one : cases) here.insert(one.reason);
     for (std::size_t i = 0; i < reason_count; ++i) {

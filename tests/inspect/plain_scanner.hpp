@@ -18,7 +18,7 @@ class PlainScanner {
 
     explicit PlainScanner(std::vector<std::string> patterns) : patterns_(std::move(patterns)) {}
 
-    Stream open(tcp::Direction direction) {
+    Stream open(std::uint32_t /*flow*/, tcp::Direction direction) {
         if (!looks[static_cast<int>(direction)]) return nothing;
         if (streams_left == 0) return none;
         --streams_left;

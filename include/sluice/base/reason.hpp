@@ -65,6 +65,12 @@ enum class Outcome : std::uint8_t {
     X(policy_denied,      "policy-denied",      dropped,   "no rule allows a flow to begin with it")                     \
     X(rule_limit,         "rule-limit",         dropped,   "its rule has as many flows, or new ones a second, as it may have") \
     X(killed,             "killed",             dropped,   "its connection was killed by hand, and who sent it is told so") \
+    X(signature,          "signature",          dropped,   "a signature that blocks has matched in its flow")            \
+    X(evasion,            "evasion",            dropped,   "its bytes are others than a copy that was read, cannot be held against it, reach beyond the window or may expire on the way") \
+    X(inspection_duplicate,"inspection-duplicate",dropped, "a copy of a segment that waits to be read, which stands for it") \
+    X(inspection_timeout, "inspection-timeout", dropped,   "it waited to be read, and what was missing in front of it did not come") \
+    X(inspection_full,    "inspection-full",    dropped,   "no room was left to read it, and its profile fails closed")  \
+    X(syn_data,           "syn-data",           dropped,   "a SYN with data, in a flow whose data are read before they pass") \
     X(ethertype,          "ethertype",          dropped,   "its EtherType is configured to be dropped")                  \
     X(handover_full,      "handover-full",      dropped,   "the ring to the worker that owns its flow was full")         \
     X(tx_full,            "tx-full",            dropped,   "the port it leaves by could not take it")                    \

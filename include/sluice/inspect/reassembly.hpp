@@ -79,7 +79,7 @@ concept StreamScanner = requires(S& scanner, typename S::Stream stream, std::spa
     // S::none: there is none left; S::nothing: no signature looks at this direction.
     { S::none } -> std::convertible_to<typename S::Stream>;
     { S::nothing } -> std::convertible_to<typename S::Stream>;
-    { scanner.open(tcp::Direction::original) } -> std::same_as<typename S::Stream>;
+    { scanner.open(FlowNumber{}, tcp::Direction::original) } -> std::same_as<typename S::Stream>;
     {scanner.scan(stream, bytes, on_match)};
     // The data ends here: what is anchored to the end matches, and the stream goes back.
     {scanner.end(stream, on_match)};
@@ -100,6 +100,8 @@ class Reassembly {
 
   public:
     static constexpr unsigned most_islands = 16;
+    /// That poll() looks at for either of its tasks.
+    static constexpr unsigned most_directions = 64;
     /// A longer gap is not bridged by zero bytes.
     static constexpr std::uint32_t longest_gap = 64 * 1024;
 
@@ -134,6 +136,12 @@ class Reassembly {
 
     /// Whether both directions need no more inspection (cleared, not blocked): the flow may be closed here.
     [[nodiscard]] bool is_cleared(FlowNumber number) const;
+    /// The sequence number of the first byte that was not scanned; `otherwise` while nothing has come by.
+    [[nodiscard]] std::uint32_t next_to_scan(FlowNumber number, tcp::Direction direction,
+                                             std::uint32_t otherwise) const {
+        const Half& half = flows_[number].half[static_cast<int>(direction)];
+        return half.state == State::idle ? otherwise : half.origin + half.scanned;
+    }
     [[nodiscard]] bool is_blocked(FlowNumber number) const { return flows_[number].blocked; }
 
     [[nodiscard]] const std::array<Counter, event_count>& events() const { return events_; }

@@ -312,7 +312,7 @@ template <class Packet, StreamScanner Scanner>
 template <class Sink>
 bool Reassembly<Packet, Scanner>::open_stream(At<Sink>& at) {
     Half& half = at.half;
-    half.stream = scanner_.open(at.direction);
+    half.stream = scanner_.open(at.number, at.direction);
     half.has_stream = half.stream != Scanner::none && half.stream != Scanner::nothing;
     if (half.has_stream) return true;
     if (half.stream == Scanner::none) tell(at, Event::no_stream);
@@ -426,7 +426,6 @@ void Reassembly<Packet, Scanner>::close(FlowNumber number, Sink& sink) {
 template <class Packet, StreamScanner Scanner>
 template <class Sink>
 void Reassembly<Packet, Scanner>::poll(Tick now, Sink& sink) {
-    constexpr unsigned most_directions = 64;
     begin_burst();
     for (unsigned i = 0; i < most_directions && oldest_held_ != nil; ++i) {
         const Held& oldest = held_[oldest_held_];

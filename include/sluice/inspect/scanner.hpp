@@ -32,6 +32,8 @@ class Scanner {
     virtual ~Scanner();
 
     [[nodiscard]] virtual Stream open(tcp::Direction direction);
+    /// Whichever flow it is for.
+    [[nodiscard]] Stream open(std::uint32_t /*flow*/, tcp::Direction direction) { return open(direction); }
     /// `on_match(number of the signature in its set, position behind the match)`: at most once per signature
     /// and stream.
     template <class OnMatch>

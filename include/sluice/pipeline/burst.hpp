@@ -22,7 +22,8 @@ struct Now {
 
 /// Decisions in the order in which packets should leave. Held fragments are missing until their datagram is
 /// decided; then one entry stands for all of them: `packet` heads the list made by Io::next_fragment
-/// (decision.datagram set).
+/// (decision.datagram set). So are segments that wait to be read (inspection); those of a flow that leave
+/// together, and those that are dropped together, may be one entry of the same kind.
 template <PacketIo Io>
 struct Output {
     struct Judged {
@@ -30,8 +31,9 @@ struct Output {
         Decision decision;
     };
     /// A packet may come out itself, complete a datagram, push the oldest datagram out of the fragment table
-    /// and a flow out of the flow table, of which a server is told, and have the box send two of its own.
-    std::array<Judged, 8 * max_burst> judged;
+    /// and a flow out of the flow table, of which a server is told, and have the box send two of its own; or
+    /// let segments of both directions of its flow out.
+    std::array<Judged, 16 * max_burst> judged;
     std::size_t size = 0;
 
     /// Field by field: a pair put together on the stack would be loaded wider than it was stored.

@@ -26,7 +26,7 @@ struct alignas(64) Counters {
     Counter deleted;         ///< flows removed on request or replaced by a new connection
     Counter untracked;       ///< packets that pass without a flow (neighbour discovery, other EtherTypes …)
     Counter related;         ///< ICMP errors that belonged to a flow
-    Counter held;            ///< fragments waiting for their datagram, now
+    Counter held;            ///< fragments waiting for their datagram and segments waiting to be read, now
     ReasonCounters reasons;  ///< packets by reason: tolerated, refused and dropped ones
 };
 

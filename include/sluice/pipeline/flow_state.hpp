@@ -19,7 +19,8 @@ struct DatagramFlow {
     std::uint32_t seen_reply : 1;
     std::uint32_t assured : 1;
     std::uint32_t fixed_timeout : 1;
-    std::uint32_t reserved : 24;
+    std::uint32_t blocked : 1;  ///< a signature matched: nothing of it passes any more
+    std::uint32_t reserved : 23;
 };
 
 union FlowState {

@@ -37,6 +37,7 @@
 #include "sluice/pipeline/events.hpp"
 #include "sluice/pipeline/flow_rules.hpp"
 #include "sluice/pipeline/flow_state.hpp"
+#include "sluice/pipeline/inspector.hpp"
 #include "sluice/pipeline/mailbox.hpp"
 #include "sluice/pipeline/packet_io.hpp"
 #include "sluice/pipeline/settings.hpp"
@@ -135,7 +136,8 @@ class Tracker {
     /// flows it looked at: as long as that is not 0, more may wait.
     unsigned poll(Now now, Output<Io>& out);
 
-    /// Gives up all fragments held, as dropped under fragment-timeout: at the end of a run.
+    /// Gives up all that is held, at the end of a run: fragments as dropped under fragment-timeout, segments
+    /// that wait to be read under inspection-timeout.
     void drop_held(Output<Io>& out);
 
     /// The caller lost packets outside: before they were judged (no_buffer) or after they were let go
@@ -147,6 +149,12 @@ class Tracker {
 
     [[nodiscard]] Mailbox& mailbox() { return *mailbox_; }
     [[nodiscard]] EventRing& events() { return events_; }
+    /// What signatures have found; null without inspection (Limits::inspection).
+    [[nodiscard]] AlertRing* alerts() { return inspector_ == nullptr ? nullptr : &inspector_->alerts; }
+    /// The same. Brought up to date in each poll().
+    [[nodiscard]] const InspectionCounters* inspection() const {
+        return inspector_ == nullptr ? nullptr : &inspector_->counters;
+    }
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] const Table4& table4() const { return table4_; }
     [[nodiscard]] const Table6& table6() const { return table6_; }
@@ -201,6 +209,19 @@ class Tracker {
         std::uint16_t transport_offset;  ///< in its frame
         std::uint32_t transport_length;
     };
+    /// Packets that leave together, in one entry of the output.
+    class Train {
+      public:
+        [[nodiscard]] bool empty() const { return first_ == nullptr; }
+        [[nodiscard]] const Decision& decision() const { return decision_; }
+        void add(Packet* packet, const Decision& decision);
+        void leave(Output<Io>& out);
+
+      private:
+        Packet* first_ = nullptr;
+        Packet* last_ = nullptr;
+        Decision decision_;
+    };
     using HeaderBytes = std::array<std::uint8_t, packet::max_header_bytes>;
 
     /// What of a tracker differs between the families; everything else is written once.
@@ -241,7 +262,8 @@ class Tracker {
 
     Tracker(const Settings& settings, const Steering& steering, packet::LinkLayer link, Observer* observer,
             Table4&& table4, Table6&& table6, const Pending& pending4, const Pending& pending6,
-            Fragments&& fragments, SynGuard* guard, const FlowRules& rules, std::span<Event> event_slots)
+            Fragments&& fragments, SynGuard* guard, const FlowRules& rules,
+            std::unique_ptr<Inspector<Packet>> inspector, std::span<Event> event_slots)
         : settings_(&settings),
           intervals_(intervals_of(settings)),
           untagged_(domains_of(settings)),
@@ -255,6 +277,7 @@ class Tracker {
           fragments_(std::move(fragments)),
           guard_(guard),
           rules_(rules),
+          inspector_(std::move(inspector)),
           mailbox_(std::make_unique<Mailbox>()),
           events_(event_slots) {}
 
@@ -289,7 +312,7 @@ class Tracker {
     template <unsigned AddressBytes>
     class Group;
     void judge(Item& item, Now now, Output<Io>& out);
-    void judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out);
+    void judge_flow_or_hand_over(Item& item, bool datagram, Now now, Output<Io>& out);
     template <unsigned AddressBytes>
     Decision decide(Item& item, Now now);
     template <unsigned AddressBytes>
@@ -484,6 +507,8 @@ class Tracker {
     template <unsigned AddressBytes>
     tcp::Settings mid_stream_settings(Item& item);
     template <unsigned AddressBytes>
+    bool judge_anew(flow::Ref ref, Now now);
+    template <unsigned AddressBytes>
     unsigned judge_live_flows(Now now);
     unsigned poll_rules(Now now);
 
@@ -504,7 +529,8 @@ class Tracker {
     template <unsigned AddressBytes>
     void tell_end(flow::Ref ref, guard::Toward toward, const Way& way, Action action);
     template <unsigned AddressBytes>
-    bool kill(flow::Ref ref, Now now);
+    bool kill(flow::Ref ref, Now now, std::optional<Way> known = std::nullopt,
+              tcp::Direction from = tcp::Direction::original);
     template <unsigned AddressBytes>
     std::optional<Decision> answer_killed(Item& item, flow::Ref ref, tcp::Direction direction, Now now);
     template <unsigned AddressBytes>
@@ -519,6 +545,39 @@ class Tracker {
                                       packet::Headers& headers) const;
     class DroppedFragments;
     void expire_fragments(Now now, Output<Io>& out);
+    void count_held();
+
+    // inspection (tracker_inspect.hpp)
+    class ReadingSink;
+    void give_up(Packet* packet, const Decision& decision);
+    template <unsigned AddressBytes>
+    bool read_as_ruled(flow::Ref ref, Now now);
+    template <unsigned AddressBytes>
+    void stop_reading(flow::Ref ref);
+    [[nodiscard]] bool must_read(ProfileNumber profile) const;
+    template <unsigned AddressBytes>
+    void note_initial_sequence(flow::Ref ref, tcp::Direction direction, std::uint32_t sequence);
+    template <unsigned AddressBytes>
+    bool read(Item& item, Decision decision, Now now);
+    void begin_streams(inspect::FlowNumber number, tcp::Direction direction, const tcp::Segment& segment);
+    template <unsigned AddressBytes>
+    void read_segment(Item& item, inspect::FlowNumber number, const Decision& decision, Now now);
+    template <unsigned AddressBytes>
+    bool read_datagram(Item& item, const Decision& decision, Now now);
+    [[nodiscard]] std::span<const std::uint8_t> payload_of(const Item& item, std::uint32_t header,
+                                                           std::uint32_t length);
+    void drop_unread(const Item& item, Decision decision, Reason reason);
+    void drop_unread_of_all();
+    template <unsigned AddressBytes>
+    void reset_flow(Item& item, flow::Ref ref, tcp::Direction direction, std::uint32_t unread, Now now);
+    template <unsigned AddressBytes>
+    policy::SignatureAction found(flow::Ref ref, ProfileNumber profile, tcp::Direction direction,
+                                  std::uint32_t signature, std::uint64_t end);
+    template <unsigned AddressBytes>
+    bool renew(flow::Ref ref, Now now);
+    unsigned poll_inspection(Now now);
+    void close_gaps(Output<Io>& out);
+    void end_reading(Output<Io>& out);
 
     // events (tracker_events.hpp)
     template <unsigned AddressBytes>
@@ -557,8 +616,12 @@ class Tracker {
     SynGuard* guard_;  ///< in the arena; null: none
     FlowRules rules_;  ///< in the arena; empty: none
     Rulings rulings_;
-    FlowRules::Record admitted_;  ///< of the packet that may begin a flow
-    Output<Io>* out_ = nullptr;   ///< of the call under way: where packets of the box's own go
+    FlowRules::Record admitted_;                    ///< of the packet that may begin a flow
+    std::unique_ptr<Inspector<Packet>> inspector_;  ///< its tables are in the arena; null: none
+    Train given_up_;                                ///< packets dropped for inspection in the call under way
+    std::span<const Piece> pieces_;  ///< of the datagram being judged, when it came in fragments
+    bool has_gaps_ = false;          ///< entries of the output that stand for no packet
+    Output<Io>* out_ = nullptr;      ///< of the call under way: where packets of the box's own go
     std::unique_ptr<Mailbox> mailbox_;
     struct {
         flow::Ref next4 = 0, next6 = 0;  ///< how far the flush in progress has come
@@ -590,6 +653,7 @@ class Tracker {
 #include "sluice/pipeline/tracker_fragments.hpp"
 #include "sluice/pipeline/tracker_group.hpp"
 #include "sluice/pipeline/tracker_guard.hpp"
+#include "sluice/pipeline/tracker_inspect.hpp"
 #include "sluice/pipeline/tracker_judge.hpp"
 #include "sluice/pipeline/tracker_policy.hpp"
 #include "sluice/pipeline/tracker_proxied.hpp"

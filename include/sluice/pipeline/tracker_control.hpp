@@ -79,7 +79,7 @@ std::size_t Tracker<Io, Observer>::bytes_needed(const Limits& limits) {
            round(Pending::bytes_needed(limits.ipv4_flows)) + round(Pending::bytes_needed(limits.ipv6_flows)) +
            round(Fragments::bytes_needed(fragment_limits(limits, settings, secret))) +
            round(limits.event_slots * sizeof(Event)) + SynGuard::bytes_needed(limits) +
-           FlowRules::bytes_needed(limits);
+           round(FlowRules::bytes_needed(limits)) + Inspector<Packet>::bytes_needed(limits);
 }
 
 template <PacketIo Io, class Observer>
@@ -110,9 +110,19 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
     (void)carve(arena, SynGuard::bytes_needed(limits));
     FlowRules rules = FlowRules::create(limits, arena);
     rules.adopt(settings.policy.get(), steering.self);
+    (void)carve(arena, FlowRules::bytes_needed(limits));
+    std::unique_ptr<Inspector<Packet>> inspector;
+    if (limits.inspection.flows != 0) {
+        if (!limits.rules) return Error{"inspection needs rules: they say which flows are read"};
+        if (!std::has_single_bit(limits.alert_slots))
+            return Error{"the alerts that may wait must be a power of two"};
+        inspector = std::make_unique<Inspector<Packet>>(
+            limits, carve(arena, Inspector<Packet>::bytes_needed(limits)));
+        inspector->adopt(settings.policy.get(), steering.self);
+    }
     return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
                                                 std::move(*table6), pending4, pending6, std::move(*fragments),
-                                                guard, rules, events));
+                                                guard, rules, std::move(inspector), events));
 }
 
 /// What a flow leaves behind when it goes: counted, its remembered SYN forgotten.
@@ -135,6 +145,7 @@ auto Tracker<Io, Observer>::on_removed() {
             if (is_proxied<AddressBytes>(ref)) guard_->template forget_proxied<AddressBytes>(ref);
         }
         if (rules_.kept()) rules_.template end<AddressBytes>(ref);
+        if (inspector_ != nullptr) stop_reading<AddressBytes>(ref);
         switch (why) {
             case flow::Removal::expired:
                 counters_.expired.add();
@@ -164,6 +175,10 @@ unsigned Tracker<Io, Observer>::poll(Now now, Output<Io>& out) {
     expire_fragments(now, out);
     if (guard_ != nullptr) poll_guard(now);
     if (rules_.kept()) chores += poll_rules(now);
+    if (inspector_ != nullptr) {
+        chores += poll_inspection(now);
+        end_reading(out);
+    }
     return chores;
 }
 
@@ -288,6 +303,7 @@ void Tracker<Io, Observer>::adopt_settings(const Settings& settings, Tick now) {
     settings_ = &settings;
     if (guard_ != nullptr) guard_->adopt(settings.protection.get());
     rules_.adopt(settings.policy.get(), steering_.self);
+    if (inspector_ != nullptr) inspector_->adopt(settings.policy.get(), steering_.self);
     intervals_ = intervals_of(settings);
     untagged_ = domains_of(settings);
     table4_.set_intervals(intervals_, now);

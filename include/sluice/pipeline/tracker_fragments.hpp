@@ -31,7 +31,7 @@ void Tracker<Io, Observer>::collect_fragment(Item& item, Now now, Output<Io>& ou
     dropped.flush();
     if (decision.kind == packet::FragmentDecision<Packet*>::Kind::complete)
         judge_datagram(decision.packets, now, out);
-    counters_.held.set(fragments_.packets());
+    count_held();
 }
 
 /// Chains packets given up for the same reason into one decision: an addition may give up two datagrams and
@@ -82,16 +82,26 @@ void Tracker<Io, Observer>::expire_fragments(Now now, Output<Io>& out) {
     DroppedFragments dropped(*this, out);
     fragments_.expire(now.tick, packet::max_fragments, dropped);
     dropped.flush();
-    counters_.held.set(fragments_.packets());
+    count_held();
+}
+
+template <PacketIo Io, class Observer>
+void Tracker<Io, Observer>::count_held() {
+    counters_.held.set(fragments_.packets() + (inspector_ == nullptr ? 0 : inspector_->streams.held()));
 }
 
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::drop_held(Output<Io>& out) {
     out.size = 0;
+    out_ = &out;
     DroppedFragments dropped(*this, out);
     fragments_.clear(Reason::fragment_timeout, dropped);
     dropped.flush();
-    counters_.held.set(0);
+    if (inspector_ != nullptr) {
+        drop_unread_of_all();
+        end_reading(out);
+    }
+    count_held();
 }
 
 template <PacketIo Io, class Observer>
@@ -103,6 +113,7 @@ void Tracker<Io, Observer>::process_datagram(Packet* first, Now now, Output<Io>&
     for (Packet* p = first; p != nullptr && count < fragments.size(); p = Io::next_fragment(p))
         fragments[count++] = p;
     judge_datagram({fragments.data(), count}, now, out);
+    if (inspector_ != nullptr) end_reading(out);
 }
 
 /// Chains fragments in their order of arrival, so that one pointer stands for all.
@@ -167,8 +178,10 @@ void Tracker<Io, Observer>::judge_datagram(std::span<Packet* const> fragments, N
     switch (item.kind) {
         case Kind::flow:
         case Kind::icmp_error:
-            judge_flow_or_hand_over(item, now, out);
-            break;
+            pieces_ = {pieces.data(), fragments.size()};
+            judge_flow_or_hand_over(item, true, now, out);
+            pieces_ = {};
+            return;
         case Kind::untracked:
             pass_untracked(item, out);
             break;

@@ -102,6 +102,12 @@ class Tracker<Io, Observer>::Group {
     void judge_alone(unsigned lane) {
         Item& item = *items_[lane];
         const Decision decision = tracker_.decide<AddressBytes>(item, now_);
+        if (tracker_.inspector_ != nullptr && tracker_.read<AddressBytes>(item, decision, now_))
+            [[unlikely]] {
+            out_.judged[places_[lane]].packet = nullptr;
+            tracker_.has_gaps_ = true;
+            return;
+        }
         tracker_.count(item, decision);
         out_.judged[places_[lane]] = {item.packet, decision};
     }

@@ -20,6 +20,8 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
     out.size = 0;
     out_ = &out;
     begin_burst();
+    if (inspector_ != nullptr) [[unlikely]]
+        inspector_->begin_burst(now.tick);
     const std::size_t count = burst.size();
     for (std::size_t i = 0; i < std::min(packet_distance, count); ++i) Io::prefetch_packet(burst[i]);
     for (std::size_t i = 0; i < std::min(header_distance, count); ++i) Io::prefetch_header(burst[i]);
@@ -79,6 +81,8 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
         group6.judge();
     }
     rulings_.known = 0;
+    if (inspector_ != nullptr) [[unlikely]]
+        end_reading(out);
     end_burst(now);
 }
 
@@ -86,7 +90,7 @@ template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
     switch (item.kind) {
         case Kind::flow:
-            [[likely]] case Kind::icmp_error : judge_flow_or_hand_over(item, now, out);
+            [[likely]] case Kind::icmp_error : judge_flow_or_hand_over(item, false, now, out);
             return;
         case Kind::fragment:
             collect_fragment(item, now, out);
@@ -119,10 +123,14 @@ void Tracker<Io, Observer>::pass_untracked(const Item& item, Output<Io>& out) {
 }
 
 template <PacketIo Io, class Observer>
-void Tracker<Io, Observer>::judge_flow_or_hand_over(Item& item, Now now, Output<Io>& out) {
-    const Decision decision =
-        by_family(item.family, [&]<unsigned AddressBytes>() { return decide<AddressBytes>(item, now); });
-    finish(item, item.packet, decision, out);
+void Tracker<Io, Observer>::judge_flow_or_hand_over(Item& item, bool datagram, Now now, Output<Io>& out) {
+    by_family(item.family, [&]<unsigned AddressBytes>() {
+        Decision decision = decide<AddressBytes>(item, now);
+        decision.datagram = datagram;
+        if (inspector_ != nullptr && read<AddressBytes>(item, decision, now)) [[unlikely]]
+            return;
+        finish(item, item.packet, decision, out);
+    });
 }
 
 /// On a packet of a flow, or an error about one, that may be another worker's.
@@ -220,6 +228,9 @@ template <unsigned AddressBytes>
         pending<AddressBytes>().put(ref, syn);
     else if (was_pending) [[unlikely]]
         pending<AddressBytes>().erase(ref);
+    if (inspector_ != nullptr && inspector_->template number_of<AddressBytes>(ref) != inspect::no_flow)
+        [[unlikely]]
+        state.tcp.pending_syn = 1;
 
     Tick expiry = record.expiry;
     if (verdict.refresh != tcp::Refresh::keep) [[likely]] {

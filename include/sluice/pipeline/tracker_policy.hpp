@@ -151,7 +151,17 @@ template <unsigned AddressBytes>
         return reject(
             item, Reason::policy_denied,
             item.protocol == packet::udp ? packet::Unreachable::port : packet::Unreachable::prohibited);
-    if (policy::admits(action) && has_room) return std::nullopt;
+    if (policy::admits(action) && has_room) {
+        if (inspector_ == nullptr || item.protocol != packet::tcp || inspector_->has_room())
+            return std::nullopt;
+        const ProfileNumber profile = policy->profile_of(number);
+        if (profile == no_profile || !must_read(profile)) return std::nullopt;
+        inspector_->counters.no_room.add();
+        return Decision{.action = Action::drop,
+                        .state = CtState::untracked,
+                        .reason = Reason::inspection_full,
+                        .family = item.family};
+    }
     return Decision{.action = Action::drop,
                     .state = CtState::untracked,
                     .reason = policy::admits(action) ? Reason::rule_limit : Reason::policy_denied,
@@ -175,9 +185,10 @@ template <unsigned AddressBytes>
 [[gnu::noinline]] void Tracker<Io, Observer>::begin_under_rule(flow::Ref ref, Now now) {
     rules_.template begin<AddressBytes>(ref, admitted_);
     const policy::Rule* const rule = rules_.template rule_of<AddressBytes>(ref);
-    if (rule == nullptr) return;
-    if (rule->mark != 0) table<AddressBytes>().set_mark(ref, rule->mark);
-    if (rule->timeouts.any()) obey_timeouts<AddressBytes>(ref, *rule, now);
+    if (rule != nullptr && rule->mark != 0) table<AddressBytes>().set_mark(ref, rule->mark);
+    if (rule != nullptr && rule->timeouts.any()) obey_timeouts<AddressBytes>(ref, *rule, now);
+    // Where it must be read there is room: it would have been refused.
+    if (inspector_ != nullptr) (void)read_as_ruled<AddressBytes>(ref, now);
 }
 
 // ---- Timeouts of a rule's own. A flow that has them is marked as one whose timeout is fixed, so that it is
@@ -226,8 +237,34 @@ tcp::Settings Tracker<Io, Observer>::mid_stream_settings(Item& item) {
     return out;
 }
 
-/// A slice of the flows that an earlier policy let begin: the rules in force allow them, or spare them, or
-/// they go.
+/// A flow that an earlier policy let begin: the rules in force allow it, or spare it, or it goes, which is
+/// false.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+bool Tracker<Io, Observer>::judge_anew(flow::Ref ref, Now now) {
+    auto& flows = table<AddressBytes>();
+    if (!rules_.template is_judged<AddressBytes>(ref)) {
+        const policy::FirstPacket first = first_packet_of<AddressBytes>(ref);
+        const policy::RuleNumber number = rules_.policy()->matcher->match(first);
+        const policy::Rule& rule = rules_.policy()->rules->rule(number);
+        if (!policy::admits(rule.action) && !rule.spares_live_flows) {
+            if (rule.action == policy::Action::reject)
+                kill<AddressBytes>(ref, now);
+            else
+                flows.remove(ref, flow::Removal::deleted, on_removed<AddressBytes>());
+            return false;
+        }
+        const bool own = rules_.template timeouts_are_own<AddressBytes>(ref);
+        rules_.template begin<AddressBytes>(ref, rules_.fresh(number, first.vlan, first.interface));
+        rules_.template set_timeouts_are_own<AddressBytes>(ref, own);
+        obey_timeouts<AddressBytes>(ref, rule, now);
+    }
+    if (inspector_ == nullptr || read_as_ruled<AddressBytes>(ref, now)) return true;
+    flows.remove(ref, flow::Removal::deleted, on_removed<AddressBytes>());
+    return false;
+}
+
+/// A slice of the flows that live.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 unsigned Tracker<Io, Observer>::judge_live_flows(Now now) {
@@ -239,18 +276,7 @@ unsigned Tracker<Io, Observer>::judge_live_flows(Now now) {
     unsigned looked_at = 0;
     for (; looked_at < slice && next < flows.high_water(); ++looked_at, ++next) {
         if (!flows.read(next, record) || rules_.template is_judged<AddressBytes>(next)) continue;
-        const policy::FirstPacket first = first_packet_of<AddressBytes>(next);
-        const policy::RuleNumber number = rules_.policy()->matcher->match(first);
-        const policy::Rule& rule = rules_.policy()->rules->rule(number);
-        if (policy::admits(rule.action) || rule.spares_live_flows) {
-            const bool own = rules_.template timeouts_are_own<AddressBytes>(next);
-            rules_.template begin<AddressBytes>(next, rules_.fresh(number, first.vlan, first.interface));
-            rules_.template set_timeouts_are_own<AddressBytes>(next, own);
-            obey_timeouts<AddressBytes>(next, rule, now);
-        } else if (rule.action == policy::Action::reject)
-            kill<AddressBytes>(next, now);
-        else
-            flows.remove(next, flow::Removal::deleted, on_removed<AddressBytes>());
+        (void)judge_anew<AddressBytes>(next, now);
     }
     return looked_at;
 }

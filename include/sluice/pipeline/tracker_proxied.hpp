@@ -64,6 +64,7 @@ Decision Tracker<Io, Observer>::open_proxied(Item& item, const guard::ProvenClie
     const Tick patience = std::max(ticks_of(Lifetime::syn_sent), SynGuard::longest_handshake);
     const flow::Ref ref = insert<AddressBytes>(item, state, now.tick + patience, now);
     if (ref == flow::no_ref) return no_room(item);
+    note_initial_sequence<AddressBytes>(ref, tcp::Direction::original, client.initial_sequence);
     OwnHandshake& handshake =
         guard_->template begin_handshake<AddressBytes>({.machine = machine,
                                                         .to_server = *link,
@@ -200,6 +201,7 @@ void Tracker<Io, Observer>::complete_handshake(const Item& syn_ack, flow::Ref re
                                                const guard::HandshakeOutcome& outcome, Now now) {
     Item item = syn_ack;
     (void)judge_tcp<AddressBytes>(item, ref, now);
+    note_initial_sequence<AddressBytes>(ref, tcp::Direction::reply, syn_ack.segment.sequence);
     for (const guard::SegmentToSend& sent : outcome.segments()) {
         if (sent.toward != guard::Toward::server) continue;
         item.segment = segment_of(sent.segment);

@@ -148,11 +148,13 @@ void Tracker<Io, Observer>::tell_end(flow::Ref ref, guard::Toward toward, const 
          toward == guard::Toward::server ? way.to_server : packet::reversed(way.to_server), way.port, action);
 }
 
-/// An operator's order: false when the flow is one that is killed already. What is no connection, or none any
-/// more, is only removed.
+/// An operator's order, or a signature's: false when the flow is one that is killed already. What is no
+/// connection, or none any more, is only removed. `known`: the way from its client to its server, and a port
+/// that leads to who sends in direction `from`; without, the way that the guard remembers.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-[[gnu::noinline]] bool Tracker<Io, Observer>::kill(flow::Ref ref, Now now) {
+[[gnu::noinline]] bool Tracker<Io, Observer>::kill(flow::Ref ref, Now now, std::optional<Way> known,
+                                                   tcp::Direction from) {
     auto& flows = table<AddressBytes>();
     const auto& record = flows.record(ref);
     const bool is_tcp = record.key.protocol == packet::tcp;
@@ -161,11 +163,13 @@ template <unsigned AddressBytes>
         flows.remove(ref, flow::Removal::deleted, on_removed<AddressBytes>());
         return true;
     }
-    const auto way = way_of<AddressBytes>(ref);
+    const auto way = known ? known : way_of<AddressBytes>(ref);
     if (way) {
-        tell_end<AddressBytes>(ref, guard::Toward::server, *way, Action::pass);
-        tell_end<AddressBytes>(ref, guard::Toward::client, *way, Action::answer);
+        const bool from_client = from == tcp::Direction::original;
+        tell_end<AddressBytes>(ref, guard::Toward::server, *way, from_client ? Action::pass : Action::answer);
+        tell_end<AddressBytes>(ref, guard::Toward::client, *way, from_client ? Action::answer : Action::pass);
     }
+    if (inspector_ != nullptr) stop_reading<AddressBytes>(ref);
     FlowState state = record.payload;
     if (state.tcp.pending_syn) pending<AddressBytes>().erase(ref);
     if (guard_ != nullptr) {

@@ -113,7 +113,8 @@ struct Connection {
     std::uint32_t seen : 2;             ///< bit per Direction: its Side has been initialised
     std::uint32_t picked_up : 1;        ///< began in mid-stream (O14)
     std::uint32_t retransmissions : 3;  ///< in a row; saturates
-    std::uint32_t pending_syn : 1;      ///< a PendingSyn is kept for this flow in the side table
+    std::uint32_t pending_syn : 1;      ///< a PendingSyn is kept for this flow in the side table, or it is
+                                        ///< read (pipeline/inspector.hpp): its segments are not usual
 };
 static_assert(sizeof(Connection) == 36 && alignof(Connection) == 4);
 
