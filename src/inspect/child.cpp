@@ -102,7 +102,7 @@ Error blame(const policy::SignatureSet& signatures, const CompileLimits& limits,
     const bool one = at < signatures.size();
     std::ostringstream out;
     if (one)
-        out << policy::place_of(signatures.file(), signatures[at].line) << "pattern: compiling it";
+        out << signatures.place(signatures[at]) << "pattern: compiling it";
     else
         out << signatures.file() << ": compiling the signatures together";
     out << " needs more than ";

@@ -101,7 +101,7 @@ class Compiler {
                signature.service.transport != (datagram ? Transport::tcp : Transport::udp);
     }
     [[nodiscard]] Error fault(const Signature& signature, const std::string& sentence) const {
-        return {policy::place_of(set_.file(), signature.line) + "pattern: " + sentence};
+        return {set_.place(signature) + "pattern: " + sentence};
     }
 
     /// What one signature asks for, if it may.

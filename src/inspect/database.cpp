@@ -11,7 +11,8 @@ namespace sluice::inspect {
 
 Result<std::shared_ptr<const Database>> Database::compile(policy::SignatureSet signatures,
                                                           const CompileLimits& limits,
-                                                          const std::string& cache_folder) {
+                                                          const std::string& cache_folder,
+                                                          const Compile& compile) {
     if (hs_valid_platform() != HS_SUCCESS)
         return Error{"Hyperscan does not run on this processor: it needs SSSE3"};
     std::shared_ptr<Database> database(new Database(std::move(signatures)));
@@ -22,7 +23,7 @@ Result<std::shared_ptr<const Database>> Database::compile(policy::SignatureSet s
         database->came_from_cache_ = kept && database->load(*kept);
         if (database->came_from_cache_) return std::shared_ptr<const Database>(std::move(database));
     }
-    const auto compiled = compile_in_child(set, limits);
+    const auto compiled = compile ? compile(set, limits) : compile_in_child(set, limits);
     if (!compiled) return Error{compiled.error()};
     if (!database->load(*compiled)) return Error{set.file() + ": no memory for the compiled signatures"};
     if (!cache_folder.empty()) {

@@ -47,15 +47,13 @@ std::string fault_of(const Signature& signature) {
     return {};
 }
 
-/// The faults of a file, the first few in words.
+/// The faults of a set, the first few in words.
 class Faults {
   public:
-    explicit Faults(const std::string& file) : file_(file) {}
-
-    void add(unsigned line, const std::string& sentence) {
+    void add(const std::string& place, const std::string& sentence) {
         if (++found_ > faults_shown) return;
         if (!text_.empty()) text_ += '\n';
-        text_.append(place_of(file_, line)).append(sentence);
+        text_.append(place).append(sentence);
     }
     [[nodiscard]] bool any() const { return found_ != 0; }
     [[nodiscard]] Error error() const {
@@ -64,7 +62,6 @@ class Faults {
     }
 
   private:
-    const std::string& file_;
     std::string text_;
     std::size_t found_ = 0;
 };
@@ -118,29 +115,60 @@ std::string place_of(std::string_view file, unsigned line) {
 }
 
 Result<SignatureSet> SignatureSet::create(std::string file, std::vector<Signature> signatures) {
-    if (signatures.size() > most_signatures)
-        return Error{place_of(file, signatures[most_signatures].line) + "expected at most " +
-                     std::to_string(most_signatures) + " signatures, found " +
-                     std::to_string(signatures.size())};
-    Faults faults(file);
-    std::unordered_map<std::uint32_t, unsigned> lines;
-    for (const Signature& signature : signatures) {
+    for (Signature& signature : signatures) signature.file = 0;
+    return check({std::move(file)}, std::move(signatures));
+}
+
+Result<SignatureSet> SignatureSet::join(std::vector<SignatureSet> sets) {
+    std::vector<std::string> files;
+    std::vector<Signature> signatures;
+    for (SignatureSet& set : sets) {
+        const auto before = static_cast<std::uint32_t>(files.size());
+        for (std::string& file : set.files_) files.push_back(std::move(file));
+        for (Signature& signature : set.signatures_) {
+            signature.file += before;
+            signatures.push_back(std::move(signature));
+        }
+    }
+    return check(std::move(files), std::move(signatures));
+}
+
+Result<SignatureSet> SignatureSet::check(std::vector<std::string> files, std::vector<Signature> signatures) {
+    SignatureSet set;
+    set.files_ = std::move(files);
+    set.signatures_ = std::move(signatures);
+    const std::vector<Signature>& all = set.signatures_;
+    if (all.size() > most_signatures)
+        return Error{set.place(all[most_signatures]) + "expected at most " + std::to_string(most_signatures) +
+                     " signatures, found " + std::to_string(all.size())};
+    Faults faults;
+    std::unordered_map<std::uint32_t, const Signature*> by_id;
+    for (const Signature& signature : all) {
         const std::string fault = fault_of(signature);
         if (!fault.empty()) {
-            faults.add(signature.line, fault);
+            faults.add(set.place(signature), fault);
             continue;
         }
-        const auto [earlier, is_new] = lines.try_emplace(signature.id, signature.line);
-        if (!is_new)
-            faults.add(signature.line, "id: expected another number, found " + std::to_string(signature.id) +
-                                           ", which the signature of line " +
-                                           std::to_string(earlier->second) + " has");
+        const auto [found, is_new] = by_id.try_emplace(signature.id, &signature);
+        if (is_new) continue;
+        const Signature& earlier = *found->second;
+        faults.add(set.place(signature),
+                   "id: expected another number, found " + std::to_string(signature.id) +
+                       ", which the signature of line " + std::to_string(earlier.line) +
+                       (earlier.file == signature.file ? "" : " of " + set.files_[earlier.file]) + " has");
     }
     if (faults.any()) return faults.error();
-    SignatureSet set;
-    set.file_ = std::move(file);
-    set.signatures_ = std::move(signatures);
     return set;
+}
+
+std::string SignatureSet::file() const {
+    std::string out;
+    for (const std::string& file : files_) out += (out.empty() ? "" : ", ") + file;
+    return out;
+}
+
+std::string SignatureSet::place(const Signature& signature) const {
+    return place_of(files_[signature.file], signature.line);
 }
 
 bool SignatureSet::may_block() const {

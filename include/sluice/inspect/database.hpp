@@ -9,6 +9,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,13 +30,18 @@ struct CompileLimits {
     std::size_t stream_bytes = 128UL << 10U;  ///< state of one direction of a flow
 };
 
+/// Makes what a Database is loaded from, within the limits, where it pleases.
+using Compile = std::function<Result<std::string>(const policy::SignatureSet&, const CompileLimits&)>;
+
 class Database {
   public:
-    /// `cache_folder` empty: nothing is kept. Forks: call it where that is allowed, with no lock held. The
-    /// error has a line "FILE:LINE: pattern: …" for the first signature that is refused.
+    /// `cache_folder` empty: nothing is kept. `compile` is called when nothing was; without one this forks:
+    /// call it where that is allowed, with no lock held. The error has a line "FILE:LINE: pattern: …" for the
+    /// first signature that is refused.
     [[nodiscard]] static Result<std::shared_ptr<const Database>> compile(policy::SignatureSet signatures,
                                                                          const CompileLimits& limits,
-                                                                         const std::string& cache_folder);
+                                                                         const std::string& cache_folder,
+                                                                         const Compile& compile = {});
 
     Database(const Database&) = delete;
     Database& operator=(const Database&) = delete;

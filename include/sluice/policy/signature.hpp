@@ -55,6 +55,8 @@ struct Signature {
     Severity severity = Severity::medium;
     std::uint32_t mark = 0;  ///< for SignatureAction::mark
     unsigned line = 0;       ///< of its file, for messages
+    std::uint32_t file = 0;  ///< which of the set's files, in the order in which they were given
+    friend bool operator==(const Signature&, const Signature&) = default;
 };
 
 /// What a person may write for `service`: "any", "tcp", "udp/53", "tcp/25,587,8000-8999", "tcp/not 80,8080".
@@ -79,15 +81,25 @@ class SignatureSet {
     /// `file` is named in messages. All or nothing: the error has a line for each of the first few faults.
     [[nodiscard]] static Result<SignatureSet> create(std::string file, std::vector<Signature> signatures);
 
+    /// Several sets as one, at most most_signatures in all, with ids that differ over all of them. The error
+    /// as create()'s.
+    [[nodiscard]] static Result<SignatureSet> join(std::vector<SignatureSet> sets);
+
     [[nodiscard]] const std::vector<Signature>& all() const { return signatures_; }
     [[nodiscard]] const Signature& operator[](std::size_t number) const { return signatures_[number]; }
     [[nodiscard]] std::size_t size() const { return signatures_.size(); }
-    [[nodiscard]] const std::string& file() const { return file_; }
+    [[nodiscard]] const std::vector<std::string>& files() const { return files_; }
+    /// The names of all its files, for what is said about all of it.
+    [[nodiscard]] std::string file() const;
+    /// "FILE:LINE: " in front of what is said about one of its signatures.
+    [[nodiscard]] std::string place(const Signature& signature) const;
     /// Whether any of them may drop or reset: what carries data of such a flow must wait for its scan.
     [[nodiscard]] bool may_block() const;
 
   private:
-    std::string file_;
+    static Result<SignatureSet> check(std::vector<std::string> files, std::vector<Signature> signatures);
+
+    std::vector<std::string> files_;
     std::vector<Signature> signatures_;
 };
 
