@@ -14,7 +14,7 @@ struct Arguments {
     Command about = Command::none;  ///< help: the command that it is wanted of; none: all of them
     std::string socket{control::default_socket_path};
     control::Query query;    ///< for the commands that ask the daemon
-    bool json = false;       ///< stats, reasons, floods
+    bool json = false;       ///< stats, reasons, floods, signatures
     bool by_reason = false;  ///< stats
     bool counts = false;     ///< reasons
 };

@@ -8,6 +8,7 @@
 #include "app/cli_events.hpp"
 #include "app/cli_floods.hpp"
 #include "app/cli_rows.hpp"
+#include "app/cli_signatures.hpp"
 #include "app/output.hpp"
 #include "sluice/base/reason.hpp"
 #include "sluice/control/client.hpp"
@@ -56,6 +57,7 @@ void print_reasons(bool as_json) {
 
 void print_row(const Arguments& arguments, std::string_view row) {
     const bool reasons = arguments.query.kind == control::Query::Kind::reasons;
+    const bool signatures = arguments.query.kind == control::Query::Kind::signatures;
     const bool floods = arguments.query.kind == control::Query::Kind::floods;
     if (arguments.query.kind == control::Query::Kind::stats && !arguments.json)
         print_statistics(row);
@@ -63,8 +65,17 @@ void print_row(const Arguments& arguments, std::string_view row) {
         print_reason(row);
     else if (floods && !arguments.json)
         print(arguments.query.services ? guarded_line(row) : flood_text(row));
+    else if (signatures && !arguments.json)
+        print(signature_line(row));
     else
         print(row);
+}
+
+/// What stands above rows that are lines of a table; empty: nothing does.
+std::string heading_of(const Arguments& arguments) {
+    if (arguments.json) return "";
+    if (arguments.query.services) return guarded_heading();
+    return arguments.command == Command::signatures ? signature_heading() : "";
 }
 
 /// conntrack's closing sentences.
@@ -111,9 +122,9 @@ int ask_the_daemon(const Arguments& arguments) {
         complain(client.error());
         return refused;
     }
-    bool heading = arguments.query.services && !arguments.json;
+    std::string heading = heading_of(arguments);
     const auto end = (*client)->ask(arguments.query, [&](std::string_view row) {
-        if (std::exchange(heading, false)) print(guarded_heading());
+        print(std::exchange(heading, ""));
         print_row(arguments, row);
     });
     // Before the closing sentence, which says that the rows have been shown.

@@ -59,7 +59,7 @@ class Meaning {
     Status conclude_whole_tuple() const;
     Status conclude_update();
     Status conclude_insert();
-    Status conclude_floods();
+    Status conclude_rows(std::string_view command);
     Status check_reply_tuple() const;
 
     Arguments& out_;
@@ -287,7 +287,9 @@ Status Meaning::take_events(std::string_view text) {
         {"NEW", pipeline::only(pipeline::EventKind::created)},
         {"UPDATES", pipeline::only(pipeline::EventKind::updated)},
         {"DESTROY", pipeline::only(pipeline::EventKind::destroyed)},
-        {"FLOODS", control::flood_events}};
+        {"FLOODS", control::flood_events},
+        {"ALERT", control::alert_events},
+        {"ALERTS", control::alert_events}};
     if (events_ == 0) out_.query.events = 0;
     while (true) {
         const std::size_t comma = text.find(',');
@@ -406,10 +408,10 @@ Status Meaning::conclude_insert() {
 }
 
 /// Rows are no flows: of the formats only JSON says anything of them.
-Status Meaning::conclude_floods() {
+Status Meaning::conclude_rows(std::string_view command) {
     const Format& format = out_.query.format;
     if (format.extended || format.id || format.start_time || format.style == Format::Style::save)
-        return error("of the formats `floods' has `json' alone");
+        return error("of the formats `{}' has `json' alone", command);
     out_.json = format.style == Format::Style::json;
     return success();
 }
@@ -449,7 +451,10 @@ Status Meaning::conclude() {
             return success();
         case Command::floods:
             out_.query.kind = Query::Kind::floods;
-            return conclude_floods();
+            return conclude_rows("floods");
+        case Command::signatures:
+            out_.query.kind = Query::Kind::signatures;
+            return conclude_rows("signatures");
         case Command::reload:
             out_.query.kind = Query::Kind::reload;
             return success();

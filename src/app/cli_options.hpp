@@ -25,6 +25,7 @@ enum class Command : std::uint8_t {
     version,
     help,
     events,
+    signatures,
 };
 
 /// A set of commands.

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "app/configuration_inspection.hpp"
 #include "app/configuration_keys.hpp"
 #include "app/configuration_reader.hpp"
 #include "app/ether_types.hpp"
+#include "app/inspection.hpp"
 #include "app/output.hpp"
 #include "app/regular_file.hpp"
 
@@ -140,6 +142,7 @@ Result<std::vector<std::string>> reloadable_changes(const Configuration& running
         return a == nullptr || b == nullptr ? a == b : *a == *b;
     };
     if (!same_rules(running.rules, wanted.rules)) changed.emplace_back("rule");
+    if (running.inspection.profiles != wanted.inspection.profiles) changed.emplace_back(table_of_profiles);
     if (fixed.empty()) return changed;
     return Error{joined(fixed) + (fixed.size() == 1 ? " differs" : " differ") +
                  " from what is running and can only change by a restart; nothing was changed"};
@@ -165,6 +168,13 @@ std::string describe(const Configuration& c) {
            std::to_string(std::uint64_t{c.limits.ipv6_flows} * c.dpdk.workers) + " IPv6 flows";
     if (!c.guard.services.empty()) out += ", " + counted(c.guard.services.size(), "guarded service");
     out += c.rules == nullptr ? ", no rules: every flow is allowed" : ", " + counted(c.rules->size(), "rule");
+    if (!c.inspection.profiles.empty()) {
+        std::size_t signatures = 0;
+        for (const InspectionProfile& profile : c.inspection.profiles)
+            signatures += profile.signatures->size();
+        out += ", " + counted(c.inspection.profiles.size(), "profile") + " of inspection with " +
+               counted(signatures, "signature");
+    }
     out += changed.empty() ? ", every other key at its default" : ", and " + joined(changed);
     return out;
 }
@@ -173,6 +183,11 @@ int check_main(const std::string& path, std::span<const std::string> overrides, 
     const auto configuration = load(path, overrides, use);
     if (!configuration) {
         print_error(configuration.error() + '\n');
+        return 1;
+    }
+    // Whether patterns can be compiled is known when they have been; what is kept is the daemon's.
+    if (const auto compiled = compile_profiles(configuration->inspection, {}); !compiled) {
+        print_error(compiled.error() + '\n');
         return 1;
     }
     for (const std::string& warning : warnings_of(*configuration)) print_error("warning: " + warning + '\n');

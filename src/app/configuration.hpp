@@ -18,6 +18,7 @@
 #include "sluice/dpdk/options.hpp"
 #include "sluice/pipeline/settings.hpp"
 #include "sluice/policy/rule_set.hpp"
+#include "sluice/policy/signature.hpp"
 
 namespace sluice::app {
 
@@ -48,6 +49,27 @@ struct TrackerTotals {
     std::uint32_t half_open_flows = 32'768;  ///< of each family; 0: no budget of their own
 };
 
+/// An [[inspection.profile]]: what flows of rules with `action = "inspect NAME"` are read for, and how.
+struct InspectionProfile {
+    std::string name;
+    std::vector<std::string> files;  ///< of its signatures, as they were opened
+    bool blocks = false;             ///< signatures may drop and reset
+    bool fail_open = true;
+    std::uint8_t minimum_ttl = 0;
+    std::uint64_t budget = 0;   ///< bytes of each direction; 0: all
+    std::uint32_t excerpt = 0;  ///< bytes, at most 256
+    std::uint32_t alerts_per_second = 100;
+    std::shared_ptr<const policy::SignatureSet> signatures;  ///< of all its files; never null
+
+    /// Whether they find the same, and do the same about it.
+    friend bool operator==(const InspectionProfile& a, const InspectionProfile& b);
+};
+
+struct InspectionOptions {
+    std::string cache_folder = "/var/cache/sluice";
+    std::vector<InspectionProfile> profiles;
+};
+
 struct Configuration {
     std::string file;                ///< where it was read from, for messages; empty when there was no file
     std::vector<std::string> given;  ///< names of the keys that were given, by the file or by an override
@@ -60,6 +82,7 @@ struct Configuration {
     dpdk::Options dpdk;
     std::shared_ptr<const policy::RuleSet> rules;  ///< null: none, everything is allowed
     std::vector<unsigned> rule_lines;              ///< of the rules, in the file; 0: on the command line
+    InspectionOptions inspection;
 
     pipeline::Settings settings;  ///< what a reload may replace
     pipeline::Limits limits;      ///< of one worker

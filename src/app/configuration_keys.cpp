@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "app/configuration_guard.hpp"
+#include "app/configuration_inspection.hpp"
 #include "app/configuration_key_kinds.hpp"
 #include "app/ether_types.hpp"
 #include "sluice/base/time.hpp"
@@ -393,6 +394,7 @@ std::vector<Key> build_keys() {
     add_timeouts(out);
     add_fragments(out);
     add_guard_keys(out);
+    add_inspection_keys(out);
     return out;
 }
 

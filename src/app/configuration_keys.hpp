@@ -88,5 +88,6 @@ struct TableKey {
 [[nodiscard]] const std::vector<TableKey>& service_keys();
 [[nodiscard]] const std::vector<TableKey>& set_keys();
 [[nodiscard]] const std::vector<TableKey>& rule_keys();
+[[nodiscard]] const std::vector<TableKey>& profile_keys();
 
 }  // namespace sluice::app

@@ -16,7 +16,7 @@ bool is_section(std::string_view name) {
 }
 
 std::vector<std::string_view> all_names() {
-    std::vector<std::string_view> names{"pair", "guard.service", "rule", "set"};
+    std::vector<std::string_view> names{"pair", "guard.service", "inspection.profile", "rule", "set"};
     for (const Key& key : keys()) names.push_back(key.name);
     return names;
 }
@@ -158,6 +158,8 @@ void Reader::read_section(const Node& section, const std::string& name) {
             read_pairs(member, {member.at});
         } else if (full == "guard.service" && one_name) {
             read_services(member, {member.at});
+        } else if (full == table_of_profiles && one_name) {
+            profiles_.take(member, {member.at});
         } else if (full == "rule" || full == "set") {
             rules_.take(full, member, {member.at});
         } else if (name.empty() && one_name && is_section(full)) {
@@ -286,6 +288,8 @@ void Reader::apply(const std::string& override_text) {
         read_pairs(parse_literal(std::string(parts->value)).value_or(text_node(parts->value)), source);
     } else if (parts->name == "guard.service") {
         read_services(parse_literal(std::string(parts->value)).value_or(text_node(parts->value)), source);
+    } else if (parts->name == table_of_profiles) {
+        profiles_.take(parse_literal(std::string(parts->value)).value_or(text_node(parts->value)), source);
     } else if (parts->name == "rule" || parts->name == "set") {
         rules_.take(parts->name, parse_literal(std::string(parts->value)).value_or(text_node(parts->value)),
                     source);
@@ -311,6 +315,7 @@ void Reader::check_together() {
     check_sizes();
     check_ether_types();
     check_services();
+    profiles_.finish();
     rules_.finish();
 }
 

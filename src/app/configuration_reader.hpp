@@ -11,6 +11,7 @@
 
 #include "app/configuration.hpp"
 #include "app/configuration_faults.hpp"
+#include "app/configuration_inspection.hpp"
 #include "app/configuration_keys.hpp"
 #include "app/configuration_rules.hpp"
 
@@ -29,7 +30,8 @@ struct Override {
 class Reader {
   public:
     /// Both outlive the reader; `into` starts out with the defaults.
-    Reader(Configuration& into, Faults& faults) : into_(into), faults_(faults), rules_(into, faults) {}
+    Reader(Configuration& into, Faults& faults)
+        : into_(into), faults_(faults), rules_(into, faults), profiles_(into, faults) {}
 
     /// `root` outlives the reader.
     void read(const Node& root);
@@ -81,6 +83,7 @@ class Reader {
     };
     std::vector<ServicePart> services_;
     RuleReader rules_;
+    ProfileReader profiles_;
 };
 
 /// The place `at` when `source` is the file; an override is one place as a whole.

@@ -1,6 +1,6 @@
 #include "app/configuration_reference.hpp"
 
-#include "app/configuration.hpp"
+#include "app/configuration_inspection.hpp"
 #include "app/configuration_keys.hpp"
 #include "app/ether_types.hpp"
 
@@ -53,6 +53,15 @@ constexpr std::string_view rule_text = R"(
 #     { name = "web", action = "allow", protocol = "tcp", to = "203.0.113.10", to_port = [80, 443] },
 #     { name = "admin", action = "allow", protocol = "tcp", from = "offices", to_port = 22, log = true },
 #     { name = "ping", action = "allow", protocol = "icmp", icmp = "echo-request", most_a_second = 100 },
+# ]
+)";
+
+constexpr std::string_view profile_text = R"(
+# How flows of rules with action = "inspect NAME" are read, and what for (docs/inspection.md; reload). Wants
+# inspection.flows:
+%keys%
+# inspection.profile = [
+#     { name = "web-servers", signatures = "/etc/sluice/signatures.toml", mode = "alert" },
 # ]
 )";
 
@@ -123,6 +132,12 @@ std::string rule_section() {
     return text;
 }
 
+std::string profile_section() {
+    std::string text(profile_text);
+    const std::string_view mark = "%keys%\n";
+    return text.replace(text.find(mark), mark.size(), listed(profile_keys()));
+}
+
 std::string key_toml(const Key& key, const Configuration& appliance, const Configuration& linux_kernel) {
     std::string out = "\n";
     out += comment(std::string(key.sentence) + (key.reloadable ? " (reload)" : ""));
@@ -177,7 +192,7 @@ std::string reference_toml() {
             if (key.name == "profile" && grade == Grade::will_change)
                 out += with_table_keys(std::string(pair_text), pair_keys());
             if (key.name == "guard.mode" && grade == Grade::will_change)
-                out += service_section() + rule_section();
+                out += service_section() + rule_section() + profile_section();
         }
     }
     return out;
@@ -194,7 +209,8 @@ std::string reference_markdown() {
             if (key.grade == grade) out += key_row(key, appliance, linux_kernel);
         if (grade == Grade::will_change)
             out += table_rows("pair", pair_keys()) + table_rows("guard.service", service_keys()) +
-                   table_rows("rule", rule_keys()) + table_rows("set", set_keys());
+                   table_rows("rule", rule_keys()) + table_rows("set", set_keys()) +
+                   table_rows(table_of_profiles, profile_keys());
         out += '\n';
     }
     out += "### EtherTypes by name\n\n";

@@ -140,7 +140,6 @@ bool read_number(std::uint32_t& number, const Node& node, std::int64_t least, st
 
 /// What the rules know and the packet path cannot do yet; empty: it can.
 std::string why_unavailable(const Rule& rule, const control::GuardOptions& guard) {
-    if (rule.action == Action::inspect) return "nothing inspects flows yet";
     if (rule.action == Action::proxy && guard.numbers() == 0)
         return "the guard answers for servers, and it has no memory: set guard.enabled = true";
     return "";
@@ -241,10 +240,7 @@ void RuleReader::read_set_file(const Node& node, const Source& source,
                                std::vector<policy::Prefix>& prefixes) {
     if (node.kind != Kind::text)
         return faults_.add(source, "set.file", expected("set", "file") + ", " + found(node));
-    std::string path = node.text;
-    // Beside the configuration, wherever the daemon was started.
-    const std::size_t folder = into_.file.rfind('/');
-    if (!path.starts_with('/') && folder != std::string::npos) path = into_.file.substr(0, folder + 1) + path;
+    const std::string path = beside(into_.file, node.text);
     const auto text = read_regular_file(path, "a set of addresses", max_configuration_bytes);
     if (!text) return faults_.add(source, "set.file", text.error());
     unsigned line = 0;
@@ -285,7 +281,14 @@ void RuleReader::read_rule(const Node& table, const Source& source) {
     alone.name.clear();
     if (const auto built = policy::RuleSet::build({std::move(alone)}); !built && has_action)
         faults_.add(source, "rule", built.error().substr(built.error().find(": ") + 2));
-    if (const std::string why = why_unavailable(rule, into_.guard); !why.empty())
+    const auto& profiles = into_.inspection.profiles;
+    if (rule.action == Action::inspect && !rule.profile.empty() &&
+        std::none_of(profiles.begin(), profiles.end(),
+                     [&](const InspectionProfile& profile) { return profile.name == rule.profile; }))
+        faults_.add(source, "rule.action",
+                    "expected the name of an [[inspection.profile]] behind inspect, found \"" +
+                        printable(rule.profile) + '"');
+    else if (const std::string why = why_unavailable(rule, into_.guard); !why.empty())
         faults_.add(source, "rule.action", why);
     read_.push_back(std::move(rule));
     places_.push_back(source);
@@ -461,10 +464,10 @@ const std::vector<TableKey>& rule_keys() {
     return all;
 }
 
-void obey_rules(Configuration& c, unsigned workers) {
+void obey_rules(Configuration& c, unsigned workers, std::shared_ptr<const pipeline::Inspection> inspection) {
     if (c.rules == nullptr) return;
     c.settings.policy = std::make_shared<const pipeline::Policy>(
-        c.rules, std::make_unique<policy::LinearMatcher>(*c.rules), workers);
+        c.rules, std::make_unique<policy::LinearMatcher>(*c.rules), workers, std::move(inspection));
 }
 
 std::vector<std::string> warnings_of(const Configuration& c) {

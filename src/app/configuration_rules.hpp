@@ -3,12 +3,14 @@
 
 #include <list>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "app/configuration.hpp"
 #include "app/configuration_faults.hpp"
 #include "app/configuration_keys.hpp"
+#include "sluice/pipeline/inspection.hpp"
 
 namespace sluice::app {
 
@@ -53,7 +55,9 @@ class RuleReader {
 };
 
 /// Has `workers` of a replay obey the configuration's rules, one after the other; a daemon compiles them.
-void obey_rules(Configuration& configuration, unsigned workers);
+/// `inspection` has the profiles that they name; null: there are none.
+void obey_rules(Configuration& configuration, unsigned workers,
+                std::shared_ptr<const pipeline::Inspection> inspection);
 
 /// What is worth saying of rules that are right: those that never decide, with their lines.
 [[nodiscard]] std::vector<std::string> warnings_of(const Configuration& configuration);

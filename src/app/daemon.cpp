@@ -19,6 +19,10 @@ namespace {
 
 /// How often links, counters and floods are looked at.
 constexpr auto look_interval = std::chrono::milliseconds(100);
+/// How often a reload under way is looked at.
+constexpr auto reload_interval = std::chrono::milliseconds(5);
+/// Lines for the log in a look_interval: a disk is not to be filled by whoever sends packets.
+constexpr unsigned most_lines = 20;
 
 bool draw_bytes(std::span<std::byte> out) {
     return getrandom(out.data(), out.size(), 0) == static_cast<ssize_t>(out.size());
@@ -45,8 +49,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
                                               std::vector<std::string> eal_arguments) {
     std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration), std::move(eal_arguments)));
     // The socket first: another daemon at the same path is found out before any port is touched.
-    for (const auto step : {&Daemon::open_socket, &Daemon::start_guard, &Daemon::start_ports,
-                            &Daemon::load_rules, &Daemon::start_workers}) {
+    for (const auto step : {&Daemon::open_socket, &Daemon::start_guard, &Daemon::compile_signatures,
+                            &Daemon::start_ports, &Daemon::load_rules, &Daemon::start_workers}) {
         if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
     }
     return daemon;
@@ -66,7 +70,9 @@ Status Daemon::open_socket() {
     options.path = configuration_.control.path;
     options.mode = configuration_.control.mode;
     options.group = configuration_.control.group;
-    options.reload = [this] { return reload(); };
+    options.reload = [this] { return begin_reload(); };
+    options.reloaded = [this] { return reload_outcome_; };
+    options.alerted = [this](const control::AlertNews& alert) { report_alert(alert); };
     server_ = std::make_unique<control::Server>(workers_, std::move(options));
     return server_->open();
 }
@@ -91,6 +97,13 @@ std::shared_ptr<const pipeline::Settings> Daemon::settings_in_force() {
     return settings;
 }
 
+Status Daemon::compile_signatures() {
+    auto inspection = compile_for_daemon(configuration_, configuration_.dpdk.workers, nullptr, {});
+    if (!inspection) return Error{inspection.error()};
+    inspection_ = std::move(*inspection);
+    return success();
+}
+
 Status Daemon::start_ports() {
     auto secret = draw_secret();
     if (!secret) return Error{secret.error()};
@@ -110,12 +123,12 @@ Status Daemon::start_ports() {
 
 /// Null where there are no rules.
 Result<std::shared_ptr<const pipeline::Policy>> Daemon::compile_rules(
-    const Configuration& configuration) const {
+    const Configuration& configuration, const std::shared_ptr<const pipeline::Inspection>& inspection) const {
     if (configuration.rules == nullptr) return std::shared_ptr<const pipeline::Policy>();
     auto matcher = runtime_->compile(*configuration.rules);
     if (!matcher) return Error{matcher.error()};
-    auto policy =
-        std::make_shared<pipeline::Policy>(configuration.rules, std::move(*matcher), runtime_->workers());
+    auto policy = std::make_shared<pipeline::Policy>(configuration.rules, std::move(*matcher),
+                                                     runtime_->workers(), inspection);
     const std::vector<std::uint16_t> ports = runtime_->port_numbers();
     for (std::size_t i = 0; i < ports.size(); ++i)
         if (ports[i] < pipeline::Policy::most_ports)
@@ -124,7 +137,7 @@ Result<std::shared_ptr<const pipeline::Policy>> Daemon::compile_rules(
 }
 
 Status Daemon::load_rules() {
-    auto policy = compile_rules(configuration_);
+    auto policy = compile_rules(configuration_, inspection_);
     if (!policy) return Error{policy.error()};
     policy_ = workers_.policy = std::move(*policy);
     settings_ = settings_in_force();
@@ -186,11 +199,10 @@ bool Daemon::run() {
     {
         const SignalsOpen open;
         while (!asked_to_stop()) {
-            server_->turn(static_cast<int>(look_interval.count()));
-            if (asked_to_reload()) {
-                if (const Status done = reload(); !done)
-                    spdlog::error("reload refused, nothing changed: {}", done.error());
-            }
+            const auto wait = reload_job_ == nullptr ? look_interval : reload_interval;
+            server_->turn(static_cast<int>(wait.count()));
+            reload_again_ = asked_to_reload() || reload_again_;
+            go_on_with_reload();
             look_around();
         }
     }
@@ -201,30 +213,46 @@ bool Daemon::run() {
     return clean;
 }
 
-/// Reads the file again, and tells the service manager when it begins and what came of it.
-Status Daemon::reload() {
+/// Reads the file again, and tells the service manager when that begins and what came of it.
+Status Daemon::begin_reload() {
+    if (reload_job_ != nullptr) return Error{"the reload before this one is still under way; try again"};
     notify_service_manager(reloading_lines(std::chrono::steady_clock::now().time_since_epoch()));
-    Status done = read_again();
-    notify_service_manager(
-        "READY=1\n" + status_line(done ? ready_line() : "reload refused, nothing changed: " + done.error()));
-    return done;
+    reload_outcome_.reset();
+    reload_job_ = std::make_unique<ReloadJob>(configuration_, runtime_->workers(), inspection_);
+    return success();
 }
 
-Status Daemon::read_again() {
-    auto wanted = load(configuration_.file, {}, Use::daemon);
-    if (!wanted) return Error{wanted.error()};
-    const auto changes = reloadable_changes(configuration_, *wanted);
+void Daemon::go_on_with_reload() {
+    if (reload_job_ != nullptr && reload_job_->finished()) {
+        auto made = reload_job_->take();
+        reload_job_.reset();
+        reload_outcome_ = made ? apply(std::move(*made)) : Status(Error{made.error()});
+        const std::string refusal =
+            *reload_outcome_ ? "" : "reload refused, nothing changed: " + reload_outcome_->error();
+        if (!refusal.empty()) spdlog::error("{}", refusal);
+        notify_service_manager("READY=1\n" + status_line(refusal.empty() ? ready_line() : refusal));
+    }
+    if (reload_again_ && reload_job_ == nullptr) {
+        reload_again_ = false;
+        (void)begin_reload();  // none is under way
+    }
+}
+
+Status Daemon::apply(ReloadJob::Made made) {
+    Configuration& wanted = made.configuration;
+    const auto changes = reloadable_changes(configuration_, wanted);
     if (!changes) return Error{changes.error()};
-    // Rules that are as they were keep what they have counted.
-    if (std::find(changes->begin(), changes->end(), "rule") != changes->end()) {
-        auto policy = compile_rules(*wanted);
+    const bool new_rules = std::find(changes->begin(), changes->end(), "rule") != changes->end();
+    if (!new_rules) wanted.rules = configuration_.rules;
+    // Rules that are as they were keep what they have counted, unless they read flows in another way.
+    if (new_rules || made.inspection != inspection_) {
+        auto policy = compile_rules(wanted, made.inspection);
         if (!policy) return Error{policy.error()};
         policy_ = workers_.policy = std::move(*policy);
-        for (const std::string& warning : warnings_of(*wanted)) spdlog::warn("{}", warning);
-    } else {
-        wanted->rules = configuration_.rules;
+        inspection_ = std::move(made.inspection);
+        for (const std::string& warning : warnings_of(wanted)) spdlog::warn("{}", warning);
     }
-    configuration_ = std::move(*wanted);
+    configuration_ = std::move(wanted);
     if (guard_ != nullptr) guard_->reload(configuration_.guard);
     settings_ = settings_in_force();
     server_->replace_settings(settings_);
@@ -243,11 +271,17 @@ void Daemon::look_around() {
     hint_at_unfinished_checksums();
     if (policy_ != nullptr) report_first_packets();
     if (guard_ != nullptr) watch_for_floods(now);
+    if (alerts_reported_ > most_lines) spdlog::warn("and {} more alerts", alerts_reported_ - most_lines);
+    alerts_reported_ = 0;
 }
 
-/// What rules want to be told of; a disk is not to be filled by whoever sends packets.
+/// What a signature has found.
+void Daemon::report_alert(const control::AlertNews& alert) {
+    if (++alerts_reported_ <= most_lines) spdlog::warn("alert: {}", control::alert_line(alert));
+}
+
+/// What rules want to be told of.
 void Daemon::report_first_packets() {
-    constexpr unsigned most_lines = 20;
     unsigned found = 0;
     for (unsigned worker = 0; worker < policy_->workers(); ++worker)
         policy_->log(worker).take_all([&](const pipeline::RuleLog::Entry& entry) {

@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/configuration.hpp"
+#include "app/reload_job.hpp"
 #include "app/service_manager.hpp"
 #include "sluice/base/result.hpp"
 #include "sluice/control/guard_watch.hpp"
@@ -39,18 +41,22 @@ class Daemon {
 
     Daemon(Configuration configuration, std::vector<std::string> eal_arguments);
     Status open_socket();
+    Status compile_signatures();
     Status start_ports();
     Status load_rules();
     Status start_workers();
     void show_workers_to_control();
-    Status reload();
-    Status read_again();
+    Status begin_reload();
+    void go_on_with_reload();
+    Status apply(ReloadJob::Made made);
     void look_around();
     Status start_guard();
     void report_first_packets();
+    void report_alert(const control::AlertNews& alert);
     void watch_for_floods(std::chrono::steady_clock::time_point now);
     [[nodiscard]] Result<std::shared_ptr<const pipeline::Policy>> compile_rules(
-        const Configuration& configuration) const;
+        const Configuration& configuration,
+        const std::shared_ptr<const pipeline::Inspection>& inspection) const;
     [[nodiscard]] std::shared_ptr<const pipeline::Settings> settings_in_force();
     void hint_at_unfinished_checksums();
 
@@ -59,7 +65,8 @@ class Daemon {
     /// Outlives all that lies in its memory: trackers, and the compiled rules that settings and workers hold.
     std::unique_ptr<dpdk::Runtime> runtime_;
     std::shared_ptr<const pipeline::Settings> settings_;
-    std::shared_ptr<const pipeline::Policy> policy_;  ///< null: no rules
+    std::shared_ptr<const pipeline::Policy> policy_;          ///< null: no rules
+    std::shared_ptr<const pipeline::Inspection> inspection_;  ///< null: no profile of it
     flow::Secret secret_;
     control::Workers workers_;
     std::unique_ptr<control::GuardWatch> guard_;  ///< outlives trackers, which read its board; null: none
@@ -68,6 +75,10 @@ class Daemon {
     std::chrono::steady_clock::time_point next_look_{};
     Watchdog watchdog_;
     bool hinted_ = false;
+    unsigned alerts_reported_ = 0;           ///< since the last look around
+    std::unique_ptr<ReloadJob> reload_job_;  ///< null: none is under way
+    std::optional<Status> reload_outcome_;   ///< of the last; nothing: it goes on, or there was none
+    bool reload_again_ = false;              ///< asked for while one was under way
 };
 
 }  // namespace sluice::app

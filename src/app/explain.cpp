@@ -147,7 +147,10 @@ int run(ExplainOptions& options) {
         say(configuration.error());
         return failed;
     }
-    divide_among(1, *configuration);
+    if (const Status divided = divide_among(1, *configuration); !divided) {
+        say(divided.error());
+        return failed;
+    }
     if (options.packet) {
         const auto flow = flow_of_packet(options, *configuration);
         if (!flow) {

@@ -60,4 +60,10 @@ Result<std::string> read_regular_file(const std::string& path, const std::string
     }
 }
 
+std::string beside(const std::string& configuration, const std::string& path) {
+    const std::size_t folder = configuration.rfind('/');
+    if (path.starts_with('/') || folder == std::string::npos) return path;
+    return configuration.substr(0, folder + 1) + path;
+}
+
 }  // namespace sluice::app

@@ -13,4 +13,7 @@ namespace sluice::app {
 [[nodiscard]] Result<std::string> read_regular_file(const std::string& path, const std::string& what,
                                                     std::size_t most_bytes);
 
+/// `path` as it is meant in `configuration`: from that file's folder on, wherever the program was started.
+[[nodiscard]] std::string beside(const std::string& configuration, const std::string& path);
+
 }  // namespace sluice::app

@@ -86,7 +86,8 @@ struct Prepared {
 Result<Prepared> prepare(const ReplayOptions& options) {
     auto configuration = load_replay_configuration(options.config, options.overrides);
     if (!configuration) return Error{configuration.error()};
-    divide_among(options.workers, *configuration);
+    if (const Status divided = divide_among(options.workers, *configuration); !divided)
+        return Error{divided.error()};
     auto captures = open_captures(options.captures);
     if (!captures) return Error{captures.error()};
     for (const Capture& capture : *captures)

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "app/configuration_rules.hpp"
+#include "app/inspection.hpp"
 
 namespace sluice::app {
 
@@ -52,7 +53,7 @@ Result<Configuration> load_replay_configuration(const std::string& path,
     return load(path, overrides, Use::replay);
 }
 
-void divide_among(unsigned workers, Configuration& configuration) {
+Status divide_among(unsigned workers, Configuration& configuration) {
     const auto share = [&](std::uint32_t& of_one) {
         const std::uint64_t total = std::uint64_t{of_one} * configuration.dpdk.workers;
         of_one = static_cast<std::uint32_t>((total + workers - 1) / workers);
@@ -60,7 +61,10 @@ void divide_among(unsigned workers, Configuration& configuration) {
     share(configuration.limits.ipv4_flows);
     share(configuration.limits.ipv6_flows);
     share(configuration.settings.half_open_limit);
-    obey_rules(configuration, workers);
+    auto inspection = build_inspection(configuration, workers, {});
+    if (!inspection) return Error{inspection.error()};
+    obey_rules(configuration, workers, std::move(*inspection));
+    return success();
 }
 
 }  // namespace sluice::app

@@ -39,7 +39,7 @@ struct Capture {
                                                               const std::vector<std::string>& overrides);
 
 /// Tables and budgets are configured for the daemon's workers together; here they are divided among other
-/// workers.
-void divide_among(unsigned workers, Configuration& configuration);
+/// workers. Compiles the signatures of profiles: the error says which cannot be.
+[[nodiscard]] Status divide_among(unsigned workers, Configuration& configuration);
 
 }  // namespace sluice::app

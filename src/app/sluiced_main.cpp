@@ -14,6 +14,7 @@
 #include "app/output.hpp"
 #include "app/service_manager.hpp"
 #include "app/signals.hpp"
+#include "sluice/inspect/compile_program.hpp"
 
 namespace {
 
@@ -39,6 +40,9 @@ int printed(int status) {
 }
 
 int obey(int argc, char** argv) {
+    // The daemon starts itself so; it is nothing for people.
+    if (argc == 2 && argv[1] == sluice::inspect::compile_argument)
+        return sluice::inspect::compile_program_main();
     auto arguments = sluice::app::parse_daemon_arguments(argc, argv);
     if (!arguments) {
         sluice::app::print_error(fmt::format("sluiced: {}\n", arguments.error()));

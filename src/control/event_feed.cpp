@@ -33,13 +33,17 @@ void EventFeed::want(EventMask events) {
 std::uint64_t EventFeed::lost(EventMask events) const {
     std::uint64_t out = 0;
     for (const auto& worker : workers_.all)
-        if (worker.events != nullptr) out += worker.events->lost(events);
+        if (worker.events != nullptr) out += worker.events->lost(events & pipeline::all_event_kinds);
+    if ((events & alert_events) != 0)
+        for (const auto& worker : workers_.all)
+            if (worker.inspection != nullptr) out += worker.inspection->lost.read();
     return out;
 }
 
 bool EventFeed::exists() const {
     for (const auto& worker : workers_.all)
-        if (worker.events != nullptr && worker.events->slots() != 0) return true;
+        if ((worker.events != nullptr && worker.events->slots() != 0) || worker.alerts != nullptr)
+            return true;
     return false;
 }
 

@@ -18,10 +18,11 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 15> kind_names{"version", "list",   "count", "get",         "delete",
-                                                      "update",  "insert", "flush", "stats",       "reasons",
-                                                      "floods",  "reload", "rules", "test-packet", "events"};
-constexpr std::array<std::string_view, 4> event_names{"new", "updates", "destroy", "floods"};  // by bit
+constexpr std::array<std::string_view, 16> kind_names{
+    "version", "list",    "count",  "get",    "delete", "update",      "insert", "flush",
+    "stats",   "reasons", "floods", "reload", "rules",  "test-packet", "events", "signatures"};
+constexpr std::array<std::string_view, 5> event_names{"new", "updates", "destroy", "floods",
+                                                      "alerts"};  // by bit
 constexpr std::array<std::string_view, 3> style_names{"listing", "save", "json"};
 
 /// Whether brackets nest no deeper than a request may; strings are skipped. Looks at each byte once, before
@@ -85,7 +86,7 @@ void read_events(JsonFields& fields, Query& query) {
             if (bit)
                 query.events |= 1U << *bit;
             else
-                fields.fail("mask holds something else than new, updates, destroy, floods");
+                fields.fail("mask holds something else than new, updates, destroy, floods, alerts");
         }
         if (query.events == 0) fields.fail("mask names no event");
     }

@@ -23,6 +23,8 @@ constexpr std::chrono::microseconds answer_wait{100};
 constexpr std::chrono::microseconds event_wait{5000};
 /// Events taken before what was made of them is sent on: a reader's buffer holds several times as many.
 constexpr unsigned events_at_once = 512;
+/// Alerts taken of one worker in a turn.
+constexpr unsigned alerts_at_once = 256;
 /// How often we look for clients that wait to be accepted while all places are taken.
 constexpr std::chrono::milliseconds crowded_wait{100};
 constexpr Tick crowded_idle = ticks_per_second;  ///< a client idle for so long makes room for one that waits
@@ -63,6 +65,7 @@ void Server::turn(int timeout_milliseconds) {
         session.check_patience(context);
     }
     ++first_;
+    deliver_alerts();
     deliver_events();
     drop_finished();
 }
@@ -97,6 +100,34 @@ void Server::deliver_events() {
             if (session->has_output()) session->send(context);
         }
         if (!more_events_) break;
+    }
+}
+
+/// Empties the workers' rings of alerts, as far as a turn may; whether somebody follows or not, as the log
+/// does.
+void Server::deliver_alerts() {
+    const auto& policy = workers_.policy;
+    if (policy != nullptr && policy->inspection != nullptr && policy->inspection != inspections_[0]) {
+        inspections_[1] = std::move(inspections_[0]);
+        inspections_[0] = policy->inspection;
+    }
+    const SessionContext context = session_context();
+    for (unsigned worker = 0; worker < workers_.all.size(); ++worker) {
+        pipeline::AlertRing* const ring = workers_.all[worker].alerts;
+        if (ring == nullptr) continue;
+        for (unsigned left = alerts_at_once; left != 0; --left) {
+            const pipeline::Alert* const alert = ring->oldest();
+            if (alert == nullptr) break;
+            const auto of_it = std::find_if(inspections_.begin(), inspections_.end(), [&](const auto& one) {
+                return one != nullptr && one->generation() == alert->generation;
+            });
+            const AlertNews news =
+                news_of(*alert, worker, of_it == inspections_.end() ? nullptr : of_it->get());
+            for (const auto& session : sessions_)
+                if (session->follows()) session->offer(context, news);
+            if (options_.alerted) options_.alerted(news);
+            ring->take();
+        }
     }
 }
 

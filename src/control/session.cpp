@@ -28,6 +28,10 @@ std::uint64_t wall_nanoseconds(const ServerOptions& options) {
                                           .count());
 }
 
+bool reload_goes_on(const ServerOptions& options) {
+    return options.reloaded && !options.reloaded();
+}
+
 bool look_again(const SessionContext& context, unsigned worker, packet::Family family, flow::Ref ref,
                 FlowView& out) {
     const WorkerHandle& handle = context.workers.all[worker];
@@ -116,6 +120,9 @@ void Session::begin(SessionContext& context, std::string_view line) {
         case Query::Kind::rules:
             begin_rules(context);
             break;
+        case Query::Kind::signatures:
+            begin_signatures(context);
+            break;
         case Query::Kind::test_packet:
             test_packet(context);
             break;
@@ -164,6 +171,14 @@ void Session::begin_reload(SessionContext& context) {
     stage_ = Stage::settle;
 }
 
+/// When all of it is done and every worker obeys it.
+void Session::finish_reload(SessionContext& context) {
+    if (reload_goes_on(context.options)) return;
+    const auto outcome = context.options.reloaded ? context.options.reloaded() : std::nullopt;
+    if (outcome && !*outcome) return finish(context, {false, 0, outcome->error()});
+    if (context.settled) finish(context, {true, 0, {}});
+}
+
 void Session::begin_floods(SessionContext& context) {
     const GuardWatch* const guard = context.workers.guard;
     if (guard == nullptr)
@@ -177,6 +192,16 @@ void Session::begin_rules(SessionContext& context) {
     policy_ = context.workers.policy;
     if (policy_ == nullptr) return finish(context, {false, 0, "there are no rules: every flow is allowed"});
     next_row_ = 1;
+    stage_ = Stage::rows;
+}
+
+void Session::begin_signatures(SessionContext& context) {
+    const auto& policy = context.workers.policy;
+    if (policy == nullptr || policy->inspection == nullptr)
+        return finish(context, {false, 0, "there are no signatures: nothing is inspected"});
+    inspection_ = policy->inspection;
+    profile_ = 0;
+    next_row_ = 0;
     stage_ = Stage::rows;
 }
 
@@ -210,6 +235,7 @@ void Session::finish(SessionContext& context, const End& end) {
     floods_.clear();
     floods_.shrink_to_fit();
     policy_.reset();
+    inspection_.reset();
 }
 
 // ---- Slices of work
@@ -218,7 +244,7 @@ bool Session::can_go_on(const SessionContext& context) const {
     if (finished_ || !room_for_rows(context)) return false;
     if (stage_ == Stage::scan) return !blocked_;
     if (stage_ == Stage::rows) return true;
-    if (stage_ == Stage::settle) return context.settled;
+    if (stage_ == Stage::settle) return context.settled && !reload_goes_on(context.options);
     if (stage_ == Stage::follow) return hung_up_ || line_ready_;
     return stage_ == Stage::idle && line_ready_ && !last_words_;
 }
@@ -240,7 +266,7 @@ void Session::work(SessionContext& context) {
         case Stage::await:
             break;
         case Stage::settle:
-            if (context.settled) finish(context, {true, 0, {}});
+            finish_reload(context);
             break;
         case Stage::follow:
             if (hung_up_ || line_ready_ || input_.size() > max_request_bytes) {
@@ -265,8 +291,22 @@ void Session::show_rules(SessionContext& context) {
     finish(context, {true, count_ - 1, {}});
 }
 
+/// By profile, in the order of their files.
+void Session::show_signatures(SessionContext& context) {
+    const auto& profiles = inspection_->profiles();
+    begin_output(context);
+    for (; profile_ < profiles.size(); ++profile_, next_row_ = 0)
+        for (; next_row_ < profiles[profile_].signatures().size(); ++next_row_) {
+            if (!room_for_rows(context)) return;
+            append_signature(output_, *inspection_, profile_, next_row_);
+            ++count_;
+        }
+    finish(context, {true, count_, {}});
+}
+
 void Session::show_rows(SessionContext& context) {
     if (policy_ != nullptr) return show_rules(context);
+    if (inspection_ != nullptr) return show_signatures(context);
     const GuardWatch& guard = *context.workers.guard;
     const std::size_t rows = query_.services ? guard.numbers() : floods_.size();
     begin_output(context);
@@ -460,6 +500,12 @@ void Session::offer(const SessionContext& context, const FloodChange& change) {
     if ((query_.events & flood_events) == 0 || !query_.filter.everything()) return;
     if (query_.format.style == Format::Style::save) return;
     if (room_for_event(context)) append_flood_event(output_, change, query_.format);
+}
+
+void Session::offer(const SessionContext& context, const AlertNews& news) {
+    if ((query_.events & alert_events) == 0 || !matches(query_.filter, news.flow)) return;
+    if (query_.format.style == Format::Style::save) return;
+    if (room_for_event(context)) append_alert(output_, news, query_.format);
 }
 
 void Session::append_losses(const SessionContext& context) {

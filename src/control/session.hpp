@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "event_feed.hpp"
+#include "sluice/control/alert_words.hpp"
 #include "sluice/control/desk.hpp"
 #include "sluice/control/flood_words.hpp"
 #include "sluice/control/query.hpp"
@@ -58,6 +59,7 @@ class Session {
     /// Shows the event, or counts it as lost. True when a row was made of it.
     bool offer(const SessionContext& context, SharedEvent& event);
     void offer(const SessionContext& context, const FloodChange& change);
+    void offer(const SessionContext& context, const AlertNews& news);
     /// Says how many were lost, as soon as there is room to say so.
     void tell_losses(const SessionContext& context);
 
@@ -79,7 +81,7 @@ class Session {
     enum class Stage : std::uint8_t {
         idle,     ///< no request in progress
         scan,     ///< going through the tables
-        rows,     ///< going through attacks, services or rules
+        rows,     ///< going through attacks, services, rules or signatures
         ask_all,  ///< asking every worker in turn (flush)
         await,    ///< all is asked: waiting for answers
         settle,   ///< waiting until every worker obeys new settings (reload)
@@ -102,10 +104,13 @@ class Session {
     void begin_count(SessionContext& context);
     void begin_insert(SessionContext& context);
     void begin_reload(SessionContext& context);
+    void finish_reload(SessionContext& context);
     void begin_floods(SessionContext& context);
     void begin_rules(SessionContext& context);
     void test_packet(SessionContext& context);
     void show_rules(SessionContext& context);
+    void begin_signatures(SessionContext& context);
+    void show_signatures(SessionContext& context);
     void begin_events(SessionContext& context);
     [[nodiscard]] bool room_for_event(const SessionContext& context);
     void append_losses(const SessionContext& context);
@@ -145,6 +150,8 @@ class Session {
     std::vector<Flood> floods_;                       ///< what is shown of them, as they were when asked for
     std::size_t next_row_ = 0;                        ///< of those, or of the services, or of the rules
     std::shared_ptr<const pipeline::Policy> policy_;  ///< whose rules are shown
+    std::shared_ptr<const pipeline::Inspection> inspection_;  ///< whose signatures are shown
+    pipeline::ProfileNumber profile_ = 0;                     ///< of that, the one being shown
 
     bool losing_ = false;                ///< no room was left; there is again when half of it is free
     std::uint64_t lost_ = 0;             ///< events for want of room, not yet told

@@ -55,6 +55,21 @@ void add_own_counters(ordered_json& row, const pipeline::Counters& counters) {
         reasons[std::string(reason_texts[i].name)] = counters.reasons[i].read();
 }
 
+void add_inspection_counters(ordered_json& row, const pipeline::InspectionCounters& counters) {
+    row["flows"] = counters.flows.read();
+    row["chunks"] = counters.chunks.read();
+    row["held"] = counters.held.read();
+    row["opened"] = counters.opened.read();
+    row["no_room"] = counters.no_room.read();
+    row["stream_bytes"] = counters.stream_bytes.read();
+    row["datagrams"] = counters.datagrams.read();
+    row["hits"] = counters.hits.read();
+    row["suppressed"] = counters.suppressed.read();
+    row["lost"] = counters.lost.read();
+    for (std::size_t i = 0; i < inspect::event_count; ++i)
+        row[std::string(inspect::event_texts[i].name)] = counters.events[i].read();
+}
+
 }  // namespace
 
 void append_statistics(std::string& out, const Workers& workers, const EventFeed& events) {
@@ -72,6 +87,7 @@ void append_statistics(std::string& out, const Workers& workers, const EventFeed
             row["events"] = worker.events->recorded();
             row["events_lost"] = worker.events->lost(pipeline::all_event_kinds);
         }
+        if (worker.inspection != nullptr) add_inspection_counters(row["inspection"], *worker.inspection);
         out += row.dump();
         out += '\n';
     }

@@ -47,10 +47,11 @@ struct NewFlow {
     std::uint8_t port_pair = 0;
 };
 
-/// Which events are wanted: pipeline::EventKinds, and floods.
+/// Which events are wanted: pipeline::EventKinds, floods and alerts.
 using EventMask = std::uint32_t;
 inline constexpr EventMask flood_events = 1U << pipeline::event_kind_count;
-inline constexpr EventMask all_events = pipeline::all_event_kinds | flood_events;
+inline constexpr EventMask alert_events = flood_events << 1U;
+inline constexpr EventMask all_events = pipeline::all_event_kinds | flood_events | alert_events;
 /// What may wait for one who follows events, in bytes. At half a million events a second a usual buffer is
 /// some 13 ms.
 inline constexpr std::size_t least_event_buffer = 64 * 1024, usual_event_buffer = 1024 * 1024,
@@ -72,7 +73,8 @@ struct Query {
         reload,
         rules,
         test_packet,
-        events
+        events,
+        signatures
     };
     Kind kind = Kind::version;
     Filter filter;                  ///< list, count, get, remove, update

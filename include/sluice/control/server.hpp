@@ -3,15 +3,18 @@
 // fast as it is read.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "sluice/base/result.hpp"
+#include "sluice/control/alert_words.hpp"
 #include "sluice/control/desk.hpp"
 #include "sluice/control/flood_words.hpp"
 #include "sluice/control/workers.hpp"
@@ -36,9 +39,13 @@ struct ServerOptions {
         60;  ///< a client that asks nothing, or reads nothing, for so long is dropped
     std::uint32_t request_seconds = 10;  ///< how long the rest of a request may take
 
-    /// Reads the configuration again (SIGHUP's work); the error is shown to who asked. Runs in the control
-    /// thread.
+    /// Reads the configuration again (SIGHUP's work), or begins to; the error is shown to who asked. Runs in
+    /// the control thread.
     std::function<Status()> reload;
+    /// What became of the last reload; nothing: it goes on. Empty: reload() does all of it.
+    std::function<std::optional<Status>()> reloaded;
+    /// Told of each alert, for the log. May be empty.
+    std::function<void(const AlertNews&)> alerted;
     /// Nanoseconds since 1970; empty: the system's clock.
     std::function<std::uint64_t()> wall_clock;
 };
@@ -83,6 +90,7 @@ class Server {
     void wait(int timeout_milliseconds);
     [[nodiscard]] std::chrono::microseconds patience(int timeout_milliseconds);
     void deliver_events();
+    void deliver_alerts();
     void accept_clients();
     void make_room();
     void drop_finished();
@@ -92,6 +100,8 @@ class Server {
     Desk desk_;
     std::unique_ptr<EventFeed> events_;
     bool more_events_ = false;  ///< the last turn left some in the rings
+    /// Whose alerts may come: what is in force, and what was before.
+    std::array<std::shared_ptr<const pipeline::Inspection>, 2> inspections_;
     std::unique_ptr<ListeningSocket> socket_;
     std::vector<std::unique_ptr<Session>> sessions_;
     std::uint64_t next_serial_ = 1;  ///< 0 stands for the server itself

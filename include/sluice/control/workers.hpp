@@ -9,6 +9,7 @@
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/events.hpp"
 #include "sluice/pipeline/flow_state.hpp"
+#include "sluice/pipeline/inspection.hpp"
 #include "sluice/pipeline/mailbox.hpp"
 #include "sluice/pipeline/policy.hpp"
 
@@ -19,7 +20,9 @@ struct WorkerHandle {
     const pipeline::Table6* table6 = nullptr;
     pipeline::Mailbox* mailbox = nullptr;
     const pipeline::Counters* counters = nullptr;
-    pipeline::EventRing* events = nullptr;  ///< null: it tells nothing
+    pipeline::EventRing* events = nullptr;                     ///< null: it tells nothing
+    pipeline::AlertRing* alerts = nullptr;                     ///< null: it inspects nothing
+    const pipeline::InspectionCounters* inspection = nullptr;  ///< null: the same
 };
 
 class GuardWatch;
