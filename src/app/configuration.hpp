@@ -70,6 +70,11 @@ struct InspectionOptions {
     std::vector<InspectionProfile> profiles;
 };
 
+/// Where Prometheus scrapes.
+struct MetricsAddress {
+    std::string listen;  ///< "127.0.0.1:9477", "[::1]:9477"; empty: nowhere
+};
+
 struct Configuration {
     std::string file;                ///< where it was read from, for messages; empty when there was no file
     std::vector<std::string> given;  ///< names of the keys that were given, by the file or by an override
@@ -78,6 +83,7 @@ struct Configuration {
     std::vector<std::uint16_t> passed_ether_types;   ///< host order; 0: LLC
     std::vector<std::uint16_t> dropped_ether_types;  ///< the same
     ControlSocket control;
+    MetricsAddress metrics;
     control::GuardOptions guard;
     dpdk::Options dpdk;
     std::shared_ptr<const policy::RuleSet> rules;  ///< null: none, everything is allowed

@@ -13,6 +13,7 @@
 #include "app/configuration_key_kinds.hpp"
 #include "app/ether_types.hpp"
 #include "sluice/base/time.hpp"
+#include "sluice/control/listen_address.hpp"
 
 namespace sluice::app {
 
@@ -209,6 +210,21 @@ void add_control(std::vector<Key>& out) {
         [](auto& c) -> auto& { return c.control.event_slots; }));
 }
 
+void add_metrics(std::vector<Key>& out) {
+    out.push_back(text(
+        {"metrics.listen", may, on_restart,
+         "Where Prometheus scrapes the metrics (docs/metrics.md), over HTTP and without asking who it is; "
+         "empty: "
+         "nowhere."},
+        "a numeric address with a port behind it, such as \"127.0.0.1:9477\" or \"[::1]:9477\"",
+        [](const Configuration& c) { return c.metrics.listen; },
+        [](Configuration& c, const std::string& value) {
+            if (!value.empty() && !control::parse_listen_address(value)) return false;
+            c.metrics.listen = value;
+            return true;
+        }));
+}
+
 void add_ports(std::vector<Key>& out) {
     constexpr Range descriptors{64, 32'768, "", "", true};
     out.push_back(number(
@@ -387,6 +403,7 @@ std::vector<Key> build_keys() {
     add_general(out);
     add_daemon(out);
     add_control(out);
+    add_metrics(out);
     add_ports(out);
     add_ether_types(out);
     add_tracker(out);

@@ -11,7 +11,9 @@
 #include <utility>
 
 #include "app/configuration_rules.hpp"
+#include "app/daemon_telemetry.hpp"
 #include "app/signals.hpp"
+#include "sluice/control/metrics.hpp"
 #include "sluice/pipeline/policy.hpp"
 
 namespace sluice::app {
@@ -49,8 +51,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
                                               std::vector<std::string> eal_arguments) {
     std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration), std::move(eal_arguments)));
     // The socket first: another daemon at the same path is found out before any port is touched.
-    for (const auto step : {&Daemon::open_socket, &Daemon::start_guard, &Daemon::compile_signatures,
-                            &Daemon::start_ports, &Daemon::load_rules, &Daemon::start_workers}) {
+    for (const auto step :
+         {&Daemon::open_socket, &Daemon::start_guard, &Daemon::compile_signatures, &Daemon::start_ports,
+          &Daemon::load_rules, &Daemon::start_workers, &Daemon::open_metrics, &Daemon::open_telemetry}) {
         if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
     }
     return daemon;
@@ -59,6 +62,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
 Daemon::~Daemon() {
     // Workers first; then trackers, whose tables lie in the runtime's memory.
     if (runtime_ != nullptr) runtime_->stop();
+    metrics_.reset();
+    if (publishes_telemetry_) dpdk::publish_telemetry(nullptr);
     server_.reset();
     trackers_.clear();
 }
@@ -75,6 +80,31 @@ Status Daemon::open_socket() {
     options.alerted = [this](const control::AlertNews& alert) { report_alert(alert); };
     server_ = std::make_unique<control::Server>(workers_, std::move(options));
     return server_->open();
+}
+
+/// Last, when all that is shown is there.
+Status Daemon::open_metrics() {
+    const std::string& listen = configuration_.metrics.listen;
+    const auto address = control::parse_listen_address(listen);
+    if (!address) return success();  // empty: the configuration lets nothing else through
+    const auto start =
+        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
+    auto endpoint = control::MetricsEndpoint::open(*address, listen, [this, start] {
+        return control::metrics_page(workers_, static_cast<std::uint64_t>(start.count()));
+    });
+    if (!endpoint) return Error{endpoint.error()};
+    metrics_ = std::move(*endpoint);
+    server_->wake_on(metrics_->descriptor());
+    return success();
+}
+
+Status Daemon::open_telemetry() {
+    std::vector<std::string> arguments = configuration_.dpdk.eal_arguments;
+    arguments.insert(arguments.end(), eal_arguments_.begin(), eal_arguments_.end());
+    publishes_telemetry_ = dpdk::asks_for_telemetry(arguments);
+    if (!publishes_telemetry_) return success();
+    dpdk::publish_telemetry(telemetry_answers(workers_));
+    return dpdk::register_telemetry();
 }
 
 Status Daemon::start_guard() {
@@ -162,8 +192,9 @@ Status Daemon::start_workers() {
 void Daemon::show_workers_to_control() {
     for (std::size_t i = 0; i < trackers_.size(); ++i) {
         Tracker& tracker = *trackers_[i];
-        workers_.all[i] = {&tracker.table4(), &tracker.table6(), &tracker.mailbox(), &tracker.counters(),
-                           &tracker.events()};
+        workers_.all[i] = {&tracker.table4(),  &tracker.table6(),
+                           &tracker.mailbox(), &tracker.counters(),
+                           &tracker.events(),  &runtime_->counters(static_cast<unsigned>(i))};
     }
     workers_.now = [this] { return runtime_->clock().now().tick; };
     workers_.accounting = configuration_.limits.accounting;
@@ -181,6 +212,8 @@ void Daemon::show_workers_to_control() {
         guard_->watch(std::move(watched));
         workers_.guard = guard_.get();
     }
+    workers_.half_open_limit = settings_->half_open_limit;
+    workers_.port_names = runtime_->port_names();
     workers_.extra_counters = [this] { return runtime_->counters(); };
     // The server kept the settings that the trackers started with alive through settings_ until now.
     server_->replace_settings(settings_);
@@ -190,7 +223,7 @@ std::string Daemon::ready_line() const {
     const pipeline::Limits& limits = configuration_.limits;
     const std::uint64_t flows = (std::uint64_t{limits.ipv4_flows} + limits.ipv6_flows) * runtime_->workers();
     return fmt::format("ready, {} workers, {} flows, ports {}", runtime_->workers(), flows,
-                       runtime_->port_names());
+                       fmt::join(runtime_->port_names(), " "));
 }
 
 bool Daemon::run() {
@@ -201,6 +234,7 @@ bool Daemon::run() {
         while (!asked_to_stop()) {
             const auto wait = reload_job_ == nullptr ? look_interval : reload_interval;
             server_->turn(static_cast<int>(wait.count()));
+            if (metrics_ != nullptr) metrics_->turn();
             reload_again_ = asked_to_reload() || reload_again_;
             go_on_with_reload();
             look_around();
@@ -255,6 +289,7 @@ Status Daemon::apply(ReloadJob::Made made) {
     configuration_ = std::move(wanted);
     if (guard_ != nullptr) guard_->reload(configuration_.guard);
     settings_ = settings_in_force();
+    workers_.half_open_limit = settings_->half_open_limit;
     server_->replace_settings(settings_);
     std::string names;
     for (const std::string& name : *changes) names += (names.empty() ? "" : ", ") + name;
@@ -273,6 +308,7 @@ void Daemon::look_around() {
     if (guard_ != nullptr) watch_for_floods(now);
     if (alerts_reported_ > most_lines) spdlog::warn("and {} more alerts", alerts_reported_ - most_lines);
     alerts_reported_ = 0;
+    if (publishes_telemetry_) dpdk::publish_telemetry(telemetry_answers(workers_));
 }
 
 /// What a signature has found.

@@ -13,6 +13,7 @@
 #include "app/service_manager.hpp"
 #include "sluice/base/result.hpp"
 #include "sluice/control/guard_watch.hpp"
+#include "sluice/control/metrics_endpoint.hpp"
 #include "sluice/control/server.hpp"
 #include "sluice/control/workers.hpp"
 #include "sluice/dpdk/mbuf_tracker.hpp"
@@ -42,6 +43,8 @@ class Daemon {
     Daemon(Configuration configuration, std::vector<std::string> eal_arguments);
     Status open_socket();
     Status compile_signatures();
+    Status open_metrics();
+    Status open_telemetry();
     Status start_ports();
     Status load_rules();
     Status start_workers();
@@ -72,6 +75,7 @@ class Daemon {
     std::unique_ptr<control::GuardWatch> guard_;  ///< outlives trackers, which read its board; null: none
     std::vector<std::unique_ptr<Tracker>> trackers_;
     std::unique_ptr<control::Server> server_;
+    std::unique_ptr<control::MetricsEndpoint> metrics_;  ///< null: nobody scrapes
     std::chrono::steady_clock::time_point next_look_{};
     Watchdog watchdog_;
     bool hinted_ = false;
@@ -79,6 +83,7 @@ class Daemon {
     std::unique_ptr<ReloadJob> reload_job_;  ///< null: none is under way
     std::optional<Status> reload_outcome_;   ///< of the last; nothing: it goes on, or there was none
     bool reload_again_ = false;              ///< asked for while one was under way
+    bool publishes_telemetry_ = false;
 };
 
 }  // namespace sluice::app

@@ -191,7 +191,7 @@ void Server::wait(int timeout_milliseconds) {
     if (accept_paused_ && reached(workers_.now(), accept_again_)) accept_paused_ = false;
     const bool listening = socket_ != nullptr && !full && !accept_paused_;
     std::vector<pollfd> watched;
-    watched.reserve(sessions_.size() + 1);
+    watched.reserve(sessions_.size() + 2);
     for (const auto& session : sessions_) {
         const int events = (session->wants_input() ? POLLIN : 0) | (session->has_output() ? POLLOUT : 0);
         watched.push_back({session->descriptor(), static_cast<short>(events), 0});
@@ -199,6 +199,7 @@ void Server::wait(int timeout_milliseconds) {
     if (listening) watched.push_back({socket_->descriptor(), POLLIN, 0});
     const auto patience_left = patience(timeout_milliseconds);
     const timespec limit{patience_left.count() / 1'000'000, patience_left.count() % 1'000'000 * 1'000};
+    watched.push_back({also_, POLLIN, 0});  // -1 is passed over
     if (ppoll(watched.data(), watched.size(), &limit, nullptr) < 0) return;  // a signal: the next turn
 
     const SessionContext context = session_context();

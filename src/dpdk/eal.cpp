@@ -10,6 +10,8 @@
 #include <array>
 #include <cstdio>
 
+#include "sluice/dpdk/telemetry.hpp"
+
 namespace sluice::dpdk {
 namespace {
 
@@ -73,7 +75,9 @@ std::vector<std::string> eal_arguments(const EalRequest& request) {
     } else {
         out.insert(out.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(request.megabytes)});
     }
-    out.insert(out.end(), {"--no-telemetry", "--file-prefix", "sluice"});
+    out.insert(out.end(), {"--file-prefix", "sluice"});
+    // To the EAL, --telemetry behind --no-telemetry says nothing.
+    if (!asks_for_telemetry(request.extra)) out.emplace_back("--no-telemetry");
     if (request.pci.empty()) out.emplace_back("--no-pci");
     for (const std::string& address : request.pci) out.insert(out.end(), {"-a", address});
     out.insert(out.end(), request.extra.begin(), request.extra.end());

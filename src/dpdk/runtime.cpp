@@ -284,11 +284,11 @@ std::vector<std::uint16_t> Runtime::port_numbers() const {
     return out;
 }
 
-std::string Runtime::port_names() const {
-    std::string out;
-    for (const Port& port : parts_->ports.all()) {
-        out += (out.empty() ? "" : " ") + (port.interface.empty() ? port.name : port.interface);
-    }
+std::vector<std::string> Runtime::port_names() const {
+    std::vector<std::string> out;
+    out.reserve(parts_->ports.all().size());
+    for (const Port& port : parts_->ports.all())
+        out.push_back(port.interface.empty() ? port.name : port.interface);
     return out;
 }
 
@@ -369,6 +369,10 @@ bool Runtime::stop() {
     return !any_running || seen_quiet >= 2;
 }
 
+const WorkerCounters& Runtime::counters(unsigned worker) const {
+    return fabric().counters(worker);
+}
+
 std::vector<std::pair<std::string, std::uint64_t>> Runtime::counters() const {
     std::vector<std::pair<std::string, std::uint64_t>> out;
     for (std::size_t port = 0; port < parts_->ports.all().size(); ++port) {
@@ -386,6 +390,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Runtime::counters() const {
         sum("tx_bytes", &PortCounters::tx_bytes);
         sum("control_packets", &PortCounters::control_packets);
         sum("control_dropped", &PortCounters::control_dropped);
+        out.emplace_back(prefix + "link_up", fabric().port(port).link_up.load(std::memory_order_relaxed));
     }
     for (unsigned worker = 0; worker < workers(); ++worker) {
         const WorkerCounters& counted = fabric().counters(worker);

@@ -35,6 +35,14 @@ TEST(EalArguments, MemoryComesFromTheNodeOfThePorts) {
     EXPECT_TRUE(has(line({.processors = {0}, .megabytes = 300, .node = 2}), " --socket-mem 0,0,300 "));
 }
 
+TEST(EalArguments, TelemetryIsOffUnlessAskedFor) {
+    EXPECT_TRUE(has(line({.processors = {0}, .megabytes = 300}), " --no-telemetry "));
+    const std::string asked = line({.processors = {0}, .megabytes = 300, .extra = {"--telemetry"}});
+    EXPECT_FALSE(has(asked, "--no-telemetry")) << asked << ": it would win";
+    EXPECT_TRUE(has(line({.processors = {0}, .megabytes = 300, .extra = {"--telemetry", "--no-telemetry"}}),
+                    " --no-telemetry "));
+}
+
 TEST(EalArguments, LcoresShareProcessorsWhereThereAreTooFew) {
     EXPECT_TRUE(has(line({.processors = {0, 1, 1}}), " --lcores 0@0,1@1,2@1 --main-lcore 0 "));
 }

@@ -12,6 +12,7 @@
 #include "sluice/pipeline/inspection.hpp"
 #include "sluice/pipeline/mailbox.hpp"
 #include "sluice/pipeline/policy.hpp"
+#include "sluice/pipeline/worker_counters.hpp"
 
 namespace sluice::control {
 
@@ -23,6 +24,7 @@ struct WorkerHandle {
     pipeline::EventRing* events = nullptr;                     ///< null: it tells nothing
     pipeline::AlertRing* alerts = nullptr;                     ///< null: it inspects nothing
     const pipeline::InspectionCounters* inspection = nullptr;  ///< null: the same
+    const pipeline::WorkerCounters* loop = nullptr;            ///< null: its turns are not counted
 };
 
 class GuardWatch;
@@ -36,6 +38,11 @@ struct Workers {
     /// Which worker owns a flow with this key: by the keyed hash or RSS (pipeline::Steering::owner).
     std::function<unsigned(const flow::Key4&)> owner4;
     std::function<unsigned(const flow::Key6&)> owner6;
+    /// Most half-open connections in each table of each worker; 0: no limit of their own. The control thread
+    /// replaces it.
+    std::uint32_t half_open_limit = 0;
+    /// The ports, in the order of the pairs, as `extra_counters` numbers them.
+    std::vector<std::string> port_names;
     /// More counters for `stats`, by name: ports, queues, rings. May be empty.
     std::function<std::vector<std::pair<std::string, std::uint64_t>>()> extra_counters;
     /// What watches for floods; null: nobody does.

@@ -14,14 +14,15 @@
 #include <utility>
 #include <vector>
 
-#include "sluice/base/counters.hpp"
 #include "sluice/base/reason.hpp"
 #include "sluice/base/token_bucket.hpp"
-#include "sluice/pipeline/settings.hpp"
+#include "sluice/pipeline/worker_counters.hpp"
 
 namespace sluice::dpdk {
 
-inline constexpr std::size_t max_ports = 2 * pipeline::max_port_pairs;
+using pipeline::max_ports;
+using pipeline::PortCounters;
+using pipeline::WorkerCounters;
 inline constexpr unsigned max_workers = 64;
 
 /// The other end of the wire.
@@ -39,21 +40,6 @@ struct alignas(64) PortState {
     std::atomic<bool> link_up{true};
     /// The longest frame without VLAN tags that it is given, in bytes; each tag may come on top.
     std::uint32_t longest_frame = any_length;
-};
-
-/// What one worker counts of one port. Bytes are frame lengths.
-struct PortCounters {
-    Counter rx_packets, rx_bytes;
-    Counter tx_packets, tx_bytes;
-    Counter control_packets;  ///< sent on our own account, part of tx_packets
-    Counter control_dropped;  ///< others on our own account: found no room or were not taken; under no reason
-};
-
-/// What one worker counts beside its tracker.
-struct alignas(64) WorkerCounters {
-    std::array<PortCounters, max_ports> ports;
-    Counter polls, idle_sleeps;
-    Counter handed_over, taken_over;  ///< packets given to and had from other workers; fragments each count
 };
 
 /// Packets lost on the way out after the tracker had let them go (tx_full, too_long, link_down,

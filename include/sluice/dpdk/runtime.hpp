@@ -50,8 +50,9 @@ class Runtime {
     [[nodiscard]] std::vector<std::string> description() const;
     /// What will work, but perhaps not as wanted, links that are missing or taken down at start among it.
     [[nodiscard]] const std::vector<std::string>& warnings() const;
-    /// "eth1,eth2": for the ready line.
-    [[nodiscard]] std::string port_names() const;
+    /// The kernel's names of the ports that are interfaces of its own, DPDK's of the others, in the order of
+    /// the pairs.
+    [[nodiscard]] std::vector<std::string> port_names() const;
     /// DPDK's numbers of the ports, in the order of the pairs.
     [[nodiscard]] std::vector<std::uint16_t> port_numbers() const;
     /// A matcher for rules, compiled where the workers are.
@@ -80,6 +81,8 @@ class Runtime {
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counters() const;
     /// How often each worker has turned. Safe while workers run: one whose number stands still hangs.
     [[nodiscard]] std::vector<std::uint64_t> polls() const;
+    /// What a worker counts beside its tracker. Any thread; good as long as this lives.
+    [[nodiscard]] const WorkerCounters& counters(unsigned worker) const;
     /// Packet buffers that are in use nowhere: the same before the first packet and after the last.
     [[nodiscard]] unsigned free_buffers() const;
 

@@ -114,6 +114,7 @@ class Worker {
         std::array<rte_mbuf*, pipeline::max_burst> burst;
         const unsigned received = rte_eth_rx_burst(queue.port_id, queue.queue_id, burst.data(), links_.burst);
         if (received == 0) return 0;
+        counters_.bursts.add(received);
         const unsigned kept = admit({burst.data(), received}, queue);
         if (kept != 0) judge({burst.data(), kept}, now);
         return received;

@@ -53,6 +53,27 @@ class Idler {
     unsigned idle_ = 0;              ///< polls since something was found
 };
 
+/// Where a worker's time goes, from the clock that it reads anyway.
+class PollTimer {
+  public:
+    /// `now` as in begin().
+    PollTimer(WorkerCounters& counters, std::uint64_t now) : counters_(counters), began_(now) {}
+
+    /// A poll begins, at `now` in nanoseconds by a clock that goes forward: until then the last one took.
+    void begin(std::uint64_t now) {
+        const std::uint64_t took = now > began_ ? now - began_ : 0;
+        counters_.nanoseconds.add(took);
+        if (busy_) counters_.busy_polls.add(took);
+        began_ = now;
+    }
+    void end(bool found_nothing) { busy_ = !found_nothing; }
+
+  private:
+    WorkerCounters& counters_;
+    std::uint64_t began_;
+    bool busy_ = false;
+};
+
 /// Has the kernel wake this thread close to when it asked (timer slack), not up to 50 us later.
 void ask_for_punctual_wakeups();
 
@@ -61,9 +82,14 @@ template <class TrackerT>
 void run(Worker<TrackerT>& worker, WorkerCounters& counters, const Clock& clock, Idler idler,
          WorkerControl& control) {
     ask_for_punctual_wakeups();
+    PollTimer timer(counters, clock.now().wall_nanoseconds);
     while (control.stage.load(std::memory_order_relaxed) == Stage::run) {
         const std::uint64_t cycles = Clock::cycles();
-        if (idler.after(worker.poll(clock.at(cycles), cycles).nothing())) counters.idle_sleeps.add();
+        const pipeline::Now now = clock.at(cycles);
+        timer.begin(now.wall_nanoseconds);
+        const bool nothing = worker.poll(now, cycles).nothing();
+        timer.end(nothing);
+        if (idler.after(nothing)) counters.idle_sleeps.add();
     }
     while (control.stage.load(std::memory_order_relaxed) == Stage::drain) {
         const std::uint64_t cycles = Clock::cycles();
