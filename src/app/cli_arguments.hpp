@@ -14,9 +14,10 @@ struct Arguments {
     Command about = Command::none;  ///< help: the command that it is wanted of; none: all of them
     std::string socket{control::default_socket_path};
     control::Query query;    ///< for the commands that ask the daemon
-    bool json = false;       ///< stats, reasons, floods, signatures
+    bool json = false;       ///< stats, reasons, floods, signatures, drops
     bool by_reason = false;  ///< stats
     bool counts = false;     ///< reasons
+    bool watch = false;      ///< drops
 };
 
 /// Both forms: conntrack's letters (`-L -p tcp`) and words (`list -p tcp`). The error is a sentence about

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "app/cli_drops.hpp"
 #include "app/cli_events.hpp"
 #include "app/cli_floods.hpp"
 #include "app/cli_rows.hpp"
@@ -59,6 +60,7 @@ void print_row(const Arguments& arguments, std::string_view row) {
     const bool reasons = arguments.query.kind == control::Query::Kind::reasons;
     const bool signatures = arguments.query.kind == control::Query::Kind::signatures;
     const bool floods = arguments.query.kind == control::Query::Kind::floods;
+    const bool drops = arguments.query.kind == control::Query::Kind::drops;
     if (arguments.query.kind == control::Query::Kind::stats && !arguments.json)
         print_statistics(row);
     else if (reasons && !arguments.json)
@@ -67,6 +69,8 @@ void print_row(const Arguments& arguments, std::string_view row) {
         print(arguments.query.services ? guarded_line(row) : flood_text(row));
     else if (signatures && !arguments.json)
         print(signature_line(row));
+    else if (drops && !arguments.json)
+        print(drops_line(row));
     else
         print(row);
 }
@@ -75,6 +79,7 @@ void print_row(const Arguments& arguments, std::string_view row) {
 std::string heading_of(const Arguments& arguments) {
     if (arguments.json) return "";
     if (arguments.query.services) return guarded_heading();
+    if (arguments.command == Command::drops) return drops_heading();
     return arguments.command == Command::signatures ? signature_heading() : "";
 }
 
@@ -107,6 +112,9 @@ int conclude(const Arguments& arguments, const End& end) {
         case Command::floods:
             complain(fmt::format("{} {} been shown.", end.count,
                                  arguments.query.services ? "services have" : "floods have"));
+            return done;
+        case Command::drops:
+            complain(fmt::format("{} reasons have been shown.", end.count));
             return done;
         case Command::reload:
             complain("the configuration has been read again.");
@@ -150,6 +158,8 @@ int run_command(const Arguments& arguments) {
         print(fmt::format("sluice v{}\n", control::program_version));
     else if (arguments.command == Command::reasons && !arguments.counts)
         print_reasons(arguments.json);
+    else if (arguments.command == Command::drops && arguments.watch)
+        status = watch_drops(arguments);
     else if (arguments.command == Command::events)
         status = follow_events(arguments);
     else

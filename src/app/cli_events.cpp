@@ -2,26 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "app/cli_commands.hpp"
 #include "app/cli_rows.hpp"
+#include "app/interruption.hpp"
 #include "app/output.hpp"
 #include "sluice/control/client.hpp"
 
 namespace sluice::app {
 namespace {
-
-volatile std::sig_atomic_t asked_to_stop = 0;
-
-/// SIGINT and SIGTERM say that it was enough; a second one ends the program whatever it does.
-void listen_to_signals() {
-    struct sigaction action {};
-    action.sa_handler = [](int) { asked_to_stop = 1; };
-    action.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
-    for (const int signal : {SIGINT, SIGTERM}) sigaction(signal, &action, nullptr);
-}
 
 void say_lost(std::string_view row) {
     const nlohmann::json lost = nlohmann::json::parse(row, nullptr, false);
@@ -41,7 +31,7 @@ int follow_events(const Arguments& arguments) {
         complain(client.error());
         return refused;
     }
-    listen_to_signals();
+    listen_for_interruption();
     const bool json = arguments.query.format.style == control::Format::Style::json;
     const auto end = (*client)->follow(
         arguments.query,
@@ -51,7 +41,7 @@ int follow_events(const Arguments& arguments) {
             else
                 print(row);
         },
-        [] { return output_written("sluice"); }, [] { return asked_to_stop != 0; });
+        [] { return output_written("sluice"); }, [] { return was_interrupted(); });
     if (!output_written("sluice")) return refused;
     if (!end || !end->ok) {
         complain("Operation failed: " + (end ? end->error : end.error()));

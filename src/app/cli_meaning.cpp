@@ -59,7 +59,7 @@ class Meaning {
     Status conclude_whole_tuple() const;
     Status conclude_update();
     Status conclude_insert();
-    Status conclude_rows(std::string_view command);
+    Status conclude_own_rows();
     Status check_reply_tuple() const;
 
     Arguments& out_;
@@ -96,6 +96,9 @@ Status Meaning::take(const Given& given) {
             return success();
         case OptionId::counts:
             out_.counts = true;
+            return success();
+        case OptionId::watch:
+            out_.watch = true;
             return success();
         case OptionId::services:
             out_.query.services = true;
@@ -408,10 +411,10 @@ Status Meaning::conclude_insert() {
 }
 
 /// Rows are no flows: of the formats only JSON says anything of them.
-Status Meaning::conclude_rows(std::string_view command) {
+Status Meaning::conclude_own_rows() {
     const Format& format = out_.query.format;
     if (format.extended || format.id || format.start_time || format.style == Format::Style::save)
-        return error("of the formats `{}' has `json' alone", command);
+        return error("of the formats `{}' has `json' alone", control::name_of(out_.query.kind));
     out_.json = format.style == Format::Style::json;
     return success();
 }
@@ -451,10 +454,13 @@ Status Meaning::conclude() {
             return success();
         case Command::floods:
             out_.query.kind = Query::Kind::floods;
-            return conclude_rows("floods");
+            return conclude_own_rows();
         case Command::signatures:
             out_.query.kind = Query::Kind::signatures;
-            return conclude_rows("signatures");
+            return conclude_own_rows();
+        case Command::drops:
+            out_.query.kind = Query::Kind::drops;
+            return conclude_own_rows();
         case Command::reload:
             out_.query.kind = Query::Kind::reload;
             return success();

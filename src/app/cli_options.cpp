@@ -9,7 +9,8 @@ constexpr Commands list = only(Command::list), get = only(Command::get), remove_
                    insert = only(Command::insert), update = only(Command::update),
                    count = only(Command::count), stats = only(Command::stats),
                    reasons = only(Command::reasons), floods = only(Command::floods),
-                   events = only(Command::events), signatures = only(Command::signatures);
+                   events = only(Command::events), signatures = only(Command::signatures),
+                   drops = only(Command::drops);
 constexpr Commands scanning = list | remove_ | count | update | events;
 constexpr Commands about_flows = scanning | get | insert;
 constexpr Commands showing = list | get | remove_ | update | insert | events;
@@ -35,6 +36,7 @@ constexpr CommandText commands[] = {
      {"", ""},
      {"signatures", ""},
      "show the signatures and how often each was found"},
+    {Command::drops, 0, {"", ""}, {"drops", ""}, "show what does not pass, by reason, and how much a second"},
     {Command::reload, 0, {"", ""}, {"reload", ""}, "have the daemon read its configuration again"},
     {Command::events,
      'E',
@@ -142,15 +144,15 @@ constexpr OptionText options[] = {
      'o',
      {"output", "", ""},
      "FORMAT[,...]",
-     showing | floods | signatures,
+     showing | floods | signatures | drops,
      "extended, id, ktimestamp, timestamp, json or save"},
     {OptionId::zero, 'z', {"zero", "", ""}, "", list, "set packets and bytes of the flows shown to 0"},
     {OptionId::json,
      0,
      {"json", "", ""},
      "",
-     showing | stats | reasons | floods | signatures,
-     "the same as -o json; for stats and reasons too"},
+     showing | stats | reasons | floods | signatures | drops,
+     "the same as -o json; for stats, reasons, floods, signatures and drops too"},
     {OptionId::reasons, 0, {"reasons", "", ""}, "", stats, "counters by reason, all workers together"},
     {OptionId::counts, 0, {"counts", "", ""}, "", reasons, "with the packets counted under each"},
     {OptionId::services, 0, {"services", "", ""}, "", floods, "the guarded services, as they stand now"},
@@ -168,11 +170,12 @@ constexpr OptionText options[] = {
      "BYTES",
      events,
      "events that may wait to be read, 65536 to 4194304 bytes (1048576)"},
+    {OptionId::watch, 0, {"watch", "", ""}, "", drops, "anew every second, until it is told to stop"},
     {OptionId::unavailable, 'l', {"label", "label-add", "label-del"}, "LABEL", any, ""},
     {OptionId::unavailable, 'c', {"secmark", "", ""}, "SECMARK", any, ""},
 };
 
-constexpr std::string_view later[] = {"top", "drops", "capture", "doctor"};
+constexpr std::string_view later[] = {"top", "capture", "doctor"};
 
 }  // namespace
 

@@ -26,6 +26,7 @@ enum class Command : std::uint8_t {
     help,
     events,
     signatures,
+    drops,
 };
 
 /// A set of commands.
@@ -78,6 +79,7 @@ enum class OptionId : std::uint8_t {
     socket,
     event_mask,
     buffer_size,
+    watch,
     unavailable,
     count_,
 };

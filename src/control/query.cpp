@@ -18,9 +18,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 16> kind_names{
-    "version", "list",    "count",  "get",    "delete", "update",      "insert", "flush",
-    "stats",   "reasons", "floods", "reload", "rules",  "test-packet", "events", "signatures"};
+constexpr std::array<std::string_view, 17> kind_names{
+    "version", "list",   "count",  "get",   "delete",      "update", "insert",     "flush", "stats",
+    "reasons", "floods", "reload", "rules", "test-packet", "events", "signatures", "drops"};
 constexpr std::array<std::string_view, 5> event_names{"new", "updates", "destroy", "floods",
                                                       "alerts"};  // by bit
 constexpr std::array<std::string_view, 3> style_names{"listing", "save", "json"};

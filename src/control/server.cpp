@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "drop_rates.hpp"
 #include "event_feed.hpp"
 #include "listening_socket.hpp"
 #include "session.hpp"
@@ -36,7 +37,8 @@ Server::Server(const Workers& workers, ServerOptions options)
     : workers_(workers),
       options_(std::move(options)),
       desk_(workers),
-      events_(std::make_unique<EventFeed>(workers)) {}
+      events_(std::make_unique<EventFeed>(workers)),
+      drops_(std::make_unique<DropRates>()) {}
 
 Server::~Server() = default;
 
@@ -48,7 +50,7 @@ Status Server::open() {
 }
 
 SessionContext Server::session_context() {
-    return {workers_, options_, desk_, *events_, settled(), workers_.now()};
+    return {workers_, options_, desk_, *events_, *drops_, settled(), workers_.now()};
 }
 
 void Server::turn(int timeout_milliseconds) {
@@ -56,6 +58,7 @@ void Server::turn(int timeout_milliseconds) {
     post_settings();
     wait(timeout_milliseconds);
     hand_out_answers();
+    drops_->look(workers_, workers_.now());
     SessionContext context = session_context();
     for (std::size_t i = 0; i < sessions_.size(); ++i) {
         Session& session = *sessions_[(first_ + i) % sessions_.size()];
@@ -196,10 +199,10 @@ void Server::wait(int timeout_milliseconds) {
         const int events = (session->wants_input() ? POLLIN : 0) | (session->has_output() ? POLLOUT : 0);
         watched.push_back({session->descriptor(), static_cast<short>(events), 0});
     }
+    watched.push_back({also_, POLLIN, 0});  // -1 is passed over
     if (listening) watched.push_back({socket_->descriptor(), POLLIN, 0});
     const auto patience_left = patience(timeout_milliseconds);
     const timespec limit{patience_left.count() / 1'000'000, patience_left.count() % 1'000'000 * 1'000};
-    watched.push_back({also_, POLLIN, 0});  // -1 is passed over
     if (ppoll(watched.data(), watched.size(), &limit, nullptr) < 0) return;  // a signal: the next turn
 
     const SessionContext context = session_context();

@@ -137,6 +137,9 @@ void Session::begin(SessionContext& context, std::string_view line) {
             append_reasons(output_, context.workers);
             finish(context, {true, reason_count - 1, {}});
             break;
+        case Query::Kind::drops:
+            finish(context, {true, append_drops(output_, context.workers, context.drops, context.now), {}});
+            break;
         case Query::Kind::version:
             append_version(output_, context.workers);
             finish(context, {true, 1, {}});

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "drop_rates.hpp"
 #include "event_feed.hpp"
 #include "sluice/control/alert_words.hpp"
 #include "sluice/control/desk.hpp"
@@ -22,6 +23,7 @@ struct SessionContext {
     const ServerOptions& options;
     Desk& desk;
     EventFeed& events;
+    const DropRates& drops;
     bool settled = true;  ///< no change of settings is on its way to the workers
     Tick now = 0;
 };

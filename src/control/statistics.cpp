@@ -105,18 +105,38 @@ void append_statistics(std::string& out, const Workers& workers, const EventFeed
 }
 
 void append_reasons(std::string& out, const Workers& workers) {
+    const ReasonSums packets = reason_sums(workers);
     for (std::size_t i = 1; i < reason_count; ++i) {
-        std::uint64_t packets = 0;
-        for (const auto& worker : workers.all) packets += worker.counters->reasons[i].read();
         const ReasonText& text = reason_texts[i];
         ordered_json row;
         row["reason"] = text.name;
         row["outcome"] = name_of(text.outcome);
-        row["packets"] = packets;
+        row["packets"] = packets[i];
         row["sentence"] = text.sentence;
         out += row.dump();
         out += '\n';
     }
+}
+
+std::uint64_t append_drops(std::string& out, const Workers& workers, const DropRates& rates, Tick now) {
+    const ReasonSums packets = reason_sums(workers);
+    const ReasonSums a_second = rates.rates(packets, now);
+    std::uint64_t rows = 0;
+    for (std::size_t i = 0; i < reason_count; ++i) {
+        const ReasonText& text = reason_texts[i];
+        const bool passes = text.outcome == Outcome::accepted || text.outcome == Outcome::tolerated;
+        if (passes || packets[i] == 0) continue;
+        ordered_json row;
+        row["reason"] = text.name;
+        row["outcome"] = name_of(text.outcome);
+        row["packets"] = packets[i];
+        row["rate"] = a_second[i];
+        row["sentence"] = text.sentence;
+        out += row.dump();
+        out += '\n';
+        ++rows;
+    }
+    return rows;
 }
 
 void append_version(std::string& out, const Workers& workers) {

@@ -1,8 +1,9 @@
-// The rows that answer `stats`, `reasons` and `version`.
+// The rows that answer `stats`, `reasons`, `drops` and `version`.
 #pragma once
 
 #include <string>
 
+#include "drop_rates.hpp"
 #include "event_feed.hpp"
 #include "sluice/control/workers.hpp"
 
@@ -12,6 +13,8 @@ namespace sluice::control {
 void append_statistics(std::string& out, const Workers& workers, const EventFeed& events);
 /// One JSON object a line: a reason each, with the packets all workers counted under it.
 void append_reasons(std::string& out, const Workers& workers);
+/// One JSON object a line: a reason each under which packets were refused or dropped. Returns how many.
+std::uint64_t append_drops(std::string& out, const Workers& workers, const DropRates& rates, Tick now);
 void append_version(std::string& out, const Workers& workers);
 
 }  // namespace sluice::control

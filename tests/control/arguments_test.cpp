@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "app/cli_arguments.hpp"
+#include "app/cli_drops.hpp"
 #include "sluice/control/text.hpp"
 
 namespace sluice::app {
@@ -82,6 +83,29 @@ TEST(Arguments, OfFloodsAskForAttacksOrServices) {
     for (const char* wrong : {"floods -o save", "floods -o extended", "floods -o id,json", "floods -p tcp",
                               "list --services", "floods conntrack extra"})
         EXPECT_FALSE(parse(wrong).ok()) << wrong;
+}
+
+TEST(Arguments, OfDropsAskOnceOrOverAndOver) {
+    const auto once = parse("drops");
+    ASSERT_TRUE(once.ok()) << once.error();
+    EXPECT_EQ(once->query.kind, Kind::drops);
+    EXPECT_FALSE(once->watch);
+    EXPECT_FALSE(once->json);
+    EXPECT_TRUE(parse("drops --watch")->watch);
+    EXPECT_TRUE(parse("drops -o json")->json);
+    EXPECT_TRUE(parse("drops --json --watch")->json);
+    EXPECT_EQ(parse("drops -o id").error(), "of the formats `drops' has `json' alone");
+    for (const char* wrong : {"drops -o save", "drops -p tcp", "list --watch", "drops --services"})
+        EXPECT_FALSE(parse(wrong).ok()) << wrong;
+}
+
+TEST(Drops, AreLinesWithGroupedNumbers) {
+    EXPECT_EQ(app::drops_line(
+                  R"({"reason":"tx-full","outcome":"dropped","packets":33116,"rate":2875,"sentence":"why"})"),
+              "tx-full              dropped             33,116         2,875  why\n");
+    for (const char* wrong : {"", "null", "[]", R"({"reason":1})", "\xff"})
+        EXPECT_EQ(app::drops_line(wrong), "");
+    EXPECT_NE(app::drops_line(R"({"rate":"x","packets":-1})"), "");
 }
 
 TEST(Arguments, OfDeleteAskForAReset) {

@@ -402,5 +402,31 @@ TEST(TableFull, InsertIsRefusedWhenAllFlowsAreAssured) {
     EXPECT_NE(answer.end.error.find("full"), std::string::npos);
 }
 
+TEST_F(Requests, DropsAreShownByReasonWithTheirRate) {
+    rig.trackers[0]->count_loss(Reason::tx_full, 1'000);
+    rig.trackers[1]->count_loss(Reason::old_duplicate, 5);  // passes
+    rig.server = std::make_unique<Server>(rig.workers, rig.options);
+    ASSERT_TRUE(rig.server->open().ok());
+    rig.server->turn(0);
+    rig.now = rig.now.load() + ticks_per_second;
+    rig.server->turn(0);
+    rig.now = rig.now.load() + ticks_per_second / 2;
+    rig.trackers[0]->count_loss(Reason::tx_full, 300);
+    rig.trackers[1]->count_loss(Reason::no_buffer, 15);
+    rig.start_server();
+    const auto client = rig.client();
+    ASSERT_NE(client, nullptr);
+    const auto answer = ask(*client, query_of(Kind::drops));
+    ASSERT_TRUE(answer.end.ok) << answer.end.error;
+    EXPECT_EQ(answer.end.count, 2U);
+    ASSERT_EQ(answer.rows.size(), 2U);
+    const json full = json::parse(answer.rows[0]), buffer = json::parse(answer.rows[1]);
+    EXPECT_EQ(full["reason"], "tx-full");
+    EXPECT_EQ(full["outcome"], "dropped");
+    EXPECT_EQ(full["packets"], 1'300);
+    EXPECT_EQ(full["rate"], 200) << "300 in a second and a half";
+    EXPECT_EQ(buffer["rate"], 10);
+}
+
 }  // namespace
 }  // namespace sluice::control

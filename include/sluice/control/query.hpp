@@ -74,7 +74,8 @@ struct Query {
         rules,
         test_packet,
         events,
-        signatures
+        signatures,
+        drops
     };
     Kind kind = Kind::version;
     Filter filter;                  ///< list, count, get, remove, update

@@ -21,6 +21,7 @@
 
 namespace sluice::control {
 
+class DropRates;
 class EventFeed;
 class ListeningSocket;
 class Session;
@@ -67,10 +68,10 @@ class Server {
     /// not wait.
     void turn(int timeout_milliseconds);
 
-    /// Has every worker obey `settings` from now on, in the order of the calls; keeps them alive as long as a
     /// A turn also ends its wait when this becomes readable; what is to be done then is the caller's.
     void wake_on(int descriptor) { also_ = descriptor; }
 
+    /// Has every worker obey `settings` from now on, in the order of the calls; keeps them alive as long as a
     /// worker may look at them. The turns to come do the work.
     void replace_settings(std::shared_ptr<const pipeline::Settings> settings);
     /// Something about a flood, for those who follow events.
@@ -102,13 +103,14 @@ class Server {
     ServerOptions options_;
     Desk desk_;
     std::unique_ptr<EventFeed> events_;
+    std::unique_ptr<DropRates> drops_;
     bool more_events_ = false;  ///< the last turn left some in the rings
     /// Whose alerts may come: what is in force, and what was before.
     std::array<std::shared_ptr<const pipeline::Inspection>, 2> inspections_;
     std::unique_ptr<ListeningSocket> socket_;
+    int also_ = -1;  ///< woken for it; -1: for nothing else
     std::vector<std::unique_ptr<Session>> sessions_;
     std::uint64_t next_serial_ = 1;  ///< 0 stands for the server itself
-    int also_ = -1;  ///< woken for it; -1: for nothing else
     std::size_t first_ = 0;          ///< whose turn is first, so that nobody always finds the mailboxes full
     Tick accept_again_ = 0;          ///< out of descriptors: when to try again
     bool accept_paused_ = false;
