@@ -192,6 +192,7 @@ std::string usage(Command about) {
     out +=
         "      replay    run the tracker over captures (sluice replay --help)\n"
         "      explain   tell what became of the connections in captures (sluice explain --help)\n"
+        "      capture   show packets and what was decided about them (sluice capture --help)\n"
         "      check     check a configuration file (sluice check --help)\n"
         "      rules     show the rules and how often each decided (sluice rules --help)\n"
         "      test-packet  say which rule decides about a packet, and why (sluice test-packet "

@@ -110,8 +110,9 @@ Result<Configuration> load_text(std::string_view text, const std::string& name,
     if (use == Use::daemon) c.limits.guarded_services = c.guard.numbers();
     // A reload may bring rules where there were none, so the daemon always has room for what they need.
     c.limits.rules = use == Use::daemon || c.rules != nullptr;
-    // The same for events.
+    // The same for events and captures.
     if (use == Use::daemon) c.limits.event_slots = c.control.event_slots;
+    if (use == Use::daemon) c.limits.capture_slots = c.control.capture_slots;
     return c;
 }
 

@@ -40,6 +40,7 @@ struct ControlSocket {
     std::uint32_t mode = 0660;                     ///< permission bits
     std::string group;                             ///< of the socket file; empty: the daemon's own
     std::uint32_t event_slots = 32'768;            ///< of each worker, a power of two; 0: no events
+    std::uint32_t capture_slots = 1024;            ///< of each worker, a power of two; 0: no captures
 };
 
 /// Totals over workers and address families, as an operator thinks of them.

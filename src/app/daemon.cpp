@@ -192,9 +192,15 @@ Status Daemon::start_workers() {
 void Daemon::show_workers_to_control() {
     for (std::size_t i = 0; i < trackers_.size(); ++i) {
         Tracker& tracker = *trackers_[i];
-        workers_.all[i] = {&tracker.table4(),  &tracker.table6(),
-                           &tracker.mailbox(), &tracker.counters(),
-                           &tracker.events(),  &runtime_->counters(static_cast<unsigned>(i))};
+        workers_.all[i] = {.table4 = &tracker.table4(),
+                           .table6 = &tracker.table6(),
+                           .mailbox = &tracker.mailbox(),
+                           .counters = &tracker.counters(),
+                           .events = &tracker.events(),
+                           .alerts = tracker.alerts(),
+                           .inspection = tracker.inspection(),
+                           .loop = &runtime_->counters(static_cast<unsigned>(i)),
+                           .captures = &tracker.captures()};
     }
     workers_.now = [this] { return runtime_->clock().now().tick; };
     workers_.accounting = configuration_.limits.accounting;

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "app/cli_arguments.hpp"
+#include "app/cli_capture.hpp"
 #include "app/cli_check.hpp"
 #include "app/cli_commands.hpp"
 #include "app/cli_rules.hpp"
@@ -18,6 +19,7 @@ struct Subcommand {
     int (*main)(int argc, char** argv);
 };
 constexpr Subcommand subcommands[] = {
+    {"capture", sluice::app::capture_command},
     {"check", sluice::app::check_command},
     {"explain", sluice::app::explain_main},
     {"replay", sluice::app::replay_main},

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "drain.hpp"
 #include "sluice/control/format.hpp"
 #include "sluice/control/query.hpp"
 #include "sluice/control/workers.hpp"
@@ -42,32 +43,19 @@ class EventFeed {
     /// Hands at most `most` events to `use(SharedEvent&)`, of each worker's in turn; returns how many.
     template <class Use>
     unsigned drain(unsigned most, Use&& use) {
-        unsigned taken = 0;
-        for (unsigned empty = 0; taken < most && empty < workers_.all.size();) {
-            turn_ = turn_ + 1 < workers_.all.size() ? turn_ + 1 : 0;
-            const unsigned before = taken;
-            // So many of one: a ring's lines come from another core.
-            constexpr unsigned in_a_row = 32;
-            pipeline::EventRing* const ring = workers_.all[turn_].events;
-            while (ring != nullptr && taken < most && taken - before < in_a_row) {
-                const pipeline::Event* const event = ring->oldest();
-                if (event == nullptr) break;
-                shared_.become(*event, turn_);
-                ring->take();
+        return control::drain(
+            workers_.all.size(), turn_, most, [this](unsigned worker) { return workers_.all[worker].events; },
+            [&](const pipeline::Event& event, unsigned worker) {
+                shared_.become(event, worker);
                 use(shared_);
-                ++taken;
-            }
-            empty = taken == before ? empty + 1 : 0;
-        }
-        return taken;
+            });
     }
     /// Events of these kinds that found no room in their worker's ring, ever.
     [[nodiscard]] std::uint64_t lost(EventMask events) const;
     /// Some worker can tell events.
     [[nodiscard]] bool exists() const;
 
-    // For `stats`.
-    std::uint64_t readers = 0, rows = 0, rows_lost = 0;
+    FeedCounts counts;
 
   private:
     const Workers& workers_;

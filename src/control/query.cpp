@@ -18,9 +18,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 17> kind_names{
+constexpr std::array<std::string_view, 18> kind_names{
     "version", "list",   "count",  "get",   "delete",      "update", "insert",     "flush", "stats",
-    "reasons", "floods", "reload", "rules", "test-packet", "events", "signatures", "drops"};
+    "reasons", "floods", "reload", "rules", "test-packet", "events", "signatures", "drops", "capture"};
 constexpr std::array<std::string_view, 5> event_names{"new", "updates", "destroy", "floods",
                                                       "alerts"};  // by bit
 constexpr std::array<std::string_view, 3> style_names{"listing", "save", "json"};
@@ -78,6 +78,13 @@ void read_format(JsonFields& fields, Format& format, bool events) {
     }
 }
 
+void read_buffer(JsonFields& fields, Query& query) {
+    const auto bytes = fields.number<std::size_t>("buffer", most_event_buffer);
+    query.buffer_bytes = bytes.value_or(usual_event_buffer);
+    if (query.buffer_bytes < least_event_buffer)
+        fields.fail("buffer is less than " + std::to_string(least_event_buffer));
+}
+
 void read_events(JsonFields& fields, Query& query) {
     if (const json* mask = fields.array("mask")) {
         query.events = 0;
@@ -90,10 +97,32 @@ void read_events(JsonFields& fields, Query& query) {
         }
         if (query.events == 0) fields.fail("mask names no event");
     }
-    const auto bytes = fields.number<std::size_t>("buffer", most_event_buffer);
-    query.buffer_bytes = bytes.value_or(usual_event_buffer);
-    if (query.buffer_bytes < least_event_buffer)
-        fields.fail("buffer is less than " + std::to_string(least_event_buffer));
+    read_buffer(fields, query);
+}
+
+void read_capture(JsonFields& fields, Query& query) {
+    if (const json* reasons = fields.array("reasons")) {
+        query.captures = 0;
+        for (const auto& word : *reasons) {
+            const auto reason = word.is_string() ? reason_named(word.get<std::string>()) : std::nullopt;
+            if (reason)
+                query.captures |= pipeline::only(*reason);
+            else
+                fields.fail("reasons holds something that is no reason");
+        }
+        if (query.captures == 0) fields.fail("reasons names none");
+    }
+    if (fields.flag("passing")) query.captures |= pipeline::passing_too;
+    if (const json* program = fields.array("program")) {
+        if (auto read = PacketFilter::from_json(*program))
+            query.packets = std::move(*read);
+        else
+            fields.fail(read.error());
+    }
+    query.snap_bytes = fields.number<std::size_t>("snap", pipeline::most_captured_bytes)
+                           .value_or(pipeline::most_captured_bytes);
+    if (query.snap_bytes == 0) fields.fail("snap is 0: a byte is shown at least");
+    read_buffer(fields, query);
 }
 
 std::optional<std::uint32_t> read_timeout(JsonFields& fields) {
@@ -201,11 +230,11 @@ json flow_json(const NewFlow& flow) {
 bool takes_filter(Query::Kind kind) {
     using Kind = Query::Kind;
     return kind == Kind::list || kind == Kind::count || kind == Kind::get || kind == Kind::remove ||
-           kind == Kind::update || kind == Kind::events;
+           kind == Kind::update || kind == Kind::events || kind == Kind::capture;
 }
 bool shows_flows(Query::Kind kind) {
     using Kind = Query::Kind;
-    return (takes_filter(kind) && kind != Kind::count) || kind == Kind::insert;
+    return (takes_filter(kind) && kind != Kind::count && kind != Kind::capture) || kind == Kind::insert;
 }
 
 }  // namespace
@@ -237,6 +266,7 @@ Result<Query> parse_query(std::string_view line) {
     }
     if (shows_flows(query.kind)) read_format(fields, query.format, query.kind == Query::Kind::events);
     if (query.kind == Query::Kind::events) read_events(fields, query);
+    if (query.kind == Query::Kind::capture) read_capture(fields, query);
     if (query.kind == Query::Kind::list) query.zero = fields.flag("zero");
     if (query.kind == Query::Kind::remove) query.reset = fields.flag("reset");
     if (query.kind == Query::Kind::floods) query.services = fields.flag("services");
@@ -262,6 +292,14 @@ std::string to_line(const Query& query) {
     if (query.kind == Query::Kind::events) {
         for (std::size_t bit = 0; bit < event_names.size(); ++bit)
             if ((query.events >> bit & 1U) != 0) out["mask"].push_back(event_names[bit]);
+        out["buffer"] = query.buffer_bytes;
+    }
+    if (query.kind == Query::Kind::capture) {
+        for (std::size_t i = 0; i < reason_count; ++i)
+            if ((query.captures >> i & 1U) != 0) out["reasons"].push_back(reason_texts[i].name);
+        if ((query.captures & pipeline::passing_too) != 0) out["passing"] = true;
+        if (!query.packets.everything()) out["program"] = query.packets.to_json();
+        out["snap"] = query.snap_bytes;
         out["buffer"] = query.buffer_bytes;
     }
     if (query.zero) out["zero"] = true;

@@ -7,10 +7,12 @@
 #include <cerrno>
 #include <ctime>
 
+#include "capture_feed.hpp"
 #include "drop_rates.hpp"
 #include "event_feed.hpp"
 #include "listening_socket.hpp"
 #include "session.hpp"
+#include "sluice/control/capture_row.hpp"
 
 namespace sluice::control {
 namespace {
@@ -38,6 +40,7 @@ Server::Server(const Workers& workers, ServerOptions options)
       options_(std::move(options)),
       desk_(workers),
       events_(std::make_unique<EventFeed>(workers)),
+      captures_(std::make_unique<CaptureFeed>(workers)),
       drops_(std::make_unique<DropRates>()) {}
 
 Server::~Server() = default;
@@ -50,7 +53,7 @@ Status Server::open() {
 }
 
 SessionContext Server::session_context() {
-    return {workers_, options_, desk_, *events_, *drops_, settled(), workers_.now()};
+    return {workers_, options_, desk_, *events_, *captures_, *drops_, settled(), workers_.now()};
 }
 
 void Server::turn(int timeout_milliseconds) {
@@ -69,41 +72,63 @@ void Server::turn(int timeout_milliseconds) {
     }
     ++first_;
     deliver_alerts();
-    deliver_events();
+    deliver();
     drop_finished();
 }
 
 /// Empties the workers' rings, as far as a turn may.
-void Server::deliver_events() {
-    EventMask wanted = 0;
-    events_->readers = 0;
+void Server::deliver() {
+    EventMask events = 0;
+    pipeline::CaptureKinds captures = 0;
+    FeedCounts& following = events_->counts;
+    FeedCounts& capturing = captures_->counts;
+    following.readers = capturing.readers = 0;
     for (const auto& session : sessions_) {
         if (!session->follows()) continue;
-        wanted |= session->followed();
-        ++events_->readers;
+        events |= session->followed();
+        captures |= session->captured();
+        ++(session->captures() ? capturing : following).readers;
     }
-    events_->want(wanted);
-    more_events_ = false;
-    if (events_->readers == 0) return;
+    events_->want(events);
+    captures_->want(captures);
+    more_to_deliver_ = false;
+    const SessionContext context = session_context();
+    if (following.readers != 0)
+        deliver_some([&](unsigned most, unsigned& rows) {
+            return events_->drain(most, [&](SharedEvent& event) {
+                for (const auto& session : sessions_)
+                    if (session->follows() && session->offer(context, event)) ++rows;
+            });
+        });
+    if (capturing.readers != 0)
+        deliver_some([&](unsigned most, unsigned& rows) {
+            return captures_->drain(most, [&](const pipeline::CapturedPacket& packet, unsigned worker) {
+                pipeline::FlowView flow;
+                const pipeline::FlowView* const known = view(packet, worker, flow) ? &flow : nullptr;
+                for (const auto& session : sessions_)
+                    if (session->follows() && session->offer(context, packet, worker, known)) ++rows;
+            });
+        });
+}
 
+/// `drain` takes so many at most out of the rings, says how many, and counts the rows made of them.
+template <class Drain>
+void Server::deliver_some(Drain&& drain) {
     const SessionContext context = session_context();
     // What all readers lose costs next to nothing, but not nothing.
     unsigned most_taken = 8 * options_.event_rows_per_turn;
     for (unsigned rows = 0; rows < options_.event_rows_per_turn && most_taken != 0;) {
         const unsigned some = std::min(events_at_once, most_taken);
-        const unsigned taken = events_->drain(some, [&](SharedEvent& event) {
-            for (const auto& session : sessions_)
-                if (session->follows() && session->offer(context, event)) ++rows;
-        });
+        const unsigned taken = drain(some, rows);
         most_taken -= taken;
-        more_events_ = taken == some;
         for (const auto& session : sessions_) {
             if (!session->follows()) continue;
             session->tell_losses(context);
             if (session->has_output()) session->send(context);
         }
-        if (!more_events_) break;
+        if (taken != some) return;
     }
+    more_to_deliver_ = true;
 }
 
 /// Empties the workers' rings of alerts, as far as a turn may; whether somebody follows or not, as the log
@@ -182,8 +207,8 @@ std::chrono::microseconds Server::patience(int timeout_milliseconds) {
         if (session->can_go_on(context)) return std::chrono::microseconds{0};
     std::chrono::microseconds wait = std::chrono::milliseconds{std::max(timeout_milliseconds, 0)};
     if (desk_.waiting()) wait = std::min(wait, answer_wait);
-    if (more_events_) return std::chrono::microseconds{0};
-    if (events_->readers != 0) wait = std::min(wait, event_wait);
+    if (more_to_deliver_) return std::chrono::microseconds{0};
+    if (events_->counts.readers + captures_->counts.readers != 0) wait = std::min(wait, event_wait);
     if (accept_paused_ || sessions_.size() >= options_.max_clients)
         wait = std::min<std::chrono::microseconds>(wait, crowded_wait);
     return wait;

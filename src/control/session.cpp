@@ -8,6 +8,7 @@
 #include <chrono>
 
 #include "hand_made_flow.hpp"
+#include "sluice/control/capture_row.hpp"
 #include "sluice/control/guard_watch.hpp"
 #include "sluice/control/rule_words.hpp"
 #include "statistics.hpp"
@@ -127,10 +128,11 @@ void Session::begin(SessionContext& context, std::string_view line) {
             test_packet(context);
             break;
         case Query::Kind::events:
-            begin_events(context);
+        case Query::Kind::capture:
+            begin_following(context);
             break;
         case Query::Kind::stats:
-            append_statistics(output_, context.workers, context.events);
+            append_statistics(output_, context.workers, context.events, context.captures);
             finish(context, {true, context.workers.all.size(), {}});
             break;
         case Query::Kind::reasons:
@@ -214,16 +216,23 @@ void Session::test_packet(SessionContext& context) {
     finish(context, {true, 1, {}});
 }
 
-void Session::begin_events(SessionContext& context) {
-    if (!context.events.exists())
-        return finish(context, {false, 0, "no events are kept: control.event_slots is 0"});
-    if (context.events.readers >= std::max(context.options.max_clients / 2, 1U))
-        return finish(context, {false, 0, "too many others follow the events already"});
-    ++context.events.readers;
+/// No more than half of the clients may follow.
+bool Session::crowded(const SessionContext& context) {
+    return context.events.counts.readers + context.captures.counts.readers >=
+           std::max(context.options.max_clients / 2, 1U);
+}
+
+void Session::begin_following(SessionContext& context) {
+    if (captures() ? !context.captures.exists() : !context.events.exists())
+        return finish(context, {false, 0,
+                                captures() ? "no packets are captured: control.capture_slots is 0"
+                                           : "no events are kept: control.event_slots is 0"});
+    if (crowded(context)) return finish(context, {false, 0, "too many others follow the events already"});
+    ++counts(context).readers;
     query_.format.wall_nanoseconds = 0;  // each event has its time
     losing_ = false;
     lost_ = 0;
-    lost_by_workers_ = context.events.lost(query_.events);
+    lost_by_workers_ = lost_by_workers(context);
     told_ = context.now;
     stage_ = Stage::follow;
 }
@@ -482,17 +491,18 @@ bool Session::room_for_event(const SessionContext& context) {
     losing_ = waiting > (losing_ ? query_.buffer_bytes / 2 : query_.buffer_bytes);
     if (losing_) {
         ++lost_;
-        ++context.events.rows_lost;
+        ++counts(context).rows_lost;
         return false;
     }
     begin_output(context);
     if (lost_ != 0) append_losses(context);
-    ++context.events.rows;
+    ++counts(context).rows;
     return true;
 }
 
 bool Session::offer(const SessionContext& context, SharedEvent& event) {
-    if ((query_.events & event.bit()) == 0 || !matches(query_.filter, event.flow())) return false;
+    if (captures() || (query_.events & event.bit()) == 0 || !matches(query_.filter, event.flow()))
+        return false;
     if (!room_for_event(context)) return false;
     output_ += event.line(query_.format);
     ++count_;
@@ -500,19 +510,33 @@ bool Session::offer(const SessionContext& context, SharedEvent& event) {
 }
 
 void Session::offer(const SessionContext& context, const FloodChange& change) {
-    if ((query_.events & flood_events) == 0 || !query_.filter.everything()) return;
+    if (captures() || (query_.events & flood_events) == 0 || !query_.filter.everything()) return;
     if (query_.format.style == Format::Style::save) return;
     if (room_for_event(context)) append_flood_event(output_, change, query_.format);
 }
 
 void Session::offer(const SessionContext& context, const AlertNews& news) {
-    if ((query_.events & alert_events) == 0 || !matches(query_.filter, news.flow)) return;
+    if (captures() || (query_.events & alert_events) == 0 || !matches(query_.filter, news.flow)) return;
     if (query_.format.style == Format::Style::save) return;
     if (room_for_event(context)) append_alert(output_, news, query_.format);
 }
 
+bool Session::offer(const SessionContext& context, const pipeline::CapturedPacket& packet, unsigned worker,
+                    const FlowView* flow) {
+    const bool passes = packet.action == pipeline::Action::pass;
+    if (!captures() || (query_.captures & pipeline::only(packet.kind)) == 0 ||
+        (passes && (query_.captures & pipeline::passing_too) == 0))
+        return false;
+    if (!query_.filter.everything() && (flow == nullptr || !matches(query_.filter, *flow))) return false;
+    if (!query_.packets.matches({packet.bytes.data(), packet.captured}, packet.length)) return false;
+    if (!room_for_event(context)) return false;
+    append_capture(output_, packet, worker, flow, context.workers.policy.get(), query_.snap_bytes);
+    ++count_;
+    return true;
+}
+
 void Session::append_losses(const SessionContext& context) {
-    const std::uint64_t by_workers = context.events.lost(query_.events);
+    const std::uint64_t by_workers = lost_by_workers(context);
     if (lost_ == 0 && by_workers == lost_by_workers_) return;
     begin_output(context);
     const std::uint64_t now = wall_nanoseconds(context.options);
@@ -565,8 +589,8 @@ void Session::check_patience(const SessionContext& context) {
     };
     if (follows()) {
         // One who pauses stays, unless others are kept out by those who do.
-        const bool crowded = context.events.readers >= context.options.max_clients / 2;
-        if (crowded && idle(context.now) > context.options.idle_seconds * ticks_per_second) finished_ = true;
+        if (crowded(context) && idle(context.now) > context.options.idle_seconds * ticks_per_second)
+            finished_ = true;
     } else if (has_output()) {
         if (longer_than(progress_, context.options.idle_seconds)) finished_ = true;
     } else if (!busy()) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "capture_feed.hpp"
 #include "drop_rates.hpp"
 #include "event_feed.hpp"
 #include "sluice/control/alert_words.hpp"
@@ -23,6 +24,7 @@ struct SessionContext {
     const ServerOptions& options;
     Desk& desk;
     EventFeed& events;
+    CaptureFeed& captures;
     const DropRates& drops;
     bool settled = true;  ///< no change of settings is on its way to the workers
     Tick now = 0;
@@ -57,11 +59,16 @@ class Session {
 
     /// Wants events as they come, and which.
     [[nodiscard]] bool follows() const { return stage_ == Stage::follow && !finished_; }
-    [[nodiscard]] EventMask followed() const { return query_.events; }
+    [[nodiscard]] EventMask followed() const { return captures() ? 0 : query_.events; }
+    [[nodiscard]] bool captures() const { return query_.kind == Query::Kind::capture; }
+    [[nodiscard]] pipeline::CaptureKinds captured() const { return captures() ? query_.captures : 0; }
     /// Shows the event, or counts it as lost. True when a row was made of it.
     bool offer(const SessionContext& context, SharedEvent& event);
     void offer(const SessionContext& context, const FloodChange& change);
     void offer(const SessionContext& context, const AlertNews& news);
+    /// `flow`: view() of the packet, or null.
+    bool offer(const SessionContext& context, const pipeline::CapturedPacket& packet, unsigned worker,
+               const pipeline::FlowView* flow);
     /// Says how many were lost, as soon as there is room to say so.
     void tell_losses(const SessionContext& context);
 
@@ -113,7 +120,15 @@ class Session {
     void show_rules(SessionContext& context);
     void begin_signatures(SessionContext& context);
     void show_signatures(SessionContext& context);
-    void begin_events(SessionContext& context);
+    void begin_following(SessionContext& context);
+    [[nodiscard]] FeedCounts& counts(const SessionContext& context) const {
+        return captures() ? context.captures.counts : context.events.counts;
+    }
+    /// What workers have lost, ever, of what this client follows.
+    [[nodiscard]] std::uint64_t lost_by_workers(const SessionContext& context) const {
+        return captures() ? context.captures.lost(query_.captures) : context.events.lost(query_.events);
+    }
+    [[nodiscard]] static bool crowded(const SessionContext& context);
     [[nodiscard]] bool room_for_event(const SessionContext& context);
     void append_losses(const SessionContext& context);
     void scan(SessionContext& context);

@@ -72,7 +72,8 @@ void add_inspection_counters(ordered_json& row, const pipeline::InspectionCounte
 
 }  // namespace
 
-void append_statistics(std::string& out, const Workers& workers, const EventFeed& events) {
+void append_statistics(std::string& out, const Workers& workers, const EventFeed& events,
+                       const CaptureFeed& captures) {
     for (std::size_t i = 0; i < workers.all.size(); ++i) {
         const WorkerHandle& worker = workers.all[i];
         ordered_json row;
@@ -95,9 +96,14 @@ void append_statistics(std::string& out, const Workers& workers, const EventFeed
     if (workers.guard != nullptr)
         for (const auto& [name, value] : workers.guard->counters()) counters[name] = value;
     if (events.exists()) {
-        counters["event_readers"] = events.readers;
-        counters["event_rows"] = events.rows;
-        counters["event_rows_lost"] = events.rows_lost;
+        counters["event_readers"] = events.counts.readers;
+        counters["event_rows"] = events.counts.rows;
+        counters["event_rows_lost"] = events.counts.rows_lost;
+    }
+    if (captures.exists()) {
+        counters["capture_readers"] = captures.counts.readers;
+        counters["capture_rows"] = captures.counts.rows;
+        counters["capture_rows_lost"] = captures.counts.rows_lost;
     }
     if (workers.extra_counters)
         for (const auto& [name, value] : workers.extra_counters()) counters[name] = value;

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "capture_feed.hpp"
 #include "drop_rates.hpp"
 #include "event_feed.hpp"
 #include "sluice/control/workers.hpp"
@@ -10,7 +11,8 @@
 namespace sluice::control {
 
 /// One JSON object a line: a worker each, and one with the counters of ports and rings when there are any.
-void append_statistics(std::string& out, const Workers& workers, const EventFeed& events);
+void append_statistics(std::string& out, const Workers& workers, const EventFeed& events,
+                       const CaptureFeed& captures);
 /// One JSON object a line: a reason each, with the packets all workers counted under it.
 void append_reasons(std::string& out, const Workers& workers);
 /// One JSON object a line: a reason each under which packets were refused or dropped. Returns how many.

@@ -107,6 +107,7 @@ class DaemonRig {
         limits_.fragment_datagrams = 16;
         limits_.accounting = limits_.timestamps = true;
         limits_.event_slots = event_slots;
+        limits_.capture_slots = 64;
         workers.accounting = workers.timestamps = true;
         for (unsigned i = 0; i < count; ++i) {
             pipeline::Steering steering;
@@ -117,8 +118,8 @@ class DaemonRig {
             EXPECT_TRUE(tracker.ok()) << tracker.error();
             trackers.push_back(std::move(*tracker));
             Tracker& made = *trackers.back();
-            workers.all.push_back(
-                {&made.table4(), &made.table6(), &made.mailbox(), &made.counters(), &made.events()});
+            workers.all.push_back({&made.table4(), &made.table6(), &made.mailbox(), &made.counters(),
+                                   &made.events(), &made.captures()});
         }
         workers.now = [this] { return now.load(); };
         const auto owner = [this, count](const auto& key) {

@@ -24,6 +24,7 @@ class Daemon {
         limits_.ipv4_flows = limits_.ipv6_flows = 16;
         limits_.fragment_datagrams = 1;
         limits_.event_slots = 4;
+        limits_.capture_slots = 4;
         for (unsigned i = 0; i < 2; ++i) {
             pipeline::Steering steering;
             steering.workers = 2;
@@ -32,8 +33,8 @@ class Daemon {
             trackers_.push_back(std::move(*Tracker::create(
                 limits_, settings_, secret_, steering, std::as_writable_bytes(std::span(arenas_.back())))));
             Tracker& made = *trackers_.back();
-            workers_.all.push_back(
-                {&made.table4(), &made.table6(), &made.mailbox(), &made.counters(), &made.events()});
+            workers_.all.push_back({&made.table4(), &made.table6(), &made.mailbox(), &made.counters(),
+                                    &made.events(), &made.captures()});
         }
         workers_.now = [] { return now; };
         const auto owner = [this](const auto& key) { return flow::owner_of(flow::hash(key, secret_), 2); };
@@ -43,6 +44,7 @@ class Daemon {
         options_.reload = [] { return Status(std::monostate{}); };
         desk_ = std::make_unique<Desk>(workers_);
         events_ = std::make_unique<EventFeed>(workers_);
+        captures_ = std::make_unique<CaptureFeed>(workers_);
         int ends[2] = {-1, -1};
         require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
                 "a pair of sockets");
@@ -91,6 +93,7 @@ class Daemon {
     ServerOptions options_;
     std::unique_ptr<Desk> desk_;
     std::unique_ptr<EventFeed> events_;
+    std::unique_ptr<CaptureFeed> captures_;
     std::unique_ptr<Session> session_;
     int client_ = -1;
     std::string sent_, received_;
@@ -100,7 +103,7 @@ class Daemon {
         pipeline::Output<pipeline::MemoryIo> out;
         for (int turns = 0;; ++turns) {
             require(turns < 10'000, "every request comes to an end");
-            SessionContext context{workers_, options_, *desk_, *events_, true, now};
+            SessionContext context{workers_, options_, *desk_, *events_, *captures_, true, now};
             const std::size_t before = received_.size();
             for (auto& tracker : trackers_) tracker->poll({now, 1'700'000'000'000'000'000}, out);
             desk_->collect([&](std::uint64_t ticket, unsigned, const pipeline::Request& answer) {
@@ -119,10 +122,16 @@ class Daemon {
     }
     void follow(const SessionContext& context) {
         const bool follows = session_->follows();
-        events_->readers = follows ? 1 : 0;
+        const bool captures = follows && session_->captures();
+        events_->counts.readers = follows && !captures ? 1 : 0;
+        captures_->counts.readers = captures ? 1 : 0;
         events_->want(follows ? session_->followed() : 0);
+        captures_->want(captures ? session_->captured() : 0);
         if (!follows) return;
         events_->drain(64, [&](SharedEvent& event) { session_->offer(context, event); });
+        captures_->drain(64, [&](const pipeline::CapturedPacket& packet, unsigned worker) {
+            session_->offer(context, packet, worker, nullptr);
+        });
         session_->tell_losses(context);
     }
     [[nodiscard]] bool has_input() const {

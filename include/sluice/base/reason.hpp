@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace sluice {
@@ -102,6 +103,13 @@ inline constexpr std::array<ReasonText, reason_count> reason_texts{{
 
 [[nodiscard]] constexpr const ReasonText& text_of(Reason reason) {
     return reason_texts[static_cast<std::size_t>(reason)];
+}
+
+/// The reason with this name; nothing when there is none.
+[[nodiscard]] constexpr std::optional<Reason> reason_named(std::string_view name) {
+    for (std::size_t i = 0; i < reason_count; ++i)
+        if (reason_texts[i].name == name) return static_cast<Reason>(i);
+    return std::nullopt;
 }
 
 }  // namespace sluice

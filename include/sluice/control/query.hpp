@@ -10,6 +10,8 @@
 #include "sluice/base/result.hpp"
 #include "sluice/control/filter.hpp"
 #include "sluice/control/format.hpp"
+#include "sluice/control/packet_filter.hpp"
+#include "sluice/pipeline/captures.hpp"
 #include "sluice/policy/rule.hpp"
 
 namespace sluice::control {
@@ -75,7 +77,8 @@ struct Query {
         test_packet,
         events,
         signatures,
-        drops
+        drops,
+        capture
     };
     Kind kind = Kind::version;
     Filter filter;                  ///< list, count, get, remove, update
@@ -87,7 +90,11 @@ struct Query {
     bool services = false;          ///< floods: the guarded services instead of the attacks
     policy::FirstPacket packet;     ///< test_packet
     EventMask events = all_events;  ///< events: which
-    std::size_t buffer_bytes = usual_event_buffer;  ///< events: rows waiting to be read, least to most
+    pipeline::CaptureKinds captures = pipeline::whatever_is_dropped;  ///< capture: which
+    PacketFilter packets;                                             ///< capture: and of them these
+    std::size_t snap_bytes = pipeline::most_captured_bytes;           ///< capture: of each, 1 to so many
+    std::size_t buffer_bytes =
+        usual_event_buffer;  ///< events, capture: rows waiting to be read, least to most
 };
 
 /// The word for a kind in a request: "list", "delete" …

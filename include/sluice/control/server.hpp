@@ -21,6 +21,7 @@
 
 namespace sluice::control {
 
+class CaptureFeed;
 class DropRates;
 class EventFeed;
 class ListeningSocket;
@@ -93,8 +94,10 @@ class Server {
     void post_settings();
     void wait(int timeout_milliseconds);
     [[nodiscard]] std::chrono::microseconds patience(int timeout_milliseconds);
-    void deliver_events();
     void deliver_alerts();
+    void deliver();
+    template <class Drain>
+    void deliver_some(Drain&& drain);
     void accept_clients();
     void make_room();
     void drop_finished();
@@ -103,8 +106,9 @@ class Server {
     ServerOptions options_;
     Desk desk_;
     std::unique_ptr<EventFeed> events_;
+    std::unique_ptr<CaptureFeed> captures_;
     std::unique_ptr<DropRates> drops_;
-    bool more_events_ = false;  ///< the last turn left some in the rings
+    bool more_to_deliver_ = false;  ///< the last turn left some in the rings
     /// Whose alerts may come: what is in force, and what was before.
     std::array<std::shared_ptr<const pipeline::Inspection>, 2> inspections_;
     std::unique_ptr<ListeningSocket> socket_;

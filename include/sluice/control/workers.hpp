@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/pipeline/captures.hpp"
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/events.hpp"
 #include "sluice/pipeline/flow_state.hpp"
@@ -25,6 +26,7 @@ struct WorkerHandle {
     pipeline::AlertRing* alerts = nullptr;                     ///< null: it inspects nothing
     const pipeline::InspectionCounters* inspection = nullptr;  ///< null: the same
     const pipeline::WorkerCounters* loop = nullptr;            ///< null: its turns are not counted
+    pipeline::CaptureRing* captures = nullptr;                 ///< null: it captures nothing
 };
 
 class GuardWatch;

@@ -1,21 +1,15 @@
 // What a worker says of its flows to whoever listens: that one has begun, has changed its state, is gone.
 //
-// Each worker has a ring of its own: it alone writes, the control thread alone reads. Which kinds are wanted
-// is one word, so an event that nobody asked for costs a branch. A full ring loses events, and counts them by
-// kind; nobody waits.
+// Each worker has a ring of its own (wanted_ring.hpp).
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <type_traits>
 
-#include "sluice/base/counters.hpp"
 #include "sluice/flow/table.hpp"
 #include "sluice/pipeline/flow_state.hpp"
-#include "sluice/pipeline/ring.hpp"
+#include "sluice/pipeline/wanted_ring.hpp"
 
 namespace sluice::pipeline {
 
@@ -49,55 +43,7 @@ struct alignas(flow::cache_line_bytes) Event {
 };
 static_assert(sizeof(Event) == 2 * flow::cache_line_bytes && std::is_trivially_copyable_v<Event>);
 
-class EventRing {
-  public:
-    /// A power of two of slots, in memory that outlives the ring; or none: then no event is ever kept.
-    explicit EventRing(std::span<Event> slots) : ring_(slots) {}
-
-    // ---- The worker.
-
-    [[nodiscard, gnu::always_inline]] bool wants(EventKind kind) const {
-        return (wanted_.load(std::memory_order_relaxed) & only(kind)) != 0;
-    }
-    /// `fill(Event&)` writes all of it but the kind. Lost, and counted, when the ring is full.
-    template <class Fill>
-    void record(EventKind kind, Fill&& fill) {
-        Event* const event = ring_.claim();
-        if (event == nullptr) {
-            lost_[static_cast<std::size_t>(kind)].add();
-            return;
-        }
-        event->kind = kind;
-        fill(*event);
-        ring_.publish();
-    }
-
-    // ---- The control thread.
-
-    /// From now on these kinds are recorded; a few more may come of those that were until now.
-    void want(EventKinds kinds) { wanted_.store(ring_.slots() == 0 ? 0 : kinds, std::memory_order_relaxed); }
-    /// Null when none waits. Good until take().
-    [[nodiscard]] const Event* oldest() { return ring_.oldest(); }
-    void take() { ring_.take(); }
-    /// Throws away what waits.
-    void discard() { ring_.discard(); }
-
-    // ---- Anyone.
-
-    [[nodiscard]] std::size_t slots() const { return ring_.slots(); }
-    [[nodiscard]] std::uint64_t recorded() const { return ring_.published(); }
-    [[nodiscard]] std::uint64_t lost(EventKinds kinds) const {
-        std::uint64_t out = 0;
-        for (std::size_t kind = 0; kind < event_kind_count; ++kind)
-            if ((kinds >> kind & 1U) != 0) out += lost_[kind].read();
-        return out;
-    }
-
-  private:
-    // Read by the worker for every event, written when somebody begins or ceases to listen.
-    alignas(flow::cache_line_bytes) std::atomic<EventKinds> wanted_{0};
-    Ring<Event> ring_;
-    std::array<Counter, event_kind_count> lost_;  ///< the worker's
-};
+/// One for each worker. What is recorded leaves out `kind`, which the ring knows.
+using EventRing = WantedRing<Event, EventKind, event_kind_count, EventKinds>;
 
 }  // namespace sluice::pipeline

@@ -26,7 +26,8 @@ struct Limits {
     std::uint16_t guarded_services = 0;       ///< numbers of services that SYNs are counted for; 0: no guard
     bool rules = false;                       ///< room to remember which rule each flow began under
     std::uint16_t proxied_handshakes = 8192;  ///< with a guard: handshakes with servers under way, 1 to 65534
-    std::uint32_t event_slots = 0;  ///< events that may wait to be taken, a power of two; 0: none are kept
+    std::uint32_t event_slots = 0;    ///< events that may wait to be taken, a power of two; 0: none are kept
+    std::uint32_t capture_slots = 0;  ///< the same for packets that are captured
     /// What flows under rules that inspect are read with. No flows: nothing is read, and it takes no memory.
     inspect::ReassemblyLimits inspection{.flows = 0};
     std::uint32_t alert_slots = 256;  ///< with inspection: alerts that may wait to be taken, a power of two

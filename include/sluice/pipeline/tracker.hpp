@@ -31,6 +31,7 @@
 #include "sluice/packet/parse.hpp"
 #include "sluice/packet/plain.hpp"
 #include "sluice/pipeline/burst.hpp"
+#include "sluice/pipeline/captures.hpp"
 #include "sluice/pipeline/challenges.hpp"
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/datagram_flow.hpp"
@@ -155,6 +156,7 @@ class Tracker {
     [[nodiscard]] const InspectionCounters* inspection() const {
         return inspector_ == nullptr ? nullptr : &inspector_->counters;
     }
+    [[nodiscard]] CaptureRing& captures() { return capture_; }
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] const Table4& table4() const { return table4_; }
     [[nodiscard]] const Table6& table6() const { return table6_; }
@@ -263,7 +265,8 @@ class Tracker {
     Tracker(const Settings& settings, const Steering& steering, packet::LinkLayer link, Observer* observer,
             Table4&& table4, Table6&& table6, const Pending& pending4, const Pending& pending6,
             Fragments&& fragments, SynGuard* guard, const FlowRules& rules,
-            std::unique_ptr<Inspector<Packet>> inspector, std::span<Event> event_slots)
+            std::unique_ptr<Inspector<Packet>> inspector, std::span<Event> event_slots,
+            std::span<CapturedPacket> capture_slots)
         : settings_(&settings),
           intervals_(intervals_of(settings)),
           untagged_(domains_of(settings)),
@@ -279,7 +282,8 @@ class Tracker {
           rules_(rules),
           inspector_(std::move(inspector)),
           mailbox_(std::make_unique<Mailbox>()),
-          events_(event_slots) {}
+          events_(event_slots),
+          capture_(capture_slots) {}
 
     // classify (tracker_classify.hpp)
     void classify(Item& item);
@@ -555,6 +559,7 @@ class Tracker {
     template <unsigned AddressBytes>
     void stop_reading(flow::Ref ref);
     [[nodiscard]] bool must_read(ProfileNumber profile) const;
+    [[nodiscard]] bool can_be_read(const Item& item, policy::RuleNumber number);
     template <unsigned AddressBytes>
     void note_initial_sequence(flow::Ref ref, tcp::Direction direction, std::uint32_t sequence);
     template <unsigned AddressBytes>
@@ -579,7 +584,24 @@ class Tracker {
     void close_gaps(Output<Io>& out);
     void end_reading(Output<Io>& out);
 
+    // captures (tracker_captures.hpp)
+    /// A packet that a rule denied.
+    struct Denial {
+        const Packet* packet;
+        policy::RuleNumber rule;
+    };
+    void note_denial(const Packet* packet, policy::RuleNumber rule);
+    [[nodiscard]] policy::RuleNumber denied_by(const Packet* packet) const;
+    void show(const Output<Io>& out, Now now) {
+        if (capture_.wanted() != 0) [[unlikely]]
+            capture(out, now);
+    }
+    void capture(const Output<Io>& out, Now now);
+    void capture(const Packet* packet, const Packet* first, const Decision& decision, Now now);
+
     // events (tracker_events.hpp)
+    template <unsigned AddressBytes>
+    void describe(Event& event, flow::Ref ref, const FlowState& state, Tick expiry, Now now);
     template <unsigned AddressBytes>
     void tell(EventKind kind, flow::Ref ref, const FlowState& state, Tick expiry, Now now,
               flow::Removal why = {});
@@ -641,12 +663,16 @@ class Tracker {
     ServiceSight last_service_;
     Now at_;  ///< when a flow goes that goes now
     EventRing events_;
+    CaptureRing capture_;
+    std::array<Denial, max_burst> denials_;  ///< the last, while somebody captures
+    std::size_t denial_count_ = 0;           ///< in this burst
     static_assert(max_burst <= 64);
 };
 
 }  // namespace sluice::pipeline
 
 #include "sluice/pipeline/tracker_answers.hpp"
+#include "sluice/pipeline/tracker_captures.hpp"
 #include "sluice/pipeline/tracker_classify.hpp"
 #include "sluice/pipeline/tracker_control.hpp"
 #include "sluice/pipeline/tracker_events.hpp"

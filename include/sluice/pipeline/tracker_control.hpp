@@ -78,8 +78,9 @@ std::size_t Tracker<Io, Observer>::bytes_needed(const Limits& limits) {
            round(Table6::bytes_needed(table_config(limits.ipv6_flows, limits, settings, secret))) +
            round(Pending::bytes_needed(limits.ipv4_flows)) + round(Pending::bytes_needed(limits.ipv6_flows)) +
            round(Fragments::bytes_needed(fragment_limits(limits, settings, secret))) +
-           round(limits.event_slots * sizeof(Event)) + SynGuard::bytes_needed(limits) +
-           round(FlowRules::bytes_needed(limits)) + Inspector<Packet>::bytes_needed(limits);
+           round(limits.event_slots * sizeof(Event)) + round(limits.capture_slots * sizeof(CapturedPacket)) +
+           SynGuard::bytes_needed(limits) + round(FlowRules::bytes_needed(limits)) +
+           Inspector<Packet>::bytes_needed(limits);
 }
 
 template <PacketIo Io, class Observer>
@@ -103,8 +104,13 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
     if (!fragments) return Error{fragments.error()};
     if (limits.event_slots != 0 && !std::has_single_bit(limits.event_slots))
         return Error{"the events that may wait must be a power of two"};
+    if (limits.capture_slots != 0 && !std::has_single_bit(limits.capture_slots))
+        return Error{"the captured packets that may wait must be a power of two"};
     const auto event_bytes = carve(arena, limits.event_slots * sizeof(Event));
     const std::span<Event> events(reinterpret_cast<Event*>(event_bytes.data()), limits.event_slots);
+    const auto capture_bytes = carve(arena, limits.capture_slots * sizeof(CapturedPacket));
+    const std::span<CapturedPacket> captures(reinterpret_cast<CapturedPacket*>(capture_bytes.data()),
+                                             limits.capture_slots);
     SynGuard* const guard = SynGuard::create(limits, secret, arena);
     if (guard != nullptr) guard->adopt(settings.protection.get());
     (void)carve(arena, SynGuard::bytes_needed(limits));
@@ -122,7 +128,7 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
     }
     return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
                                                 std::move(*table6), pending4, pending6, std::move(*fragments),
-                                                guard, rules, std::move(inspector), events));
+                                                guard, rules, std::move(inspector), events, captures));
 }
 
 /// What a flow leaves behind when it goes: counted, its remembered SYN forgotten.
@@ -179,6 +185,7 @@ unsigned Tracker<Io, Observer>::poll(Now now, Output<Io>& out) {
         chores += poll_inspection(now);
         end_reading(out);
     }
+    show(out, now);
     return chores;
 }
 

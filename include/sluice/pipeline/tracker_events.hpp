@@ -19,28 +19,37 @@ namespace sluice::pipeline {
     return protocol == packet::tcp && state(was) != state(is);
 }
 
+/// All of an event but its kind and why a flow went.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+void Tracker<Io, Observer>::describe(Event& event, flow::Ref ref, const FlowState& state, Tick expiry,
+                                     Now now) {
+    const auto& flows = table<AddressBytes>();
+    const auto& record = flows.record(ref);
+    event.wall_nanoseconds = now.wall_nanoseconds;
+    event.start_nanoseconds = flows.read_start(ref);
+    event.account = {};
+    event.flow = ref;
+    event.left = reached(now.tick, expiry) ? 0 : expiry - now.tick;
+    event.fields =
+        load<std::uint32_t>(reinterpret_cast<const std::byte*>(&state) + sizeof state - sizeof event.fields);
+    event.mark = flows.read_mark(ref);
+    event.family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6;
+    event.original_from_high = flows.original_from_high(record);
+    if constexpr (AddressBytes == 4)
+        event.key4 = record.key;
+    else
+        event.key6 = record.key;
+}
+
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 void Tracker<Io, Observer>::tell(EventKind kind, flow::Ref ref, const FlowState& state, Tick expiry, Now now,
                                  flow::Removal why) {
-    const auto& flows = table<AddressBytes>();
-    const auto& record = flows.record(ref);
     events_.record(kind, [&](Event& event) {
-        event.wall_nanoseconds = now.wall_nanoseconds;
-        event.start_nanoseconds = flows.read_start(ref);
-        event.account = kind == EventKind::destroyed ? flows.read_account(ref) : flow::Account{};
-        event.flow = ref;
-        event.left = reached(now.tick, expiry) ? 0 : expiry - now.tick;
-        event.fields = load<std::uint32_t>(reinterpret_cast<const std::byte*>(&state) + sizeof state -
-                                           sizeof event.fields);
-        event.mark = flows.read_mark(ref);
+        describe<AddressBytes>(event, ref, state, expiry, now);
+        if (kind == EventKind::destroyed) event.account = table<AddressBytes>().read_account(ref);
         event.why = why;
-        event.family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6;
-        event.original_from_high = flows.original_from_high(record);
-        if constexpr (AddressBytes == 4)
-            event.key4 = record.key;
-        else
-            event.key6 = record.key;
     });
 }
 

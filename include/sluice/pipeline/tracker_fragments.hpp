@@ -102,6 +102,7 @@ void Tracker<Io, Observer>::drop_held(Output<Io>& out) {
         end_reading(out);
     }
     count_held();
+    show(out, at_);
 }
 
 template <PacketIo Io, class Observer>
@@ -114,6 +115,7 @@ void Tracker<Io, Observer>::process_datagram(Packet* first, Now now, Output<Io>&
         fragments[count++] = p;
     judge_datagram({fragments.data(), count}, now, out);
     if (inspector_ != nullptr) end_reading(out);
+    show(out, now);
 }
 
 /// Chains fragments in their order of arrival, so that one pointer stands for all.

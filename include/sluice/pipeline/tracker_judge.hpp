@@ -84,6 +84,7 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
     if (inspector_ != nullptr) [[unlikely]]
         end_reading(out);
     end_burst(now);
+    show(out, now);
 }
 
 template <PacketIo Io, class Observer>

@@ -129,6 +129,16 @@ bool Tracker<Io, Observer>::is_to_prove_itself(Item& item) {
 
 // ---- A flow begins
 
+/// Whether there is room to read a flow that must be read.
+template <PacketIo Io, class Observer>
+bool Tracker<Io, Observer>::can_be_read(const Item& item, policy::RuleNumber number) {
+    if (inspector_ == nullptr || item.protocol != packet::tcp || inspector_->has_room()) return true;
+    const ProfileNumber profile = rules_.policy()->profile_of(number);
+    if (profile == no_profile || !must_read(profile)) return true;
+    inspector_->counters.no_room.add();
+    return false;
+}
+
 /// Judges a packet that would begin a flow: nothing where it may. What insert() remembers is put by.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
@@ -147,24 +157,17 @@ template <unsigned AddressBytes>
     const policy::Rule& rule = policy->rules->rule(number);
     if (rule.log) rules_.log(number, first);
     const policy::Action action = rule.action;
+    const bool admitted = policy::admits(action) && has_room;
+    if (admitted && can_be_read(item, number)) return std::nullopt;
+    if (capture_.wanted() != 0) note_denial(item.packet, number);
     if (action == policy::Action::reject)
         return reject(
             item, Reason::policy_denied,
             item.protocol == packet::udp ? packet::Unreachable::port : packet::Unreachable::prohibited);
-    if (policy::admits(action) && has_room) {
-        if (inspector_ == nullptr || item.protocol != packet::tcp || inspector_->has_room())
-            return std::nullopt;
-        const ProfileNumber profile = policy->profile_of(number);
-        if (profile == no_profile || !must_read(profile)) return std::nullopt;
-        inspector_->counters.no_room.add();
-        return Decision{.action = Action::drop,
-                        .state = CtState::untracked,
-                        .reason = Reason::inspection_full,
-                        .family = item.family};
-    }
+    const Reason denied = policy::admits(action) ? Reason::rule_limit : Reason::policy_denied;
     return Decision{.action = Action::drop,
                     .state = CtState::untracked,
-                    .reason = policy::admits(action) ? Reason::rule_limit : Reason::policy_denied,
+                    .reason = admitted ? Reason::inspection_full : denied,
                     .family = item.family};
 }
 
