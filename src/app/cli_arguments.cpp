@@ -194,6 +194,7 @@ std::string usage(Command about) {
         "      explain   tell what became of the connections in captures (sluice explain --help)\n"
         "      capture   show packets and what was decided about them (sluice capture --help)\n"
         "      check     check a configuration file (sluice check --help)\n"
+        "      doctor    say what this machine lacks for sluiced (sluice doctor --help)\n"
         "      rules     show the rules and how often each decided (sluice rules --help)\n"
         "      test-packet  say which rule decides about a packet, and why (sluice test-packet "
         "--help)\n\nOptions:\n";

@@ -175,7 +175,7 @@ constexpr OptionText options[] = {
     {OptionId::unavailable, 'c', {"secmark", "", ""}, "SECMARK", any, ""},
 };
 
-constexpr std::string_view later[] = {"top", "doctor"};
+constexpr std::string_view later[] = {"top"};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include "app/cli_check.hpp"
 #include "app/cli_commands.hpp"
 #include "app/cli_rules.hpp"
+#include "app/doctor.hpp"
 #include "app/explain.hpp"
 #include "app/output.hpp"
 #include "app/replay.hpp"
@@ -21,6 +22,7 @@ struct Subcommand {
 constexpr Subcommand subcommands[] = {
     {"capture", sluice::app::capture_command},
     {"check", sluice::app::check_command},
+    {"doctor", sluice::app::doctor_command},
     {"explain", sluice::app::explain_main},
     {"replay", sluice::app::replay_main},
     {"rules", sluice::app::rules_command},

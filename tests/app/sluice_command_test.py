@@ -68,7 +68,7 @@ class Output(unittest.TestCase):
         commands = [
             "list", "-L -o json", "get -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2", "count", "delete", "reasons",
             "floods --json", "floods --services", "-E", "events -o json",
-            "reasons --json", "--version", "--help", "check CONFIG", "check --help", "capture --help", "replay --json CAPTURE",
+            "reasons --json", "--version", "--help", "check CONFIG", "check --help", "capture --help", "doctor --help", "replay --json CAPTURE",
             "replay --flows CAPTURE", "replay --help", "explain CAPTURE", "explain --json CAPTURE", "explain --help",
         ]  # fmt: skip
         files = {"CONFIG": self.config, "CAPTURE": self.capture}
