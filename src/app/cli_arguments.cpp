@@ -196,6 +196,8 @@ std::string usage(Command about) {
         "      check     check a configuration file (sluice check --help)\n"
         "      doctor    say what this machine lacks for sluiced (sluice doctor --help)\n"
         "      rules     show the rules and how often each decided (sluice rules --help)\n"
+        "      save      write the flows to a file (sluice save --help)\n"
+        "      restore   take the flows of a file (sluice restore --help)\n"
         "      test-packet  say which rule decides about a packet, and why (sluice test-packet "
         "--help)\n\nOptions:\n";
     for (const auto& text : option_texts()) out += option_line(text);

@@ -43,6 +43,12 @@ struct ControlSocket {
     std::uint32_t capture_slots = 1024;            ///< of each worker, a power of two; 0: no captures
 };
 
+/// Where flows are kept while no daemon runs (docs/restart.md).
+struct StateFile {
+    std::string path;                     ///< absolute; empty: they are lost when the daemon stops
+    std::uint32_t max_age_seconds = 300;  ///< an older file is refused
+};
+
 /// Totals over workers and address families, as an operator thinks of them.
 struct TrackerTotals {
     std::uint32_t flows = 262'144;           ///< nf_conntrack_max
@@ -85,6 +91,7 @@ struct Configuration {
     std::vector<std::uint16_t> dropped_ether_types;  ///< the same
     ControlSocket control;
     MetricsAddress metrics;
+    StateFile state;
     control::GuardOptions guard;
     dpdk::Options dpdk;
     std::shared_ptr<const policy::RuleSet> rules;  ///< null: none, everything is allowed

@@ -231,6 +231,30 @@ void add_metrics(std::vector<Key>& out) {
         }));
 }
 
+bool read_state_path(const std::string& text, std::string& path) {
+    // Room for what the daemon puts behind it: ".running", ".refused".
+    constexpr std::size_t most = 4000;
+    if (!text.empty() && (text.size() < 2 || text.size() > most || text.front() != '/' || text.back() == '/'))
+        return false;
+    for (const char byte : text)
+        if (static_cast<unsigned char>(byte) < 0x20U || byte == 0x7f) return false;
+    path = text;
+    return true;
+}
+
+void add_state(std::vector<Key>& out) {
+    out.push_back(text(
+        {"state.file", may, on_restart,
+         "Where flows are kept from a stop of the daemon to its next start, which takes them up again "
+         "(docs/restart.md); the folder it lies in is made if that alone is missing. Empty: they are lost."},
+        "an absolute path of a file, or nothing, without control characters",
+        [](const Configuration& c) { return c.state.path; },
+        [](Configuration& c, const std::string& value) { return read_state_path(value, c.state.path); }));
+    out.push_back(number(
+        {"state.max_age", may, on_reload, "A file of flows that was written longer ago is refused."},
+        {1, 86'400, "seconds", "", false}, [](auto& c) -> auto& { return c.state.max_age_seconds; }));
+}
+
 void add_ports(std::vector<Key>& out) {
     constexpr Range descriptors{64, 32'768, "", "", true};
     out.push_back(number(
@@ -410,6 +434,7 @@ std::vector<Key> build_keys() {
     add_daemon(out);
     add_control(out);
     add_metrics(out);
+    add_state(out);
     add_ports(out);
     add_ether_types(out);
     add_tracker(out);

@@ -13,6 +13,7 @@
 #include "app/configuration_rules.hpp"
 #include "app/daemon_telemetry.hpp"
 #include "app/signals.hpp"
+#include "sluice/control/flow_transfer.hpp"
 #include "sluice/control/metrics.hpp"
 #include "sluice/pipeline/policy.hpp"
 
@@ -25,6 +26,19 @@ constexpr auto look_interval = std::chrono::milliseconds(100);
 constexpr auto reload_interval = std::chrono::milliseconds(5);
 /// Lines for the log in a look_interval: a disk is not to be filled by whoever sends packets.
 constexpr unsigned most_lines = 20;
+/// How often it is noted how many flows there are, for the case that the process is killed.
+constexpr auto note_interval = std::chrono::seconds(2);
+
+std::uint64_t wall_nanoseconds() {
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                                          std::chrono::system_clock::now().time_since_epoch())
+                                          .count());
+}
+
+std::int64_t milliseconds_since(std::chrono::steady_clock::time_point then) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - then)
+        .count();
+}
 
 bool draw_bytes(std::span<std::byte> out) {
     return getrandom(out.data(), out.size(), 0) == static_cast<ssize_t>(out.size());
@@ -44,6 +58,7 @@ Result<flow::Secret> draw_secret() {
 Daemon::Daemon(Configuration configuration, std::vector<std::string> eal_arguments)
     : configuration_(std::move(configuration)),
       eal_arguments_(std::move(eal_arguments)),
+      keeper_(configuration_.state),
       settings_(std::make_shared<pipeline::Settings>(configuration_.settings)),
       watchdog_(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid()) {}
 
@@ -183,8 +198,14 @@ Status Daemon::start_workers() {
         trackers_.push_back(std::move(*tracker));
     }
     show_workers_to_control();
+    restore_flows();
     for (unsigned worker = 0; worker < runtime_->workers(); ++worker) {
         if (Status launched = runtime_->launch(worker, *trackers_[worker]); !launched) return launched;
+    }
+    // Not before: a start that fails leaves everything to the next one.
+    if (keeper_.keeps()) {
+        keeper_.used();
+        note_flows();
     }
     return success();
 }
@@ -203,6 +224,7 @@ void Daemon::show_workers_to_control() {
                            .captures = &tracker.captures()};
     }
     workers_.now = [this] { return runtime_->clock().now().tick; };
+    workers_.layout = snapshot_layout();
     workers_.accounting = configuration_.limits.accounting;
     workers_.timestamps = configuration_.limits.timestamps;
     workers_.owner4 = [this](const flow::Key4& key) {
@@ -223,6 +245,68 @@ void Daemon::show_workers_to_control() {
     workers_.extra_counters = [this] { return runtime_->counters(); };
     // The server kept the settings that the trackers started with alive through settings_ until now.
     server_->replace_settings(settings_);
+}
+
+control::SnapshotLayout Daemon::snapshot_layout() const {
+    control::SnapshotLayout out;
+    out.vlan_in_key = configuration_.settings.vlan_in_key;
+    out.pairs.reserve(configuration_.dpdk.pairs.size());
+    for (std::size_t pair = 0; pair < configuration_.dpdk.pairs.size(); ++pair)
+        out.pairs.push_back({configuration_.dpdk.pairs[pair].name, configuration_.settings.zone[pair]});
+    return out;
+}
+
+/// Takes up what the daemon before this one left, before any packet is taken.
+void Daemon::restore_flows() {
+    if (!keeper_.keeps()) return;
+    const std::uint64_t workers = runtime_->workers();
+    const auto began = std::chrono::steady_clock::now();
+    std::vector<FlowKeeper::Line> lines;
+    const auto found = keeper_.find({.layout = workers_.layout,
+                                     .ipv4_flows = workers * configuration_.limits.ipv4_flows,
+                                     .ipv6_flows = workers * configuration_.limits.ipv6_flows},
+                                    wall_nanoseconds(), lines);
+    for (const FlowKeeper::Line& line : lines)
+        spdlog::log(line.warning ? spdlog::level::warn : spdlog::level::info, "{}", line.text);
+    if (!found) return;
+    control::RestoreTally tally;
+    control::restore_all(found->snapshot.records(), found->fit, found->passed, workers_, trackers_,
+                         runtime_->clock().now(), tally);
+    spdlog::info("{}; saved {} ms ago, read in {} ms", describe(tally), found->passed,
+                 milliseconds_since(began));
+}
+
+/// The workers have stopped: writes down what they knew. False, and said, when that cannot be done.
+bool Daemon::keep_flows() {
+    if (!keeper_.keeps()) return true;
+    const auto began = std::chrono::steady_clock::now();
+    const pipeline::Now now = runtime_->clock().now();
+    auto file = keeper_.begin(workers_.layout, wall_nanoseconds());
+    Result<std::uint64_t> kept = file ? Result<std::uint64_t>(0) : Error{file.error()};
+    std::uint64_t left_out = 0;
+    if (file) {
+        for (const auto& tracker : trackers_)
+            left_out += control::save_all(*tracker, now,
+                                          [&](const pipeline::SavedFlow& flow) { (*file)->add(flow); });
+        kept = (*file)->commit();
+    }
+    if (!kept) {
+        spdlog::error("{}; all flows are lost", kept.error());
+        return false;
+    }
+    spdlog::info("{} flows kept for the next start{}; written in {} ms", *kept,
+                 left_out == 0 ? "" : fmt::format(", {} handshakes under way are not", left_out),
+                 milliseconds_since(began));
+    keeper_.stop();
+    return true;
+}
+
+void Daemon::note_flows() {
+    std::uint64_t flows = 0;
+    for (const auto& tracker : trackers_) flows += tracker->table4().size() + tracker->table6().size();
+    const Status noted = keeper_.note(flows, wall_nanoseconds());
+    if (!noted && !note_failed_) spdlog::warn("{}", noted.error());
+    note_failed_ = !noted;
 }
 
 std::string Daemon::ready_line() const {
@@ -250,7 +334,8 @@ bool Daemon::run() {
     notify_service_manager("STOPPING=1\n" + status_line("sending what is under way"));
     const bool clean = runtime_->stop();
     if (!clean) spdlog::error("some packets under way could not be sent in time");
-    return clean;
+    const bool kept = keep_flows();
+    return clean && kept;
 }
 
 /// Reads the file again, and tells the service manager when that begins and what came of it.
@@ -315,6 +400,10 @@ void Daemon::look_around() {
     if (alerts_reported_ > most_lines) spdlog::warn("and {} more alerts", alerts_reported_ - most_lines);
     alerts_reported_ = 0;
     if (publishes_telemetry_) dpdk::publish_telemetry(telemetry_answers(workers_));
+    if (keeper_.keeps() && now >= next_note_) {
+        next_note_ = now + note_interval;
+        note_flows();
+    }
 }
 
 /// What a signature has found.

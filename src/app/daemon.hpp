@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/configuration.hpp"
+#include "app/flow_keeper.hpp"
 #include "app/reload_job.hpp"
 #include "app/service_manager.hpp"
 #include "sluice/base/result.hpp"
@@ -49,6 +50,10 @@ class Daemon {
     Status load_rules();
     Status start_workers();
     void show_workers_to_control();
+    [[nodiscard]] control::SnapshotLayout snapshot_layout() const;
+    void restore_flows();
+    [[nodiscard]] bool keep_flows();
+    void note_flows();
     Status begin_reload();
     void go_on_with_reload();
     Status apply(ReloadJob::Made made);
@@ -67,6 +72,7 @@ class Daemon {
     const std::vector<std::string> eal_arguments_;
     /// Outlives all that lies in its memory: trackers, and the compiled rules that settings and workers hold.
     std::unique_ptr<dpdk::Runtime> runtime_;
+    FlowKeeper keeper_;
     std::shared_ptr<const pipeline::Settings> settings_;
     std::shared_ptr<const pipeline::Policy> policy_;          ///< null: no rules
     std::shared_ptr<const pipeline::Inspection> inspection_;  ///< null: no profile of it
@@ -76,7 +82,8 @@ class Daemon {
     std::vector<std::unique_ptr<Tracker>> trackers_;
     std::unique_ptr<control::Server> server_;
     std::unique_ptr<control::MetricsEndpoint> metrics_;  ///< null: nobody scrapes
-    std::chrono::steady_clock::time_point next_look_{};
+    std::chrono::steady_clock::time_point next_look_{}, next_note_{};
+    bool note_failed_ = false;
     Watchdog watchdog_;
     bool hinted_ = false;
     unsigned alerts_reported_ = 0;           ///< since the last look around

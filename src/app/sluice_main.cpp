@@ -7,6 +7,7 @@
 #include "app/cli_check.hpp"
 #include "app/cli_commands.hpp"
 #include "app/cli_rules.hpp"
+#include "app/cli_snapshot.hpp"
 #include "app/doctor.hpp"
 #include "app/explain.hpp"
 #include "app/output.hpp"
@@ -25,7 +26,9 @@ constexpr Subcommand subcommands[] = {
     {"doctor", sluice::app::doctor_command},
     {"explain", sluice::app::explain_main},
     {"replay", sluice::app::replay_main},
+    {"restore", sluice::app::restore_command},
     {"rules", sluice::app::rules_command},
+    {"save", sluice::app::save_command},
     {"test-packet", sluice::app::test_packet_command},
 };
 

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sluice/base/time.hpp"
+#include "sluice/control/base64.hpp"
 #include "sluice/control/json_fields.hpp"
 #include "sluice/control/rule_words.hpp"
 #include "sluice/control/text.hpp"
@@ -18,9 +19,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 18> kind_names{
-    "version", "list",   "count",  "get",   "delete",      "update", "insert",     "flush", "stats",
-    "reasons", "floods", "reload", "rules", "test-packet", "events", "signatures", "drops", "capture"};
+constexpr std::array<std::string_view, 20> kind_names{
+    "version", "list",       "count",   "get",     "delete", "update", "insert",
+    "flush",   "stats",      "reasons", "floods",  "reload", "rules",  "test-packet",
+    "events",  "signatures", "drops",   "capture", "save",   "restore"};
 constexpr std::array<std::string_view, 5> event_names{"new", "updates", "destroy", "floods",
                                                       "alerts"};  // by bit
 constexpr std::array<std::string_view, 3> style_names{"listing", "save", "json"};
@@ -205,6 +207,12 @@ void read_flow(JsonFields& outer, NewFlow& flow) {
     (void)fields.finish(outer);
 }
 
+std::string read_base64(JsonFields& fields, const char* key) {
+    auto bytes = from_base64(fields.text(key).value_or(""));
+    if (!bytes) fields.fail(std::string(key) + " is no base64");
+    return std::move(bytes).value_or("");
+}
+
 json flow_json(const NewFlow& flow) {
     json out = {{"src", address_text(flow.family, flow.source)},
                 {"dst", address_text(flow.family, flow.destination)},
@@ -273,6 +281,10 @@ Result<Query> parse_query(std::string_view line) {
     if (query.kind == Query::Kind::test_packet) read_packet(fields, query.packet);
     if (query.kind == Query::Kind::update) read_change(fields, query.change);
     if (query.kind == Query::Kind::insert) read_flow(fields, query.flow);
+    if (query.kind == Query::Kind::restore) {
+        query.snapshot_head = read_base64(fields, "snapshot");
+        query.records = read_base64(fields, "records");
+    }
     if (auto wrong = fields.result()) return Error{*wrong};
     return query;
 }
@@ -313,6 +325,10 @@ std::string to_line(const Query& query) {
             out["mark"] = {{"value", query.change.mark->value}, {"mask", query.change.mark->mask}};
     }
     if (query.kind == Query::Kind::insert) out["flow"] = flow_json(query.flow);
+    if (query.kind == Query::Kind::restore) {
+        out["snapshot"] = to_base64(query.snapshot_head);
+        out["records"] = to_base64(query.records);
+    }
     return out.dump();
 }
 

@@ -131,6 +131,12 @@ void Session::begin(SessionContext& context, std::string_view line) {
         case Query::Kind::capture:
             begin_following(context);
             break;
+        case Query::Kind::save:
+            begin_save(context);
+            break;
+        case Query::Kind::restore:
+            begin_restore(context);
+            break;
         case Query::Kind::stats:
             append_statistics(output_, context.workers, context.events, context.captures);
             finish(context, {true, context.workers.all.size(), {}});
@@ -248,6 +254,10 @@ void Session::finish(SessionContext& context, const End& end) {
     floods_.shrink_to_fit();
     policy_.reset();
     inspection_.reset();
+    export_.reset();
+    deliveries_.clear();
+    query_.records.clear();
+    query_.records.shrink_to_fit();
 }
 
 // ---- Slices of work
@@ -257,6 +267,7 @@ bool Session::can_go_on(const SessionContext& context) const {
     if (stage_ == Stage::scan) return !blocked_;
     if (stage_ == Stage::rows) return true;
     if (stage_ == Stage::settle) return context.settled && !reload_goes_on(context.options);
+    if (stage_ == Stage::save) return lent_ == 0 && room_for_flows(context);
     if (stage_ == Stage::follow) return hung_up_ || line_ready_;
     return stage_ == Stage::idle && line_ready_ && !last_words_;
 }
@@ -279,6 +290,12 @@ void Session::work(SessionContext& context) {
             break;
         case Stage::settle:
             finish_reload(context);
+            break;
+        case Stage::save:
+            save(context);
+            break;
+        case Stage::restore:
+            restore(context);
             break;
         case Stage::follow:
             if (hung_up_ || line_ready_ || input_.size() > max_request_bytes) {
@@ -472,6 +489,10 @@ void Session::answered(SessionContext& context, std::uint32_t slot, const MailRe
             }
             free_slots_.push_back(slot);
             break;
+        case MailRequest::Kind::save:
+            return saved(context);
+        case MailRequest::Kind::restore:
+            return restored(context, slot);
         case MailRequest::Kind::find:
         case MailRequest::Kind::settings:
             break;  // never asked for by a session

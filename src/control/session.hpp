@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "sluice/control/alert_words.hpp"
 #include "sluice/control/desk.hpp"
 #include "sluice/control/flood_words.hpp"
+#include "sluice/control/flow_transfer.hpp"
 #include "sluice/control/query.hpp"
 #include "sluice/control/server.hpp"
 #include "sluice/pipeline/flow_view.hpp"
@@ -41,7 +43,8 @@ class Session {
 
     [[nodiscard]] int descriptor() const { return descriptor_; }
     [[nodiscard]] std::uint64_t serial() const { return serial_; }
-    [[nodiscard]] bool finished() const { return finished_; }
+    /// Nothing more is to be done for it, and no worker has anything of its.
+    [[nodiscard]] bool finished() const { return finished_ && lent_ == 0; }
 
     [[nodiscard]] bool wants_input() const {
         return (!busy() || follows()) && !line_ready_ && !last_words_ && !hung_up_;
@@ -94,6 +97,8 @@ class Session {
         ask_all,  ///< asking every worker in turn (flush)
         await,    ///< all is asked: waiting for answers
         settle,   ///< waiting until every worker obeys new settings (reload)
+        save,     ///< taking flows out of the workers, one after the other
+        restore,  ///< giving flows to the workers
         follow,   ///< shown events until it asks for something else, or sends no more
     };
     /// Where a scan stands: worker, family, record.
@@ -129,6 +134,14 @@ class Session {
         return captures() ? context.captures.lost(query_.captures) : context.events.lost(query_.events);
     }
     [[nodiscard]] static bool crowded(const SessionContext& context);
+    // session_flows.cpp
+    void begin_save(SessionContext& context);
+    [[nodiscard]] bool room_for_flows(const SessionContext& context) const;
+    void save(SessionContext& context);
+    void saved(SessionContext& context);
+    void begin_restore(SessionContext& context);
+    void restore(SessionContext& context);
+    void restored(SessionContext& context, std::uint32_t slot);
     [[nodiscard]] bool room_for_event(const SessionContext& context);
     void append_losses(const SessionContext& context);
     void scan(SessionContext& context);
@@ -169,6 +182,17 @@ class Session {
     std::shared_ptr<const pipeline::Policy> policy_;  ///< whose rules are shown
     std::shared_ptr<const pipeline::Inspection> inspection_;  ///< whose signatures are shown
     pipeline::ProfileNumber profile_ = 0;                     ///< of that, the one being shown
+
+    unsigned lent_ = 0;  ///< requests at the desk with memory of ours in them
+    std::unique_ptr<pipeline::FlowExport> export_;
+    std::uint64_t left_out_ = 0;  ///< flows that cannot be saved
+    struct Delivery {
+        unsigned worker;
+        std::shared_ptr<pipeline::FlowImport> flows;
+    };
+    std::vector<Delivery> deliveries_;
+    std::size_t next_delivery_ = 0;
+    RestoreTally tally_;
 
     bool losing_ = false;                ///< no room was left; there is again when half of it is free
     std::uint64_t lost_ = 0;             ///< events for want of room, not yet told

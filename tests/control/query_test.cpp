@@ -29,6 +29,20 @@ TEST(Query, OfEachKindIsReadBackAsWritten) {
     }
 }
 
+TEST(Query, ToRestoreFlowsCarriesAnyBytesAndFitsIntoALine) {
+    Query query;
+    query.kind = Kind::restore;
+    query.snapshot_head = std::string("\0\xFF\n\"", 4);
+    for (std::size_t i = 0; i < max_restore_bytes; ++i) query.records += static_cast<char>(i * 7);
+    const std::string line = to_line(query);
+    EXPECT_EQ(line.find('\n'), std::string::npos);
+    const auto back = parse_query(line);
+    ASSERT_TRUE(back.ok()) << back.error();
+    EXPECT_EQ(back->snapshot_head, query.snapshot_head);
+    EXPECT_EQ(back->records, query.records);
+    EXPECT_FALSE(parse_query(R"({"request":"restore","sluice":1,"snapshot":"=","records":""})"));
+}
+
 TEST(Query, OfFloodsMayBeAboutServices) {
     Query query;
     query.kind = Kind::floods;

@@ -40,6 +40,7 @@ class Daemon {
         const auto owner = [this](const auto& key) { return flow::owner_of(flow::hash(key, secret_), 2); };
         workers_.owner4 = owner;
         workers_.owner6 = owner;
+        workers_.layout.pairs = {{"wire", 0}};
         options_.wall_clock = [] { return std::uint64_t{1'700'000'000'000'000'000}; };
         options_.reload = [] { return Status(std::monostate{}); };
         desk_ = std::make_unique<Desk>(workers_);

@@ -544,5 +544,31 @@ TEST(Rules, WithoutRoomForThemTheyAreNotObeyed) {
               Action::pass);
 }
 
+TEST_P(RulesOf, FlowsFromAnotherTrackerAreJudgedByTheRulesInForce) {
+    obey({rule(policy::Action::allow, packet::tcp), rule(policy::Action::allow, packet::udp)});
+    syn();
+    box->feed(PacketBuilder().ethernet().ip(client(), server()).udp(5000, 53).build());
+    auto out = std::make_unique<pipeline::FlowExport>();
+    out->since = box->now();
+    box->tracker().export_flows(*out, box->moment(), ~0U);
+    ASSERT_EQ(out->count, 2U);
+
+    box.reset();
+    obey({rule(policy::Action::allow, packet::tcp)});
+    auto in = std::make_unique<pipeline::FlowImport>();
+    in->count = out->count;
+    std::copy_n(out->flows.begin(), out->count, in->flows.begin());
+    box->tracker().import_flows(*in, box->moment(), ~0U);
+    EXPECT_TRUE(in->complete());
+    EXPECT_EQ(in->outcomes[static_cast<std::size_t>(pipeline::Restored::done)], 1U);
+    EXPECT_EQ(in->outcomes[static_cast<std::size_t>(pipeline::Restored::forbidden)], 1U);
+    EXPECT_EQ(box->flows(), 1U);
+    EXPECT_EQ(tally(1).flows.read(), 1U);
+    settle();
+    EXPECT_EQ(box->flows(), 1U);
+    EXPECT_EQ(tally(1).flows.read(), 1U) << "judged once";
+    EXPECT_EQ(tally(1).hits.read(), 0U) << "it is no first packet";
+}
+
 }  // namespace
 }  // namespace sluice::test

@@ -29,7 +29,7 @@ class TrackerBackend final : public Backend {
     Observation send(End from, const ScriptSegment& segment, double now) override {
         const auto due = start_ + static_cast<Tick>(std::llround(now * ticks_per_second));
         box_->pass_ticks(due - box_->now());
-        const pipeline::Decision decision = box_->feed(frame(from, segment));
+        const pipeline::Decision decision = box_->feed(frame(family_, from, segment));
 
         Observation out;
         out.reason = decision.reason;
@@ -50,9 +50,9 @@ class TrackerBackend final : public Backend {
 
     [[nodiscard]] bool has_bytes() const override { return true; }
 
-  private:
-    [[nodiscard]] Frame frame(End from, const ScriptSegment& segment) const {
-        const bool six = family_ == packet::Family::ipv6;
+    /// The segment as a frame between the same two hosts.
+    [[nodiscard]] static Frame frame(packet::Family family, End from, const ScriptSegment& segment) {
+        const bool six = family == packet::Family::ipv6;
         const char* a = six ? "2001:db8::a" : "10.0.0.1";
         const char* b = six ? "2001:db8::b" : "10.0.0.2";
         auto packet = PacketBuilder().ethernet();
@@ -99,6 +99,7 @@ class TrackerBackend final : public Backend {
         return packet.build();
     }
 
+  private:
     /// The conversation's flow, as a listing would show it.
     [[nodiscard]] std::optional<pipeline::FlowView> only_flow() const {
         pipeline::FlowView out;

@@ -31,12 +31,13 @@ class TrackerBox {
     explicit TrackerBox(const pipeline::Settings& settings = {},
                         const pipeline::Limits& limits = small_limits(),
                         const pipeline::Steering& steering = {},
-                        packet::LinkLayer link = packet::LinkLayer::ethernet)
+                        packet::LinkLayer link = packet::LinkLayer::ethernet,
+                        const flow::Secret& secret = {{11, 22, 33, 44}})
         : settings_(settings), arena_(Tracker::bytes_needed(limits) + 64) {
         auto address = reinterpret_cast<std::uintptr_t>(arena_.data());
         const std::size_t skip = (64 - address % 64) % 64;
-        auto made = Tracker::create(limits, settings_, flow::Secret{{11, 22, 33, 44}}, steering,
-                                    std::span(arena_).subspan(skip), link);
+        auto made =
+            Tracker::create(limits, settings_, secret, steering, std::span(arena_).subspan(skip), link);
         if (!made) throw std::runtime_error(made.error());
         tracker_ = std::move(*made);
     }
@@ -44,6 +45,7 @@ class TrackerBox {
     pipeline::Settings& settings() { return settings_; }
     Tracker& tracker() { return *tracker_; }
     [[nodiscard]] Tick now() const { return now_.tick; }
+    [[nodiscard]] pipeline::Now moment() const { return now_; }
 
     void pass_ticks(Tick ticks) { now_.tick += ticks; }
     void pass_seconds(double seconds) { now_.tick += static_cast<Tick>(seconds * ticks_per_second); }

@@ -21,6 +21,8 @@ extern const std::string_view program_version;  ///< the project's, from meson.b
 inline constexpr std::string_view default_socket_path = "/run/sluice/sluice.sock";
 /// A longer request is refused and its connection closed.
 inline constexpr std::size_t max_request_bytes = 64 * 1024;
+/// The most bytes of records in a request to restore them: they come as base64 in a line of their own.
+inline constexpr std::size_t max_restore_bytes = 44 * 1024;
 /// A request nested deeper is refused unread.
 inline constexpr unsigned max_request_depth = 8;
 
@@ -78,7 +80,9 @@ struct Query {
         events,
         signatures,
         drops,
-        capture
+        capture,
+        save,
+        restore
     };
     Kind kind = Kind::version;
     Filter filter;                  ///< list, count, get, remove, update
@@ -89,6 +93,8 @@ struct Query {
     bool reset = false;             ///< remove: the ends of TCP connections are told
     bool services = false;          ///< floods: the guarded services instead of the attacks
     policy::FirstPacket packet;     ///< test_packet
+    std::string snapshot_head;      ///< restore: as append_head() made it
+    std::string records;            ///< restore: as append_flow() made them, at most max_restore_bytes
     EventMask events = all_events;  ///< events: which
     pipeline::CaptureKinds captures = pipeline::whatever_is_dropped;  ///< capture: which
     PacketFilter packets;                                             ///< capture: and of them these

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "sluice/control/snapshot.hpp"
 #include "sluice/pipeline/captures.hpp"
 #include "sluice/pipeline/counters.hpp"
 #include "sluice/pipeline/events.hpp"
@@ -37,6 +38,7 @@ struct Workers {
     std::vector<WorkerHandle> all;
     std::function<Tick()> now;  ///< the workers' clock
     bool accounting = false, timestamps = false;
+    SnapshotLayout layout;  ///< that the keys of flows depend on
     /// Which worker owns a flow with this key: by the keyed hash or RSS (pipeline::Steering::owner).
     std::function<unsigned(const flow::Key4&)> owner4;
     std::function<unsigned(const flow::Key6&)> owner6;

@@ -228,8 +228,9 @@ class Table {
 
     [[nodiscard]] bool accounts() const { return accounts_ != nullptr; }
     void account(Ref ref, unsigned direction,
-                 std::uint32_t bytes);  ///< one packet more; no-op without accounting
-    Account reset_account(Ref ref);     ///< zeroes it; returns what it was
+                 std::uint32_t bytes);                  ///< one packet more; no-op without accounting
+    Account reset_account(Ref ref);                     ///< zeroes it; returns what it was
+    void set_account(Ref ref, const Account& account);  ///< no-op without accounting
     void set_mark(Ref ref, std::uint32_t mark);
     void set_start(Ref ref, std::uint64_t wall_clock_nanoseconds);  ///< no-op without timestamps
 

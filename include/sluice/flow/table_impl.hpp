@@ -426,6 +426,16 @@ Account Table<KeyT, Payload>::reset_account(Ref ref) {
 }
 
 template <class KeyT, class Payload>
+void Table<KeyT, Payload>::set_account(Ref ref, const Account& account) {
+    if (accounts_ == nullptr) return;
+    const Publication publication(&records_[ref]);
+    for (unsigned direction = 0; direction < 2; ++direction) {
+        seqlock::store_long_release(&accounts_[ref].packets[direction], account.packets[direction]);
+        seqlock::store_long_release(&accounts_[ref].bytes[direction], account.bytes[direction]);
+    }
+}
+
+template <class KeyT, class Payload>
 void Table<KeyT, Payload>::set_mark(Ref ref, std::uint32_t mark) {
     const Publication publication(&records_[ref]);
     seqlock::store_release(&cold_[ref].mark, 0, mark);

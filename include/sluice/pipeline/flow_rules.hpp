@@ -78,6 +78,12 @@ class FlowRules {
         records_[place<AddressBytes>][ref] = record;
         if (policy_ != nullptr) tally_[record.rule].flows.add();
     }
+    /// A flow from elsewhere, which the policy in force is yet to judge (until then it counts under none).
+    template <unsigned AddressBytes>
+    void begin_unjudged(flow::Ref ref, std::uint16_t vlan, std::uint8_t interface) {
+        records_[place<AddressBytes>][ref] = {policy::no_rule, static_cast<std::uint16_t>(generation_ - 1),
+                                              vlan, interface, 0};
+    }
     template <unsigned AddressBytes>
     void end(flow::Ref ref) {
         const Record& record = records_[place<AddressBytes>][ref];

@@ -10,6 +10,7 @@
 #include "sluice/flow/table.hpp"
 #include "sluice/packet/headers.hpp"
 #include "sluice/pipeline/flow_state.hpp"
+#include "sluice/pipeline/saved_flow.hpp"
 #include "sluice/pipeline/settings.hpp"
 
 namespace sluice::pipeline {
@@ -22,6 +23,8 @@ struct Request {
         update,    ///< what the set_ and reset_ flags say of the flow `flow`, if it still has this key
         insert,    ///< a flow by hand (-I)
         flush,     ///< every flow of both families; done in slices, answered when finished
+        save,      ///< copy flows into `saved` until it is full or complete; in slices
+        restore,   ///< take the flows of `restored`, all of them; in slices
         settings,  ///< obey `settings` from now on; it must stay alive until the next such request is
                    ///< answered
     };
@@ -48,6 +51,9 @@ struct Request {
     std::uint64_t changed = 0;          ///< answered by flush: flows removed
     flow::Account account{};            ///< answered by update with reset_account
     const Settings* settings = nullptr;
+    /// save, restore: the worker's until it has answered.
+    FlowExport* saved = nullptr;
+    FlowImport* restored = nullptr;
 };
 
 /// One producer (the control thread), one consumer (the worker).

@@ -41,6 +41,7 @@
 #include "sluice/pipeline/inspector.hpp"
 #include "sluice/pipeline/mailbox.hpp"
 #include "sluice/pipeline/packet_io.hpp"
+#include "sluice/pipeline/saved_flow.hpp"
 #include "sluice/pipeline/settings.hpp"
 #include "sluice/pipeline/steering.hpp"
 #include "sluice/pipeline/syn_guard.hpp"
@@ -147,6 +148,13 @@ class Tracker {
         counters_.dropped.add(packets);
         counters_.reasons[static_cast<std::size_t>(reason)].add(packets);
     }
+
+    /// Copies flows behind those that `out` holds, until it is full, complete, or `budget` records were
+    /// looked at. The worker's thread; any, while no worker runs.
+    void export_flows(FlowExport& out, Now now, unsigned budget);
+    /// Takes the next flows of `in`, at most `budget`. A flow that lives with the key of one of them stays
+    /// as it is, and none goes to make room. The same threads.
+    void import_flows(FlowImport& in, Now now, unsigned budget);
 
     [[nodiscard]] Mailbox& mailbox() { return *mailbox_; }
     [[nodiscard]] EventRing& events() { return events_; }
@@ -612,12 +620,30 @@ class Tracker {
     template <unsigned AddressBytes>
     void tell_removed(flow::Ref ref, flow::Removal why);
 
+    // saved flows (tracker_saved.hpp)
+    /// The key of a saved flow, of its family.
+    template <unsigned AddressBytes, class Saved>
+    static auto& saved_key(Saved& saved) {
+        if constexpr (AddressBytes == 4)
+            return saved.key4;
+        else
+            return saved.key6;
+    }
+    template <unsigned AddressBytes>
+    void export_from(flow::Ref& next, FlowExport& out, Now now, unsigned& budget);
+    template <unsigned AddressBytes>
+    void export_one(flow::Ref ref, FlowExport& out, Now now);
+    template <unsigned AddressBytes>
+    Restored import_one(const SavedFlow& saved, Now now);
+
     // control (tracker_control.hpp)
     unsigned answer_requests(Now now);
     bool answer(Request& request, Now now);
     template <unsigned AddressBytes>
     void answer_for(Request& request, const flow::Key<AddressBytes>& key, Now now);
     bool flush_slice(Request& request);
+    bool save_slice(Request& request, Now now);
+    bool restore_slice(Request& request, Now now);
     void adopt_settings(const Settings& settings, Tick now);
     template <unsigned AddressBytes>
     auto on_removed();
@@ -684,3 +710,4 @@ class Tracker {
 #include "sluice/pipeline/tracker_policy.hpp"
 #include "sluice/pipeline/tracker_proxied.hpp"
 #include "sluice/pipeline/tracker_refusals.hpp"
+#include "sluice/pipeline/tracker_saved.hpp"

@@ -207,6 +207,10 @@ bool Tracker<Io, Observer>::answer(Request& request, Now now) {
     switch (request.kind) {
         case Request::Kind::flush:
             return flush_slice(request);
+        case Request::Kind::save:
+            return save_slice(request, now);
+        case Request::Kind::restore:
+            return restore_slice(request, now);
         case Request::Kind::settings:
             adopt_settings(*request.settings, now.tick);
             request.answer = Request::Answer::done;
