@@ -44,11 +44,14 @@ std::string folder_of(const std::string& path) {
 struct SnapshotFile::Open {
     Open(std::string its_path, std::string its_working_name, int number)
         : path(std::move(its_path)), working_name(std::move(its_working_name)), descriptor(number) {}
+    ~Open() { close(descriptor); }
+    Open(const Open&) = delete;
+    Open& operator=(const Open&) = delete;
 
     /// After a failure what comes is thrown away.
     void write(std::string_view bytes) {
         while (!bytes.empty() && error == 0) {
-            const ssize_t taken = ::write(descriptor.number(), bytes.data(), bytes.size());
+            const ssize_t taken = ::write(descriptor, bytes.data(), bytes.size());
             if (taken >= 0)
                 bytes.remove_prefix(static_cast<std::size_t>(taken));
             else if (errno != EINTR)
@@ -57,7 +60,7 @@ struct SnapshotFile::Open {
     }
 
     std::string path, working_name;
-    Descriptor descriptor;
+    int descriptor;
     SnapshotChecksum checksum;
     std::string buffer;
     std::uint64_t flows = 0;
@@ -107,7 +110,7 @@ Result<std::uint64_t> SnapshotFile::commit() {
     open_->buffer.append(reinterpret_cast<const char*>(&flows), sizeof flows);
     write_out();
     open_->write(open_->checksum.value());
-    if (open_->error == 0 && fsync(open_->descriptor.number()) != 0) open_->error = errno;
+    if (open_->error == 0 && fsync(open_->descriptor) != 0) open_->error = errno;
     if (open_->error == 0 && std::rename(open_->working_name.c_str(), open_->path.c_str()) != 0)
         open_->error = errno;
     if (open_->error != 0) {
