@@ -62,13 +62,17 @@ unsigned AgeLists::find_oldest_chain(List& list) {
 unsigned AgeLists::next_due_list(Tick age) {
     // From the one after the cursor, round to the cursor itself.
     const unsigned first = (cursor_ + 1) % list_count;
+    Tick earliest = age_ + max_interval;
     for (std::uint64_t left = std::rotr(occupied_, static_cast<int>(first)); left != 0; left &= left - 1) {
         const unsigned list = (static_cast<unsigned>(std::countr_zero(left)) + first) % list_count;
-        if (!reached(age, due(lists_[list]))) continue;
-        cursor_ = list;
-        return list;
+        const Tick candidate = due(lists_[list]);
+        if (reached(age, candidate)) {
+            cursor_ = list;
+            return list;
+        }
+        if (before(candidate, earliest)) earliest = candidate;
     }
-    find_next_due();
+    next_due_ = earliest;
     return list_count;
 }
 
