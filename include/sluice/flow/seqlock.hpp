@@ -47,6 +47,7 @@ using Word = std::uint32_t;
 using AliasedWord [[gnu::may_alias]] = Word;
 using AliasedLong [[gnu::may_alias]] = std::uint64_t;
 using AliasedRow [[gnu::may_alias]] = HalfLanes;
+using AliasedPair [[gnu::may_alias, gnu::vector_size(2 * sizeof(std::uint64_t))]] = std::uint64_t;
 
 [[nodiscard]] inline Word load_acquire(const void* words, std::size_t index) {
     return __atomic_load_n(static_cast<const AliasedWord*>(words) + index, __ATOMIC_ACQUIRE);
@@ -92,13 +93,27 @@ inline constexpr bool stores_whole_rows = stores_rows;
 inline constexpr bool stores_whole_rows = false;
 #endif
 
+/// Adds, each with release, to two numbers that lie side by side in 16 aligned bytes, within a Publication.
+[[gnu::always_inline]] inline void add_to_both(std::uint64_t* numbers, std::uint64_t first,
+                                               std::uint64_t second) {
+    if constexpr (stores_rows) {
+        std::atomic_signal_fence(std::memory_order_seq_cst);  // for the compiler: it moves no store past here
+        *reinterpret_cast<AliasedPair*>(numbers) += AliasedPair{first, second};
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+    } else {
+        store_long_release(&numbers[0], numbers[0] + first);
+        store_long_release(&numbers[1], numbers[1] + second);
+    }
+}
+
 }  // namespace seqlock
 
 /// One whole write, by the owner, of a record's first words, four to a row; the record is aligned to its
-/// line. The first row begins with the version, made odd; `after` is the next.
-template <std::size_t Count>
+/// line. The first row begins with the version, made odd; `after` is the next. `write_beside()` is called for
+/// what belongs to the record but lies elsewhere (it stores with release).
+template <std::size_t Count, class WriteBeside>
 [[gnu::always_inline]] inline void publish_rows(void* record, const std::array<HalfLanes, Count>& rows,
-                                                seqlock::Word after) {
+                                                seqlock::Word after, WriteBeside&& write_beside) {
     if constexpr (!seqlock::stores_whole_rows) seqlock::store_relaxed(record, 0, rows[0][0]);
     if constexpr (seqlock::stores_rows) {
         std::atomic_signal_fence(std::memory_order_seq_cst);  // for the compiler: it moves no store past here
@@ -109,6 +124,7 @@ template <std::size_t Count>
         for (std::size_t i = 1; i < Count * words; ++i)
             seqlock::store_release(record, i, rows[i / words][i % words]);
     }
+    write_beside();
     seqlock::store_release(record, 0, after);
 }
 

@@ -205,10 +205,19 @@ class Table {
     struct Deadlines {
         Lanes due, lifetime;
     };
+    /// A packet of a flow, as it is accounted.
+    struct Counted {
+        Ref ref;
+        unsigned direction;
+        std::uint32_t bytes;
+    };
     /// update() of those records, all different, whose bit is set in `changed`: expiry and payload new, the
-    /// other words as they were. `was` and `is`: what the old and the new columns say of deadlines.
+    /// other words as they were. `was` and `is`: what the old and the new columns say of deadlines. With
+    /// accounting, account() too, of what `counted_of(lane)` says.
+    template <class CountedOf>
     [[gnu::always_inline]] void update(const EightRecords& records, Columns columns, const Deadlines& was,
-                                       const Deadlines& is, Tick now, unsigned changed);
+                                       const Deadlines& is, Tick now, unsigned changed,
+                                       CountedOf&& counted_of);
 
     template <class OnRemoved>
     void remove(Ref ref, Removal why, OnRemoved&& on_removed);
@@ -226,7 +235,6 @@ class Table {
     /// New timeouts (a reload), in the ranges of TableConfig. Flows keep the deadlines they have.
     void set_intervals(const std::array<Tick, max_lifetimes>& interval, Tick now);
 
-    [[nodiscard]] bool accounts() const { return accounts_ != nullptr; }
     void account(Ref ref, unsigned direction,
                  std::uint32_t bytes);                  ///< one packet more; no-op without accounting
     Account reset_account(Ref ref);                     ///< zeroes it; returns what it was
@@ -299,6 +307,11 @@ class Table {
         return (word & key_part) | spare << 24;
     }
     static void set_spare(Record& record, unsigned spare);
+    /// Packets and bytes of one direction, side by side so that one addition serves both; and of both.
+    using Counts = std::array<std::uint64_t, 2>;
+    using BothCounts = std::array<Counts, 2>;
+    static_assert(sizeof(BothCounts) == sizeof(Account) && cache_line_bytes % sizeof(BothCounts) == 0,
+                  "within a line");
     /// Within a Publication of the record.
     void zero_account(Ref ref);
 
@@ -338,7 +351,7 @@ class Table {
     Index index_;
     Record* records_ = nullptr;
     ColdNode* cold_ = nullptr;
-    Account* accounts_ = nullptr;      ///< null without accounting
+    BothCounts* accounts_ = nullptr;   ///< null without accounting
     std::uint64_t* starts_ = nullptr;  ///< null without timestamps
     std::uint32_t capacity_ = 0;
     std::size_t bytes_ = 0;

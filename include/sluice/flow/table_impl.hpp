@@ -12,7 +12,7 @@ template <class KeyT, class Payload>
 std::size_t Table<KeyT, Payload>::bytes_needed(const TableConfig& config) {
     return arena_bytes<State>(1) + arena_bytes<Bucket>(Index::buckets_for(config.capacity)) +
            arena_bytes<Record>(config.capacity) + arena_bytes<ColdNode>(config.capacity) +
-           arena_bytes<Account>(config.accounting ? config.capacity : 0) +
+           arena_bytes<BothCounts>(config.accounting ? config.capacity : 0) +
            arena_bytes<std::uint64_t>(config.timestamps ? config.capacity : 0);
 }
 
@@ -35,7 +35,7 @@ Result<Table<KeyT, Payload>> Table<KeyT, Payload>::create(const TableConfig& con
         Index(memory.take<Bucket>(Index::buckets_for(config.capacity)), Index::buckets_for(config.capacity));
     table.records_ = memory.take<Record>(config.capacity);
     table.cold_ = memory.take<ColdNode>(config.capacity);
-    if (config.accounting) table.accounts_ = memory.take<Account>(config.capacity);
+    if (config.accounting) table.accounts_ = memory.take<BothCounts>(config.capacity);
     if (config.timestamps) table.starts_ = memory.take<std::uint64_t>(config.capacity);
     table.state_ = ::new (state) State(table.cold_, config);
     table.capacity_ = config.capacity;
@@ -324,8 +324,10 @@ inline Lanes Table<KeyT, Payload>::original_from_high(const Columns& columns) {
 }
 
 template <class KeyT, class Payload>
+template <class CountedOf>
 inline void Table<KeyT, Payload>::update(const EightRecords& records, Columns columns, const Deadlines& was,
-                                         const Deadlines& is, Tick now, unsigned changed) {
+                                         const Deadlines& is, Tick now, unsigned changed,
+                                         CountedOf&& counted_of) {
     auto& words = columns.front;
     static_assert(std::tuple_size_v<decltype(Columns::front)> == 12, "the payload lies in three rows");
     words[0] += 1U;  // the versions
@@ -334,10 +336,25 @@ inline void Table<KeyT, Payload>::update(const EightRecords& records, Columns co
         return rows_of(words[at], words[at + 1], words[at + 2], words[at + 3]);
     };
     const Quads first = rows(0), second = rows(4), third = rows(8);
-    const auto publish = [&](unsigned lane) __attribute__((always_inline)) {
-        publish_rows<3>(records[lane], {row(first, lane), row(second, lane), row(third, lane)}, after[lane]);
+    const auto publish = [&](unsigned lane, auto&& write_beside) __attribute__((always_inline)) {
+        publish_rows<3>(records[lane], {row(first, lane), row(second, lane), row(third, lane)}, after[lane],
+                        write_beside);
     };
-    for_each_lane(changed, publish);
+    if (accounts_ == nullptr) [[likely]] {
+        const auto publish_alone = [&](unsigned lane) __attribute__((always_inline)) {
+            publish(lane, [] {});
+        };
+        for_each_lane(changed, publish_alone);
+    } else {
+        const auto publish_counted = [&](unsigned lane) __attribute__((always_inline)) {
+            publish(
+                lane, [&]() __attribute__((always_inline)) {
+                    const Counted counted = counted_of(lane);
+                    seqlock::add_to_both(accounts_[counted.ref][counted.direction].data(), 1, counted.bytes);
+                });
+        };
+        for_each_lane(changed, publish_counted);
+    }
     for (unsigned some = perhaps_too_late(columns.last >> (24 + spare_list_shift), was, is, now) & changed;
          some != 0; some &= some - 1)
         [[unlikely]] {
@@ -400,21 +417,18 @@ void Table<KeyT, Payload>::set_spare(Record& record, unsigned spare) {
 }
 
 template <class KeyT, class Payload>
-void Table<KeyT, Payload>::account(Ref ref, unsigned direction, std::uint32_t bytes) {
+[[gnu::always_inline]] inline void Table<KeyT, Payload>::account(Ref ref, unsigned direction,
+                                                                 std::uint32_t bytes) {
     if (accounts_ == nullptr) return;
-    Account& account = accounts_[ref];
     const Publication publication(&records_[ref]);
-    seqlock::store_long_release(&account.packets[direction], account.packets[direction] + 1);
-    seqlock::store_long_release(&account.bytes[direction], account.bytes[direction] + bytes);
+    seqlock::add_to_both(accounts_[ref][direction].data(), 1, bytes);
 }
 
 template <class KeyT, class Payload>
-void Table<KeyT, Payload>::zero_account(Ref ref) {
+[[gnu::always_inline]] inline void Table<KeyT, Payload>::zero_account(Ref ref) {
     if (accounts_ == nullptr) return;
-    for (std::uint64_t* number : {accounts_[ref].packets, accounts_[ref].bytes}) {
-        seqlock::store_long_release(&number[0], 0);
-        seqlock::store_long_release(&number[1], 0);
-    }
+    for (Counts& counts : accounts_[ref])
+        for (std::uint64_t& number : counts) seqlock::store_long_release(&number, 0);
 }
 
 template <class KeyT, class Payload>
@@ -529,8 +543,8 @@ Account Table<KeyT, Payload>::read_account(Ref ref) const {
     Account copy{};
     if (accounts_ == nullptr) return copy;
     for (unsigned direction = 0; direction < 2; ++direction) {
-        copy.packets[direction] = seqlock::load_long_acquire(&accounts_[ref].packets[direction]);
-        copy.bytes[direction] = seqlock::load_long_acquire(&accounts_[ref].bytes[direction]);
+        copy.packets[direction] = seqlock::load_long_acquire(&accounts_[ref][direction][0]);
+        copy.bytes[direction] = seqlock::load_long_acquire(&accounts_[ref][direction][1]);
     }
     return copy;
 }

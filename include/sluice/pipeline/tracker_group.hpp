@@ -195,12 +195,17 @@ class Tracker<Io, Observer>::Group {
         if constexpr (within == tcp::Within::any_pair)
             if (tracker_.events_.wants(EventKind::updated)) [[unlikely]]
                 tell_if_changed(expiry, fields, good);
-        flows_.update(records, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good);
+        const unsigned replies = bits_of(from_reply);
+        const auto counted_of = [&](unsigned lane) __attribute__((always_inline)) {
+            const Item& one = item<in_a_row>(lane);
+            return typename Flows::Counted{one.candidate, replies >> lane & 1U, one.network_bytes};
+        };
+        flows_.update(records, columns, was, {expiry, fields & lifetime_bits}, now_.tick, good, counted_of);
         if constexpr (within == tcp::Within::any_pair) count_completed(was.lifetime, fields, good);
         if (proxied_ != 0) [[unlikely]]
             translate_proxied(good, from_reply);
         pass<in_a_row>(good, from_reply, numbers[6]);
-        count<in_a_row>(good, from_reply);
+        count<in_a_row>(good);
         const unsigned alone = waiting & ~good;
         if (alone != 0) [[unlikely]]
             note_all<in_a_row>();
@@ -275,19 +280,11 @@ class Tracker<Io, Observer>::Group {
     }
 
     template <bool in_a_row>
-    [[gnu::always_inline]] void count(unsigned good, const Lanes& from_reply) {
+    [[gnu::always_inline]] void count(unsigned good) {
         const auto packets = static_cast<unsigned>(std::popcount(good));
         std::uint64_t bytes = 0;
         for_each_lane(
             good, [&](unsigned lane) __attribute__((always_inline)) { bytes += item<in_a_row>(lane).bytes; });
-        if (flows_.accounts()) {
-            const unsigned replies = bits_of(from_reply);
-            for (unsigned some = good; some != 0; some &= some - 1) {
-                const auto lane = static_cast<unsigned>(std::countr_zero(some));
-                const Item& one = item<in_a_row>(lane);
-                flows_.account(one.candidate, replies >> lane & 1U, one.network_bytes);
-            }
-        }
         Counters& counters = tracker_.counters_;
         counters.packets.add(packets);
         counters.bytes.add(bytes);
