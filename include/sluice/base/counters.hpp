@@ -14,7 +14,7 @@ namespace sluice {
 /// One number with a single writer.
 class Counter {
   public:
-    void add(std::uint64_t amount = 1) {
+    [[gnu::always_inline]] void add(std::uint64_t amount = 1) {
         value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
     }
     void set(std::uint64_t value) { value_.store(value, std::memory_order_relaxed); }

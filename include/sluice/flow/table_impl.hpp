@@ -98,9 +98,8 @@ template <class OnRemoved>
                                                    Tick expiry, Tick now, OnRemoved&& on_removed) -> Place {
     const Tick age = state_->ages.advance(now);
     if (holder != no_ref) [[unlikely]]
-        remove_hashed(holder, hash,
-                      reached(now, records_[holder].expiry) ? Removal::expired : Removal::replaced,
-                      on_removed);
+        remove(holder, reached(now, records_[holder].expiry) ? Removal::expired : Removal::replaced,
+               on_removed);
     const Ref ref = size() == capacity_ ? make_room(now, age, on_removed) : take_slot();
     if (ref == no_ref) [[unlikely]]
         return {no_ref, 0};
@@ -138,7 +137,7 @@ Ref Table<KeyT, Payload>::take_slot() {
 
 template <class KeyT, class Payload>
 template <class OnRemoved>
-void Table<KeyT, Payload>::remove(Ref ref, Removal why, OnRemoved&& on_removed) {
+[[gnu::noinline]] void Table<KeyT, Payload>::remove(Ref ref, Removal why, OnRemoved&& on_removed) {
     remove_hashed(ref, hash_of(records_[ref].key), why, on_removed);
 }
 
@@ -411,7 +410,7 @@ void Table<KeyT, Payload>::requeue(Ref ref, std::uint32_t lifetime, Tick remaini
 }
 
 template <class KeyT, class Payload>
-void Table<KeyT, Payload>::set_spare(Record& record, unsigned spare) {
+[[gnu::always_inline]] inline void Table<KeyT, Payload>::set_spare(Record& record, unsigned spare) {
     seqlock::store_release(&record, spare_word,
                            with_spare(seqlock::load_relaxed(&record, spare_word), spare));
 }

@@ -135,23 +135,23 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
 auto Tracker<Io, Observer>::on_removed() {
-    return [this](flow::Ref ref, const auto& record, flow::Removal why) {
+    // Inline wherever a flow goes: a SYN of a flood pushes one out, and nothing here is to be done for it but
+    // count.
+    return [this](flow::Ref ref, const auto& record, flow::Removal why) __attribute__((always_inline)) {
         if (events_.wants(EventKind::destroyed)) [[unlikely]]
             tell_removed<AddressBytes>(ref, why);
         if constexpr (Observer::watches)
             observer_->removed(AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6, ref, why,
                                record.expiry);
-        if (record.key.protocol == packet::tcp && record.payload.tcp.pending_syn)
+        const bool is_tcp = record.key.protocol == packet::tcp;
+        if (is_tcp && record.payload.tcp.pending_syn) [[unlikely]]
             pending<AddressBytes>().erase(ref);
-        if (guard_ != nullptr && record.key.protocol == packet::tcp) {
-            if (is_half_open(record.payload.tcp.lifetime)) {
-                if (record.payload.tcp.seen_reply) tell_server<AddressBytes>(ref);
-                count_gone<AddressBytes>(ref, guard::HalfOpenEnd::lost);
-            }
-            if (is_proxied<AddressBytes>(ref)) guard_->template forget_proxied<AddressBytes>(ref);
-        }
-        if (rules_.kept()) rules_.template end<AddressBytes>(ref);
-        if (inspector_ != nullptr) stop_reading<AddressBytes>(ref);
+        if (guard_ != nullptr && is_tcp) [[unlikely]]
+            forget_guarded<AddressBytes>(ref, record.payload.tcp);
+        if (rules_.kept()) [[unlikely]]
+            rules_.template end<AddressBytes>(ref);
+        if (inspector_ != nullptr) [[unlikely]]
+            stop_reading<AddressBytes>(ref);
         switch (why) {
             case flow::Removal::expired:
                 counters_.expired.add();

@@ -50,6 +50,17 @@ void Tracker<Io, Observer>::count_gone(flow::Ref ref, guard::HalfOpenEnd end) {
             {ends.address(guard::Toward::server), ends.port(guard::Toward::server)});
 }
 
+/// A TCP flow goes, `last` as it was.
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::noinline]] void Tracker<Io, Observer>::forget_guarded(flow::Ref ref, const tcp::Connection& last) {
+    if (is_half_open(last.lifetime)) {
+        if (last.seen_reply) tell_server<AddressBytes>(ref);
+        count_gone<AddressBytes>(ref, guard::HalfOpenEnd::lost);
+    }
+    if (is_proxied<AddressBytes>(ref)) guard_->template forget_proxied<AddressBytes>(ref);
+}
+
 /// After a segment that left a flow in `state`: was it the one that answers a SYN, or the last of the
 /// handshake?
 template <PacketIo Io, class Observer>

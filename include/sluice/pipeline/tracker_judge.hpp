@@ -89,10 +89,15 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
 
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
+    if (item.kind >= Kind::icmp_error) [[likely]]
+        judge_flow_or_hand_over(item, false, now, out);
+    else
+        judge_without_flow(item, now, out);
+}
+
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] void Tracker<Io, Observer>::judge_without_flow(Item& item, Now now, Output<Io>& out) {
     switch (item.kind) {
-        case Kind::flow:
-            [[likely]] case Kind::icmp_error : judge_flow_or_hand_over(item, false, now, out);
-            return;
         case Kind::fragment:
             collect_fragment(item, now, out);
             return;
@@ -103,6 +108,8 @@ void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
             pass_untracked(item, out);
             return;
         case Kind::not_ip:
+        case Kind::icmp_error:
+        case Kind::flow:
             break;
     }
     bool pass = settings_->pass_other_ether_types;
@@ -413,7 +420,7 @@ bool Tracker<Io, Observer>::adds_quietly(std::uint64_t hash) {
 /// Half-open flows have a budget of their own: beyond it the oldest of them goes, however much room there is.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
-void Tracker<Io, Observer>::keep_half_open_budget(Now now) {
+[[gnu::always_inline]] inline void Tracker<Io, Observer>::keep_half_open_budget(Now now) {
     constexpr auto half_open = static_cast<std::uint8_t>(EvictionClass::half_open);
     auto& flows = table<AddressBytes>();
     if (settings_->half_open_limit == 0 || flows.size_of_class(half_open) <= settings_->half_open_limit)
@@ -437,16 +444,30 @@ Decision Tracker<Io, Observer>::no_room(const Item& item) {
             .family = item.family};
 }
 
-/// Counts a decision, once, and hands it out.
+/// Counts a decision, once, and hands it out. (Inline, so that the decision stays in registers.)
 template <PacketIo Io, class Observer>
-void Tracker<Io, Observer>::finish(const Item& item, Packet* packet, const Decision& decision,
-                                   Output<Io>& out) {
+[[gnu::always_inline]] inline void Tracker<Io, Observer>::finish(const Item& item, Packet* packet,
+                                                                 const Decision& decision, Output<Io>& out) {
     count(item, decision);
     out.add(packet, decision);
 }
 
 template <PacketIo Io, class Observer>
-void Tracker<Io, Observer>::count(const Item& item, const Decision& decision) {
+[[gnu::always_inline]] inline void Tracker<Io, Observer>::count(const Item& item, const Decision& decision) {
+    const bool of_a_flow = decision.state == CtState::new_flow || decision.state == CtState::established;
+    if (decision.action != Action::pass || decision.reason != Reason::none || !of_a_flow) [[unlikely]] {
+        count_unusual(item, decision);
+        return;
+    }
+    counters_.packets.add(item.packets);
+    counters_.bytes.add(item.bytes);
+    counters_.passed.add(item.packets);
+    counters_.found.add(item.packets);
+}
+
+/// The same of any.
+template <PacketIo Io, class Observer>
+[[gnu::noinline]] void Tracker<Io, Observer>::count_unusual(const Item& item, const Decision& decision) {
     if (decision.action == Action::handover) {
         counters_.handed_over.add(item.packets);
         return;
