@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "app/configuration_rules.hpp"
+#include "app/daemon_inspection.hpp"
 #include "app/daemon_telemetry.hpp"
 #include "app/signals.hpp"
 #include "sluice/control/flow_transfer.hpp"
@@ -22,8 +23,8 @@ namespace {
 
 /// How often links, counters and floods are looked at.
 constexpr auto look_interval = std::chrono::milliseconds(100);
-/// How often a reload under way is looked at.
-constexpr auto reload_interval = std::chrono::milliseconds(5);
+/// How often, while one is under way, whether a reload is ready.
+constexpr auto reload_wait = std::chrono::milliseconds(2);
 /// Lines for the log in a look_interval: a disk is not to be filled by whoever sends packets.
 constexpr unsigned most_lines = 20;
 /// How often it is noted how many flows there are, for the case that the process is killed.
@@ -60,7 +61,9 @@ Daemon::Daemon(Configuration configuration, std::vector<std::string> eal_argumen
       eal_arguments_(std::move(eal_arguments)),
       keeper_(configuration_.state),
       settings_(std::make_shared<pipeline::Settings>(configuration_.settings)),
-      watchdog_(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid()) {}
+      watchdog_(std::getenv("WATCHDOG_USEC"), std::getenv("WATCHDOG_PID"), getpid()),
+      reloader_([this](const std::stop_token& stop) { return prepare_reload(stop); },
+                [this](Reload&& reload) { publish(std::move(reload)); }) {}
 
 Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
                                               std::vector<std::string> eal_arguments) {
@@ -90,8 +93,7 @@ Status Daemon::open_socket() {
     options.path = configuration_.control.path;
     options.mode = configuration_.control.mode;
     options.group = configuration_.control.group;
-    options.reload = [this] { return begin_reload(); };
-    options.reloaded = [this] { return reload_outcome_; };
+    options.reload = [this](control::ServerOptions::Reloaded done) { reload(std::move(done)); };
     options.alerted = [this](const control::AlertNews& alert) { report_alert(alert); };
     server_ = std::make_unique<control::Server>(workers_, std::move(options));
     return server_->open();
@@ -322,11 +324,10 @@ bool Daemon::run() {
     {
         const SignalsOpen open;
         while (!asked_to_stop()) {
-            const auto wait = reload_job_ == nullptr ? look_interval : reload_interval;
-            server_->turn(static_cast<int>(wait.count()));
+            server_->turn(static_cast<int>((reloader_.under_way() ? reload_wait : look_interval).count()));
             if (metrics_ != nullptr) metrics_->turn();
-            reload_again_ = asked_to_reload() || reload_again_;
-            go_on_with_reload();
+            if (asked_to_reload()) reload([](const Status&) {});
+            reloader_.turn();
             look_around();
         }
     }
@@ -338,54 +339,56 @@ bool Daemon::run() {
     return clean && kept;
 }
 
-/// Reads the file again, and tells the service manager when that begins and what came of it.
-Status Daemon::begin_reload() {
-    if (reload_job_ != nullptr) return Error{"the reload before this one is still under way; try again"};
+/// Has the file read again, and tells the service manager when that begins and what came of it.
+void Daemon::reload(control::ServerOptions::Reloaded done) {
     notify_service_manager(reloading_lines(std::chrono::steady_clock::now().time_since_epoch()));
-    reload_outcome_.reset();
-    reload_job_ = std::make_unique<ReloadJob>(configuration_, runtime_->workers(), inspection_);
-    return success();
-}
-
-void Daemon::go_on_with_reload() {
-    if (reload_job_ != nullptr && reload_job_->finished()) {
-        auto made = reload_job_->take();
-        reload_job_.reset();
-        reload_outcome_ = made ? apply(std::move(*made)) : Status(Error{made.error()});
-        const std::string refusal =
-            *reload_outcome_ ? "" : "reload refused, nothing changed: " + reload_outcome_->error();
+    reloader_.ask([this, done = std::move(done)](const Status& outcome) {
+        const std::string refusal = outcome ? "" : "reload refused, nothing changed: " + outcome.error();
         if (!refusal.empty()) spdlog::error("{}", refusal);
         notify_service_manager("READY=1\n" + status_line(refusal.empty() ? ready_line() : refusal));
-    }
-    if (reload_again_ && reload_job_ == nullptr) {
-        reload_again_ = false;
-        (void)begin_reload();  // none is under way
-    }
+        done(outcome);
+    });
 }
 
-Status Daemon::apply(ReloadJob::Made made) {
-    Configuration& wanted = made.configuration;
-    const auto changes = reloadable_changes(configuration_, wanted);
+/// On the reloader's thread: nothing is changed.
+Result<Daemon::Reload> Daemon::prepare_reload(const std::stop_token& stop) const {
+    auto wanted = load(configuration_.file, {}, Use::daemon);
+    if (!wanted) return Error{wanted.error()};
+    // What cannot change in a running daemon is not worth compiling for.
+    auto changes = reloadable_changes(configuration_, *wanted);
     if (!changes) return Error{changes.error()};
-    const bool new_rules = std::find(changes->begin(), changes->end(), "rule") != changes->end();
-    if (!new_rules) wanted.rules = configuration_.rules;
+    auto inspection = compile_for_daemon(*wanted, runtime_->workers(), inspection_, stop);
+    if (!inspection) return Error{inspection.error()};
+    Reload out;
+    out.wanted = std::move(*wanted);
+    out.changes = std::move(*changes);
+    out.inspection = std::move(*inspection);
+    const bool has_rules = std::find(out.changes.begin(), out.changes.end(), "rule") != out.changes.end();
+    if (!has_rules) out.wanted.rules = configuration_.rules;
     // Rules that are as they were keep what they have counted, unless they read flows in another way.
-    if (new_rules || made.inspection != inspection_) {
-        auto policy = compile_rules(wanted, made.inspection);
-        if (!policy) return Error{policy.error()};
-        policy_ = workers_.policy = std::move(*policy);
-        inspection_ = std::move(made.inspection);
-        for (const std::string& warning : warnings_of(wanted)) spdlog::warn("{}", warning);
+    out.has_policy = has_rules || out.inspection != inspection_;
+    if (!out.has_policy) return out;
+    auto policy = compile_rules(out.wanted, out.inspection);
+    if (!policy) return Error{policy.error()};
+    out.policy = std::move(*policy);
+    out.warnings = warnings_of(out.wanted);
+    return out;
+}
+
+void Daemon::publish(Reload&& reload) {
+    if (reload.has_policy) {
+        policy_ = workers_.policy = std::move(reload.policy);
+        inspection_ = std::move(reload.inspection);
     }
-    configuration_ = std::move(wanted);
+    for (const std::string& warning : reload.warnings) spdlog::warn("{}", warning);
+    configuration_ = std::move(reload.wanted);
     if (guard_ != nullptr) guard_->reload(configuration_.guard);
     settings_ = settings_in_force();
     workers_.half_open_limit = settings_->half_open_limit;
     server_->replace_settings(settings_);
     std::string names;
-    for (const std::string& name : *changes) names += (names.empty() ? "" : ", ") + name;
+    for (const std::string& name : reload.changes) names += (names.empty() ? "" : ", ") + name;
     spdlog::info("configuration reloaded: {}", names.empty() ? "nothing changed" : names + " changed");
-    return success();
 }
 
 void Daemon::look_around() {

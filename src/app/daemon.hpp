@@ -10,7 +10,7 @@
 
 #include "app/configuration.hpp"
 #include "app/flow_keeper.hpp"
-#include "app/reload_job.hpp"
+#include "app/reloader.hpp"
 #include "app/service_manager.hpp"
 #include "sluice/base/result.hpp"
 #include "sluice/control/guard_watch.hpp"
@@ -54,9 +54,18 @@ class Daemon {
     void restore_flows();
     [[nodiscard]] bool keep_flows();
     void note_flows();
-    Status begin_reload();
-    void go_on_with_reload();
-    Status apply(ReloadJob::Made made);
+    void reload(control::ServerOptions::Reloaded done);
+    /// What a reload brings, read and compiled.
+    struct Reload {
+        Configuration wanted;
+        std::vector<std::string> changes;                        ///< keys
+        std::shared_ptr<const pipeline::Inspection> inspection;  ///< null: nothing is inspected
+        bool has_policy = false;                                 ///< another than before:
+        std::shared_ptr<const pipeline::Policy> policy;          ///< null: none
+        std::vector<std::string> warnings;                       ///< about them
+    };
+    [[nodiscard]] Result<Reload> prepare_reload(const std::stop_token& stop) const;
+    void publish(Reload&& reload);
     void look_around();
     Status start_guard();
     void report_first_packets();
@@ -68,7 +77,8 @@ class Daemon {
     [[nodiscard]] std::shared_ptr<const pipeline::Settings> settings_in_force();
     void hint_at_unfinished_checksums();
 
-    Configuration configuration_;  ///< the file's alone: a reload compares it with the file
+    Configuration configuration_;  ///< the file's alone: a reload compares it with the file. Changed by
+                                   ///< publish() alone, for the reloader's thread reads it
     const std::vector<std::string> eal_arguments_;
     /// Outlives all that lies in its memory: trackers, and the compiled rules that settings and workers hold.
     std::unique_ptr<dpdk::Runtime> runtime_;
@@ -85,11 +95,9 @@ class Daemon {
     std::chrono::steady_clock::time_point next_look_{}, next_note_{};
     bool note_failed_ = false;
     Watchdog watchdog_;
+    Reloader<Reload> reloader_;
     bool hinted_ = false;
-    unsigned alerts_reported_ = 0;           ///< since the last look around
-    std::unique_ptr<ReloadJob> reload_job_;  ///< null: none is under way
-    std::optional<Status> reload_outcome_;   ///< of the last; nothing: it goes on, or there was none
-    bool reload_again_ = false;              ///< asked for while one was under way
+    unsigned alerts_reported_ = 0;  ///< since the last look around
     bool publishes_telemetry_ = false;
 };
 

@@ -23,9 +23,13 @@ sigset_t ours() {
 
 }  // namespace
 
-void hold_signals_back() {
+void keep_signals_from_this_thread() {
     const sigset_t set = ours();
     pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void hold_signals_back() {
+    keep_signals_from_this_thread();
     struct sigaction action {};
     action.sa_handler = note;  // without SA_RESTART: a signal ends the wait of the control thread's turn
     for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaction(signal, &action, nullptr);

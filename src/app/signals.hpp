@@ -7,6 +7,9 @@ namespace sluice::app {
 /// daemon starts is then obeyed once it has started, and workers never see any.
 void hold_signals_back();
 
+/// Leaves the signals to the other threads.
+void keep_signals_from_this_thread();
+
 /// Lets the signals in while it exists; the control thread alone.
 class SignalsOpen {
   public:

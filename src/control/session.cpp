@@ -29,10 +29,6 @@ std::uint64_t wall_nanoseconds(const ServerOptions& options) {
                                           .count());
 }
 
-bool reload_goes_on(const ServerOptions& options) {
-    return options.reloaded && !options.reloaded();
-}
-
 bool look_again(const SessionContext& context, unsigned worker, packet::Family family, flow::Ref ref,
                 FlowView& out) {
     const WorkerHandle& handle = context.workers.all[worker];
@@ -177,19 +173,20 @@ void Session::begin_insert(SessionContext& context) {
 
 void Session::begin_reload(SessionContext& context) {
     if (!context.options.reload) return finish(context, {false, 0, "there is no configuration to reload"});
-    if (auto done = context.options.reload(); !done) return finish(context, {false, 0, done.error()});
-    context.settled = false;  // what reload() set going is seen from the next turn on
-    stage_ = Stage::settle;
+    // By then the client may have gone away.
+    auto reloaded = reloaded_ = std::make_shared<std::optional<Status>>();
+    stage_ = Stage::reload;
+    context.options.reload([reloaded](const Status& done) { *reloaded = done; });
 }
 
-/// When all of it is done and every worker obeys it.
-void Session::finish_reload(SessionContext& context) {
-    if (reload_goes_on(context.options)) return;
-    const auto outcome = context.options.reloaded ? context.options.reloaded() : std::nullopt;
-    if (outcome && !*outcome) return finish(context, {false, 0, outcome->error()});
+void Session::look_after_reload(SessionContext& context) {
+    if (!*reloaded_) return;
+    if (const Status& done = **reloaded_; !done) return finish(context, {false, 0, done.error()});
+    stage_ = Stage::settle;
     if (context.settled) finish(context, {true, 0, {}});
 }
 
+/// When all of it is done and every worker obeys it.
 void Session::begin_floods(SessionContext& context) {
     const GuardWatch* const guard = context.workers.guard;
     if (guard == nullptr)
@@ -258,6 +255,7 @@ void Session::finish(SessionContext& context, const End& end) {
     deliveries_.clear();
     query_.records.clear();
     query_.records.shrink_to_fit();
+    reloaded_.reset();
 }
 
 // ---- Slices of work
@@ -266,7 +264,8 @@ bool Session::can_go_on(const SessionContext& context) const {
     if (finished_ || !room_for_rows(context)) return false;
     if (stage_ == Stage::scan) return !blocked_;
     if (stage_ == Stage::rows) return true;
-    if (stage_ == Stage::settle) return context.settled && !reload_goes_on(context.options);
+    if (stage_ == Stage::reload) return reloaded_->has_value();
+    if (stage_ == Stage::settle) return context.settled;
     if (stage_ == Stage::save) return lent_ == 0 && room_for_flows(context);
     if (stage_ == Stage::follow) return hung_up_ || line_ready_;
     return stage_ == Stage::idle && line_ready_ && !last_words_;
@@ -288,8 +287,11 @@ void Session::work(SessionContext& context) {
             break;
         case Stage::await:
             break;
+        case Stage::reload:
+            look_after_reload(context);
+            break;
         case Stage::settle:
-            finish_reload(context);
+            if (context.settled) finish(context, {true, 0, {}});
             break;
         case Stage::save:
             save(context);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,7 +97,8 @@ class Session {
         rows,     ///< going through attacks, services, rules or signatures
         ask_all,  ///< asking every worker in turn (flush)
         await,    ///< all is asked: waiting for answers
-        settle,   ///< waiting until every worker obeys new settings (reload)
+        reload,   ///< waiting until the configuration has been read again
+        settle,   ///< and then until every worker obeys new settings
         save,     ///< taking flows out of the workers, one after the other
         restore,  ///< giving flows to the workers
         follow,   ///< shown events until it asks for something else, or sends no more
@@ -118,7 +120,7 @@ class Session {
     void begin_count(SessionContext& context);
     void begin_insert(SessionContext& context);
     void begin_reload(SessionContext& context);
-    void finish_reload(SessionContext& context);
+    void look_after_reload(SessionContext& context);
     void begin_floods(SessionContext& context);
     void begin_rules(SessionContext& context);
     void test_packet(SessionContext& context);
@@ -177,9 +179,10 @@ class Session {
     unsigned asked_ = 0;                        ///< requests at the desk
     std::vector<pipeline::FlowView> changing_;  ///< by slot: the flow that a request at the desk is about
     std::vector<std::uint32_t> free_slots_;
-    std::vector<Flood> floods_;                       ///< what is shown of them, as they were when asked for
-    std::size_t next_row_ = 0;                        ///< of those, or of the services, or of the rules
-    std::shared_ptr<const pipeline::Policy> policy_;  ///< whose rules are shown
+    std::vector<Flood> floods_;                        ///< what is shown of them, as they were when asked for
+    std::size_t next_row_ = 0;                         ///< of those, or of the services, or of the rules
+    std::shared_ptr<const pipeline::Policy> policy_;   ///< whose rules are shown
+    std::shared_ptr<std::optional<Status>> reloaded_;  ///< what became of a reload, once it is known
     std::shared_ptr<const pipeline::Inspection> inspection_;  ///< whose signatures are shown
     pipeline::ProfileNumber profile_ = 0;                     ///< of that, the one being shown
 

@@ -127,6 +127,11 @@ AclRule<Family> acl_rule(RuleNumber number, const Box& box) {
     return out;
 }
 
+/// What one family's compiled rules may take. Left to itself the library splits many rules into small tries
+/// and walks them all; 10,000 arbitrary rules are found in a quarter to a third less time when it may make
+/// them larger.
+constexpr std::size_t most_bytes = std::size_t{1} << 30U;
+
 std::string next_name() {
     static std::atomic<unsigned> number{0};
     return "sluice_acl_" + std::to_string(number++);
@@ -163,7 +168,14 @@ Result<rte_acl_ctx*> compile(const std::vector<policy::RuleSet::NumberedBox>& bo
     if (!looks_at_ingress) config.num_fields -= 2;
     int error = rte_acl_add_rules(context, reinterpret_cast<const rte_acl_rule*>(rules.data()),
                                   static_cast<std::uint32_t>(rules.size()));
-    if (error == 0) error = rte_acl_build(context, &config);
+    if (error == 0) {
+        config.max_size = most_bytes;
+        error = rte_acl_build(context, &config);
+        if (error == -ENOMEM) {  // it may suffice for smaller tries
+            config.max_size = 0;
+            error = rte_acl_build(context, &config);
+        }
+    }
     if (error == 0) return context;
     rte_acl_free(context);
     return failed("compiled", -error);

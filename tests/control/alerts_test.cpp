@@ -210,29 +210,5 @@ TEST_F(Alerts, CountersOfInspectionAreAmongTheStatistics) {
     EXPECT_EQ(row["gap"], 0);
 }
 
-TEST(Reload, WhoseOutcomeComesLaterIsAnsweredThen) {
-    DaemonRig rig(1);
-    std::optional<Status> outcome;
-    rig.options.reload = [] { return success(); };
-    rig.options.reloaded = [&] { return outcome; };
-    rig.server = std::make_unique<Server>(rig.workers, rig.options);
-    ASSERT_TRUE(rig.server->open());
-    const auto turns = [&] {
-        for (int i = 0; i < 10; ++i) rig.server->turn(1);
-    };
-    RawClient first(rig.options.path), second(rig.options.path);
-    ASSERT_TRUE(first.send("{\"sluice\":1,\"request\":\"reload\"}\n"));
-    turns();
-    ASSERT_TRUE(second.send("{\"sluice\":1,\"request\":\"version\"}\n"));
-    turns();
-    EXPECT_TRUE(second.line().starts_with("{\"version\":")) << "others are answered meanwhile";
-    outcome = Status(Error{"s.toml:3: pattern: no"});
-    turns();
-    const auto end = parse_end(first.line());
-    ASSERT_TRUE(end);
-    EXPECT_FALSE(end->ok);
-    EXPECT_EQ(end->error, "s.toml:3: pattern: no");
-}
-
 }  // namespace
 }  // namespace sluice::control

@@ -333,9 +333,9 @@ TEST(Reload, IsDoneWhenEveryWorkerObeys) {
     DaemonRig rig(3);
     auto wanted = std::make_shared<pipeline::Settings>();
     wanted->timeouts[static_cast<std::size_t>(Lifetime::udp)] = 5;
-    rig.options.reload = [&]() -> Status {
+    rig.options.reload = [&](const ServerOptions::Reloaded& done) {
         rig.server->replace_settings(wanted);
-        return success();
+        done(success());
     };
     rig.start();
     const auto client = rig.client();
@@ -351,12 +351,52 @@ TEST(Reload, IsDoneWhenEveryWorkerObeys) {
 
 TEST(Reload, ThatFailsSaysWhy) {
     DaemonRig rig(1);
-    rig.options.reload = []() -> Status { return Error{"sluice.toml:3:1: no such key"}; };
+    rig.options.reload = [](const ServerOptions::Reloaded& done) {
+        done(Error{"sluice.toml:3:1: no such key"});
+    };
     rig.start();
     const auto client = rig.client();
     const auto answer = ask(*client, query_of(Kind::reload));
     EXPECT_FALSE(answer.end.ok);
     EXPECT_EQ(answer.end.error, "sluice.toml:3:1: no such key");
+}
+
+TEST(Reload, ThatTakesLongKeepsNobodyElseWaiting) {
+    DaemonRig rig(1);
+    std::mutex mutex;
+    std::vector<ServerOptions::Reloaded> asked;
+    rig.options.reload = [&](const ServerOptions::Reloaded& done) {
+        const std::lock_guard lock(mutex);
+        asked.push_back(done);
+    };
+    rig.start();
+    const auto is_asked = [&](std::size_t times) {
+        const std::lock_guard lock(mutex);
+        return asked.size() == times;
+    };
+    const auto wait_for = [&](std::size_t times) {
+        while (!is_asked(times)) std::this_thread::yield();
+    };
+    std::atomic<bool> answered{false};
+    std::thread asker([&] {
+        const auto client = rig.client();
+        EXPECT_TRUE(ask(*client, query_of(Kind::reload)).end.ok);
+        answered = true;
+    });
+    wait_for(1);
+    {
+        // One that has lost patience.
+        const RawClient gone(rig.options.path);
+        gone.send("{\"sluice\":1,\"request\":\"reload\"}\n");
+        wait_for(2);
+    }
+    const auto client = rig.client();
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(ask(*client, query_of(Kind::stats)).end.ok);
+    EXPECT_FALSE(answered);
+    rig.stop_server();
+    for (const auto& done : asked) done(success());
+    rig.start_server();
+    asker.join();
 }
 
 TEST(ManyClients, EachGetTheirOwnAnswers) {

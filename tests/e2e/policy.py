@@ -4,6 +4,7 @@ reload judges what lives."""
 import json
 import os
 import shutil
+import signal
 import socket
 import time
 
@@ -256,3 +257,133 @@ def reload_judges(context, path):
                 expect(done.returncode == 1 and "rule.action" in done.stderr, f"what is wrong is refused: {done.stderr}")
                 expect(sluice(context, middle, "rules")[0]["name"] == "none", "and the old rules hold")
         expect(middle.stop() == 0, "the daemon stops with status 0")
+
+
+def alone(sentence):
+    """A scenario of IPv4 and one device: what it is about is the same over others."""
+    return scenario(sentence, rig="own", families=(), needs_sluiced=True, honest=False, device="af_packet")
+
+
+@alone("a reload resets the connections that it rejects, at both ends and at once")
+def reload_resets(context):
+    ends = {}
+
+    def wait_for_the_end(connection):
+        ends["began"] = True
+        try:
+            connection.recv(1)
+            ends["server"] = None
+        except OSError as error:
+            ends["server"] = error
+
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra=rules(context.options.device))
+        rig.start_middle(middle)
+        with TcpServer(rig.server, IPV4.family, ALLOWED, wait_for_the_end), rig.client:
+            with socket.create_connection((IPV4.server, ALLOWED), 3) as client:
+                wait_until(lambda: "began" in ends, "the server has accepted")
+                middle.write_config('[[rule]]\nname = "none"\naction = "reject"\nprotocol = "tcp"\n')
+                middle.sluice("reload")
+                began = time.monotonic()
+                client.settimeout(3)
+                try:
+                    client.recv(1)
+                    ends["client"] = None
+                except OSError as error:
+                    ends["client"] = error
+                wait_until(lambda: "server" in ends, "the server's end of it ends")
+                took = time.monotonic() - began
+        for end in ("client", "server"):
+            expect(isinstance(ends[end], ConnectionResetError), f"the {end} is reset, not {ends[end]!r}")
+        expect(took < 1, f"at once: after {took:.3f} s")
+
+
+@alone("rules: clients of a rule that proxies prove their addresses and are served")
+def proxied(context):
+    rule = f'[[rule]]\nname = "login"\naction = "proxy"\nprotocol = "tcp"\nto_port = [80, {DENIED}]\n'
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra=rule)
+        rig.start_middle(middle)
+        rig.nginx()
+        # The first SYNs pass, so that the answer shows what the server knows; those behind them are answered.
+        for _ in range(4):
+            status, _ = curl(rig, IPV4)
+            expect(status == 0, f"curl is served (its status was {status})")
+        before = middle.statistics()
+        status, _ = curl(rig, IPV4)
+        after = middle.statistics()
+        expect(status == 0, f"curl is served (its status was {status})")
+        expect(after["answered"] > before["answered"], "and its SYN was answered by the box")
+        expect(hits(context, middle)["login"] == 5, "each connection counts once under its rule")
+
+
+@alone("what reloads bring costs no packet and no connection")
+def reloads_under_load(context):
+    def echo(connection):
+        while data := connection.recv(100):
+            connection.sendall(data)
+
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra=rules(context.options.device, pings(IPV4)))
+        open_to_load = '[[rule]]\nname = "load"\naction = "allow"\nto_port = 5201\nprotocol = ["tcp", "udp"]\n'
+        variants = [rules(context.options.device, open_to_load, *more) for more in ((), (pings(IPV4),))]
+        middle.extra = variants[0]
+        rig.start_middle(middle)
+        rig.iperf3()
+        with TcpServer(rig.server, IPV4.family, ALLOWED, echo), rig.client:
+            with socket.create_connection((IPV4.server, ALLOWED), 3) as kept:
+                kept.settimeout(2)
+                argv = rig.client.argv("iperf3", "--client", IPV4.server, "--json", "--udp", "--bitrate", "8M",
+                                       "--length", "800", "--time", "2")  # fmt: skip
+                load = rig.run_program(argv, "iperf3-beside-reloads")
+                reloads = 0
+                while load.running():
+                    reloads += 1
+                    middle.write_config(variants[reloads % 2])
+                    middle.sluice("reload", quiet=True)
+                    kept.sendall(b"still here")
+                    expect(kept.recv(100) == b"still here", "a connection that the new rules allow goes on")
+                report = json.loads(load.log())
+        expect("error" not in report, f"iperf3 runs to its end: {report.get('error')}")
+        lost = report["end"]["sum"]["lost_packets"]
+        rig.transcript.note(f"{reloads} reloads beside {report['end']['sum']['packets']} datagrams, {lost} lost")
+        expect(reloads >= 5, f"there were several reloads: {reloads}")
+        expect(lost == 0, f"no datagram was lost: {lost}")
+        counted = {name: n for name, n in middle.statistics().items() if name.startswith("reason_") and n}
+        expect(not counted, f"nothing was refused or dropped: {counted}")
+
+
+@alone("the daemon answers while many rules compile, and what is asked for meanwhile is not forgotten")
+def long_reload(context):
+    count = 50_000 if os.environ.get("SLUICE_LONG") else 10_000
+    many = "".join(
+        f'[[rule]]\naction="allow"\nprotocol="tcp"\nto="10.{i >> 16}.{i >> 8 & 255}.{i & 255}"\nto_port=443\n'
+        for i in range(count)
+    )
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra=rules(context.options.device))
+        rig.start_middle(middle)
+        middle.write_config(many)
+        argv = [context.programs.sluice, "--socket", middle.socket_path, "reload"]
+        began = time.monotonic()
+        reload = rig.run_program(argv, "long-reload")
+        slowest, answers = 0.0, 0
+        while reload.running():
+            asked = time.monotonic()
+            middle.sluice("stats", quiet=True)
+            slowest, answers = max(slowest, time.monotonic() - asked), answers + 1
+            if answers == 1:
+                # In the place of the file, which may be being read.
+                path = middle.config_path
+                middle.config_path += ".new"
+                middle.write_config(rules(context.options.device, pings(IPV4)))
+                os.replace(middle.config_path, path)
+                middle.config_path = path
+                middle.program.send(signal.SIGHUP)
+        took = time.monotonic() - began
+        expect(reload.process.returncode == 0, f"the reload succeeds: {reload.log()}")
+        rig.transcript.note(f"reloaded in {took:.2f} s, {answers} answers meanwhile, the slowest after {slowest:.3f} s")
+        expect(answers >= 2, f"others were answered meanwhile: {answers}")
+        expect(slowest < 0.5, f"none of them waited for long: {slowest:.3f} s")
+        wait_until(lambda: [row["name"] for row in sluice(context, middle, "rules")][:3] == ["web", "dns", "ping"],
+                   "what SIGHUP asked for meanwhile comes into force")  # fmt: skip

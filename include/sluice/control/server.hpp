@@ -41,11 +41,12 @@ struct ServerOptions {
         60;  ///< a client that asks nothing, or reads nothing, for so long is dropped
     std::uint32_t request_seconds = 10;  ///< how long the rest of a request may take
 
-    /// Reads the configuration again (SIGHUP's work), or begins to; the error is shown to who asked. Runs in
-    /// the control thread.
-    std::function<Status()> reload;
-    /// What became of the last reload; nothing: it goes on. Empty: reload() does all of it.
-    std::function<std::optional<Status>()> reloaded;
+    /// Told, once and in the control thread, what became of a reload; its error is shown to who asked. Where
+    /// it went well, replace_settings() has been called before.
+    using Reloaded = std::function<void(const Status&)>;
+    /// Has the configuration read again (SIGHUP's work); may return before that is done. Runs in the control
+    /// thread.
+    std::function<void(Reloaded)> reload;
     /// Told of each alert, for the log. May be empty.
     std::function<void(const AlertNews&)> alerted;
     /// Nanoseconds since 1970; empty: the system's clock.

@@ -1,4 +1,4 @@
-#include "app/reload_job.hpp"
+#include "app/daemon_inspection.hpp"
 
 #include <spdlog/spdlog.h>
 #include <sys/stat.h>
@@ -33,24 +33,6 @@ Result<Inspection> compile_for_daemon(const Configuration& configuration, unsign
     compiling.progress = [](const std::string& line) { spdlog::info("{}", line); };
     compiling.running = std::move(running);
     return build_inspection(configuration, workers, compiling);
-}
-
-ReloadJob::ReloadJob(const Configuration& running, unsigned workers, Inspection inspection) {
-    const auto work = [workers](const std::stop_token& stop, const Configuration& before,
-                                Inspection inspected) -> Result<Made> {
-        auto wanted = load(before.file, {}, Use::daemon);
-        if (!wanted) return Error{wanted.error()};
-        // What cannot change in a running daemon is not worth compiling for.
-        if (const auto changes = reloadable_changes(before, *wanted); !changes) return Error{changes.error()};
-        auto built = compile_for_daemon(*wanted, workers, std::move(inspected), stop);
-        if (!built) return Error{built.error()};
-        return Made{std::move(*wanted), std::move(*built)};
-    };
-    thread_ = std::jthread(
-        [this, work, before = running, inspected = std::move(inspection)](const std::stop_token& stop) {
-            made_ = std::make_unique<Result<Made>>(work(stop, before, inspected));
-            finished_.store(true, std::memory_order_release);
-        });
 }
 
 }  // namespace sluice::app
