@@ -443,8 +443,9 @@ void Table<KeyT, Payload>::set_account(Ref ref, const Account& account) {
     if (accounts_ == nullptr) return;
     const Publication publication(&records_[ref]);
     for (unsigned direction = 0; direction < 2; ++direction) {
-        seqlock::store_long_release(&accounts_[ref].packets[direction], account.packets[direction]);
-        seqlock::store_long_release(&accounts_[ref].bytes[direction], account.bytes[direction]);
+        Counts& counts = accounts_[ref][direction];
+        seqlock::store_long_release(&counts[0], account.packets[direction]);
+        seqlock::store_long_release(&counts[1], account.bytes[direction]);
     }
 }
 
