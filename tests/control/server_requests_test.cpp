@@ -454,9 +454,9 @@ TEST_F(Requests, DropsAreShownByReasonWithTheirRate) {
     rig.trackers[0]->count_loss(Reason::tx_full, 300);
     rig.trackers[1]->count_loss(Reason::no_buffer, 15);
     rig.start_server();
-    const auto client = rig.client();
+    client = rig.client();
     ASSERT_NE(client, nullptr);
-    const auto answer = ask(*client, query_of(Kind::drops));
+    const auto answer = ask(Kind::drops);
     ASSERT_TRUE(answer.end.ok) << answer.end.error;
     EXPECT_EQ(answer.end.count, 2U);
     ASSERT_EQ(answer.rows.size(), 2U);
