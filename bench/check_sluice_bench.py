@@ -23,6 +23,7 @@ OVER_MBUFS = [
     *(f"Floor/Packet/flows:{flows}" for flows in SIZES),
     *(f"RteHash/Find/flows:{flows}" for flows in SIZES),
     *(f"Tracker/Established/flows:{flows}{more}" for flows in SIZES for more in ("", "/acct:1", "/ip6", "/acct:1/ip6")),
+    *(f"Tracker/Established/flows:1000/rules:{rules}" for rules in (1, 10_000)),
     "Tracker/Setup",
     *(f"Tracker/SynFlood/{kind}" for kind in ("track", "track/guard", "cookies", "cookies/ip6", "bad_cookies")),
     *(f"Inspect/{kind}/patterns:{count}" for kind in ("BareScan", "Stream") for count in (10, 1_000, 10_000)),

@@ -1,12 +1,14 @@
 // Tracker/Established: segments of open connections, mbuf in, decision out; and what each feature costs.
-// …/inspection: other flows could be read. …/guard: there is a guard, nothing is defended and nothing
-// proxied. …/proxied: each connection was opened with a cookie, and is translated.
+// …/guard: there is a guard, nothing is defended and nothing proxied. …/proxied: each connection was opened
+// with a cookie, and is translated. …/inspection: other flows could be read. …/rules:N: the first packet of
+// each has been judged by so many rules.
 #include <map>
 #include <stdexcept>
 
 #include "mbuf_pool.hpp"
 #include "plain_judge.hpp"
 #include "protected.hpp"
+#include "sluice/pipeline/policy.hpp"
 #include "tracker_box.hpp"
 #include "world.hpp"
 
@@ -28,14 +30,29 @@ struct Plan {
     bool guard = false;
     bool proxied = false;     ///< with `guard`
     bool inspection = false;  ///< there is memory to read flows with, and no rule that reads these
+    std::uint32_t rules = 0;
     std::uint32_t buffers = MbufPool::usual_size;
 };
+
+/// So many rules, of which the last allows everything and the others are about something else. They are not
+/// compiled: nobody asks them in what is timed.
+std::shared_ptr<const pipeline::Policy> rules(std::uint32_t count) {
+    std::vector<policy::Rule> all(count);
+    for (std::uint32_t i = 0; i < count; ++i) {
+        all[i].action = policy::Action::allow;
+        if (i + 1 != count) all[i].to = {{{0, Address::mapped | 0xF000'0000U | i}, 128, true}};
+    }
+    auto set =
+        std::make_shared<const policy::RuleSet>(std::move(policy::RuleSet::build(std::move(all)).value()));
+    auto matcher = std::make_unique<policy::LinearMatcher>(*set);
+    return std::make_shared<const pipeline::Policy>(set, std::move(matcher), 1);
+}
 
 class Established {
   public:
     explicit Established(const Plan& plan)
         : plan_(plan),
-          box_(limits(plan), plan.guard ? protected_.settings() : pipeline::Settings{}),
+          box_(limits(plan), settings(plan, protected_)),
           world_(plan.flows, plan.shape),
           pool_(plan.buffers, plan.proxied ? spare_buffers : 0),
           sent_(pool_.size()),
@@ -84,11 +101,16 @@ class Established {
         std::uint32_t payload;
     };
 
+    static pipeline::Settings settings(const Plan& plan, const Protected& guard) {
+        pipeline::Settings out = plan.guard ? guard.settings() : pipeline::Settings{};
+        if (plan.rules != 0) out.policy = rules(plan.rules);
+        return out;
+    }
     static pipeline::Limits limits(const Plan& plan) {
         pipeline::Limits out = TrackerBox::limits(plan.flows, plan.shape.ipv6);
         out.accounting = plan.accounting;
         out.timestamps = plan.start_times;
-        out.rules = plan.inspection;
+        out.rules = plan.inspection || plan.rules != 0;
         if (plan.inspection) out.inspection = {};
         return plan.guard ? Protected::with_guard(out) : out;
     }
@@ -269,6 +291,8 @@ void add(const std::string& name, const Plan& plan) {
         add(name + "/acct:1/ip6", {.flows = flows, .shape = ip6, .accounting = true});
     }
     // What a feature costs: the same with one thing changed.
+    for (const std::uint32_t rules : {1U, 10'000U})
+        add(family + "1000/rules:" + std::to_string(rules), {.flows = 1'000, .rules = rules});
     for (const std::uint32_t flows : {1'000U, 1'000'000U}) {
         const std::string name = family + std::to_string(flows);
         const Shape timestamps{.timestamps = true};
