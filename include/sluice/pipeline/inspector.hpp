@@ -176,6 +176,7 @@ class Inspector {
                              AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6};
         numbers_[place<AddressBytes>][ref] = number + 1;
         counters.opened.add();
+        is_idle_ = false;
         return true;
     }
     template <unsigned AddressBytes, class Sink>
@@ -200,6 +201,8 @@ class Inspector {
     /// A place for the payload of a packet that lies in pieces, gathered_bytes long.
     [[nodiscard]] std::uint8_t* gathered() const { return gathered_; }
 
+    /// Nothing is read, and count_now() has said so: there is nothing to do but for what is yet to come.
+    [[nodiscard]] bool is_idle() const { return is_idle_; }
     void count_now() {
         counters.flows.set(streams.flows());
         counters.chunks.set(streams.chunks());
@@ -207,6 +210,7 @@ class Inspector {
         counters.stream_bytes.set(streams.bytes_scanned());
         for (std::size_t i = 0; i < inspect::event_count; ++i)
             counters.events[i].set(streams.events()[i].read());
+        is_idle_ = streams.flows() == 0;
     }
 
   private:
@@ -231,6 +235,7 @@ class Inspector {
     std::uint32_t size_;
     inspect::FlowNumber next_;  ///< how far the search for outdated ones has come
     std::uint64_t time_ = 0;
+    bool is_idle_ = true;
 
   public:
     ProfileScanners scanners;

@@ -435,6 +435,7 @@ template <PacketIo Io, class Observer>
 [[gnu::noinline]] unsigned Tracker<Io, Observer>::poll_inspection(Now now) {
     // As many records as the rules judge anew in a poll.
     unsigned budget = 64;
+    if (inspector_->is_idle()) return 0;
     inspector_->advance(now.tick);
     while (budget != 0 && !inspector_->all_current()) {
         const inspect::FlowNumber number = inspector_->next_outdated(budget);
