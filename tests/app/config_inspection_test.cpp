@@ -112,7 +112,7 @@ TEST_F(InspectionConfiguration, WhatAProfileLacksIsSaid) {
     EXPECT_EQ(refusal_of_profile("signatures = 's.toml'\n"),
               "c.toml:2:1: inspection.profile: expected name and signatures, found no name");
     EXPECT_EQ(refusal("[[inspection.profile]]\nname = 'p'\nsignatures = 's.toml'\n"),
-              "c.toml:1:3: inspection.profile: expected inspection.flows to say how many flows a worker may "
+              "c.toml:1:1: inspection.profile: expected inspection.flows to say how many flows a worker may "
               "inspect, found none");
 }
 
@@ -149,7 +149,7 @@ TEST_F(InspectionConfiguration, NamesAreWordsAndGivenOnce) {
 
 TEST_F(InspectionConfiguration, SingleBracketsAreSaid) {
     EXPECT_EQ(refusal("[inspection.profile]\nname = 'p'\n"),
-              "c.toml:1:2: inspection.profile: expected [[inspection.profile]] with name = \"NAME\" below "
+              "c.toml:1:1: inspection.profile: expected [[inspection.profile]] with name = \"NAME\" below "
               "it, found "
               "a table (double the brackets)");
 }

@@ -180,7 +180,8 @@ TEST(RulesConfiguration, SaysWhatWasExpectedAndWhere) {
 
 TEST(RulesConfiguration, WhatCannotBeDoneYetIsRefused) {
     EXPECT_EQ(error_of(replay_reads("[[rule]]\naction = \"inspect web\"\n")),
-              "file:1:1: rule.action: nothing inspects flows yet");
+              "file:1:1: rule.action: expected the name of an [[inspection.profile]] behind inspect, found "
+              "\"web\"");
     EXPECT_NE(error_of(replay_reads("[[rule]]\naction = \"inspect\"\n")).find("expected \"allow\", \"deny\""),
               std::string::npos);
 }
