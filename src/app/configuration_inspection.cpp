@@ -24,7 +24,7 @@ std::string full_name(std::string_view leaf) {
     return std::string(table_of_profiles) + '.' + std::string(leaf);
 }
 
-std::string expected(std::string_view name) {
+std::string expected_of_profile(std::string_view name) {
     for (const TableKey& key : profile_keys())
         if (key.name == name) return "expected " + std::string(key.expectation);
     return "expected a key of a profile";
@@ -172,7 +172,7 @@ void ProfileReader::read_profile(const Node& table, const Source& source) {
         has_signatures = has_signatures || member.name == "signatures";
         if (!read_part(profile, member, place(source, member.at)))
             faults_.add(place(source, member.at), full_name(member.name),
-                        expected(member.name) + ", " + found(member));
+                        expected_of_profile(member.name) + ", " + found(member));
     }
     if (!has_name || !has_signatures)
         faults_.add(
