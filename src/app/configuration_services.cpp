@@ -22,7 +22,7 @@ const Key* own_key(std::string_view leaf) {
     return key != nullptr && key->of_service ? key : nullptr;
 }
 
-std::string expected(std::string_view name) {
+std::string expected_of_service(std::string_view name) {
     for (const TableKey& key : service_keys())
         if (key.name == name) return "expected " + std::string(key.expectation);
     return "expected a key of a service";
@@ -105,7 +105,7 @@ void Reader::read_service_part(const Node& member, const Source& source) {
                     right.empty() ? "there is no such key; docs/guard.md lists those of a service"
                                   : "there is no such key; did you mean " + full_name(right) + '?');
     }
-    if (!good) faults_.add(value, name, expected(member.name) + ", " + found(member));
+    if (!good) faults_.add(value, name, expected_of_service(member.name) + ", " + found(member));
 }
 
 void Reader::check_services() {

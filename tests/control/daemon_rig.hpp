@@ -118,8 +118,12 @@ class DaemonRig {
             EXPECT_TRUE(tracker.ok()) << tracker.error();
             trackers.push_back(std::move(*tracker));
             Tracker& made = *trackers.back();
-            workers.all.push_back({&made.table4(), &made.table6(), &made.mailbox(), &made.counters(),
-                                   &made.events(), &made.captures()});
+            workers.all.push_back({.table4 = &made.table4(),
+                                   .table6 = &made.table6(),
+                                   .mailbox = &made.mailbox(),
+                                   .counters = &made.counters(),
+                                   .events = &made.events(),
+                                   .captures = &made.captures()});
         }
         workers.now = [this] { return now.load(); };
         const auto owner = [this, count](const auto& key) {

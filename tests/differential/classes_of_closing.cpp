@@ -18,7 +18,7 @@ bool stays_open(const Difference& d) {
     return both_accept(d) && after(d.ours) == State::established && after(d.kernels) == State::established;
 }
 
-constexpr std::array list{
+constexpr std::array list_of_closing{
     Class{"any-ack-moves", "moves a closing flow by any ACK, of the FIN or not, from either side",
           [](const Difference& d) { return moves_differently(d) && !is_fin(d); }},
     Class{"fin-again-moves",
@@ -67,7 +67,7 @@ constexpr std::array list{
 }  // namespace
 
 std::span<const Class> classes_of_closing() {
-    return list;
+    return list_of_closing;
 }
 
 }  // namespace sluice::differential

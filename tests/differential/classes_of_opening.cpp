@@ -11,7 +11,7 @@ bool in_syn_recv(const Difference& d) {
     return is_plain(d) && before(d) == State::syn_recv;
 }
 
-constexpr std::array list{
+constexpr std::array list_of_opening{
     Class{"before-syn-ack", "refuses what overtakes the SYN,ACK",
           [](const Difference& d) {
               return is_plain(d) && before(d) == State::syn_sent && tolerates(d.ours) && refuses(d.kernels);
@@ -34,7 +34,7 @@ constexpr std::array list{
 }  // namespace
 
 std::span<const Class> classes_of_opening() {
-    return list;
+    return list_of_opening;
 }
 
 }  // namespace sluice::differential

@@ -14,7 +14,7 @@ bool kernel_ends(const Difference& d) {
     return accepts(d.kernels) && one_of(after(d.kernels), State::close, State::none);
 }
 
-constexpr std::array list{
+constexpr std::array list_of_rst{
     Class{"rst-ends-unanswered-flow", "forgets a flow without reply at a RST at once",
           [](const Difference& d) {
               return is_rst(d) && ours_closes(d) && accepts(d.kernels) && !d.kernels.entry;
@@ -73,7 +73,7 @@ constexpr std::array list{
 }  // namespace
 
 std::span<const Class> classes_of_rst() {
-    return list;
+    return list_of_rst;
 }
 
 }  // namespace sluice::differential

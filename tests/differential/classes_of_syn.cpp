@@ -7,7 +7,7 @@
 namespace sluice::differential {
 namespace {
 
-constexpr std::array list{
+constexpr std::array list_of_syn{
     Class{"syn-of-responder", "refuses a SYN of the responder once the SYN,ACK has passed",
           [](const Difference& d) {
               return is_syn(d) && from_responder(d) && passes(d.ours) && refuses(d.kernels) &&
@@ -45,7 +45,7 @@ constexpr std::array list{
 }  // namespace
 
 std::span<const Class> classes_of_syn() {
-    return list;
+    return list_of_syn;
 }
 
 }  // namespace sluice::differential

@@ -12,7 +12,7 @@ bool simultaneous(const Difference& d) {
            (before(d) == State::syn_recv && d.sight.flow && pair(d) == tcp::Pair::syn_rcvd__established);
 }
 
-constexpr std::array list{
+constexpr std::array list_of_syn_ack{
     Class{"syn-ack-of-originator", "refuses every SYN,ACK of the originator but in an opening flow",
           [](const Difference& d) {
               return is_syn_ack(d) && from_originator(d) &&
@@ -66,7 +66,7 @@ constexpr std::array list{
 }  // namespace
 
 std::span<const Class> classes_of_syn_ack() {
-    return list;
+    return list_of_syn_ack;
 }
 
 }  // namespace sluice::differential

@@ -21,7 +21,7 @@ bool past_fin(const Difference& d) {
            sluice::after(end_of(d), sender(d).end);
 }
 
-constexpr std::array list{
+constexpr std::array list_of_windows{
     Class{"past-fin", "lets pass what lies behind its sender's FIN",
           [](const Difference& d) { return in_connection(d) && past_fin(d) && passes(d.kernels); }, true},
     Class{"old-duplicate-acknowledges-anything", "refuses an old duplicate by its acknowledgement",
@@ -76,7 +76,7 @@ constexpr std::array list{
 }  // namespace
 
 std::span<const Class> classes_of_windows() {
-    return list;
+    return list_of_windows;
 }
 
 }  // namespace sluice::differential

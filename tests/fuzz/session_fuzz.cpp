@@ -33,8 +33,12 @@ class Daemon {
             trackers_.push_back(std::move(*Tracker::create(
                 limits_, settings_, secret_, steering, std::as_writable_bytes(std::span(arenas_.back())))));
             Tracker& made = *trackers_.back();
-            workers_.all.push_back({&made.table4(), &made.table6(), &made.mailbox(), &made.counters(),
-                                    &made.events(), &made.captures()});
+            workers_.all.push_back({.table4 = &made.table4(),
+                                    .table6 = &made.table6(),
+                                    .mailbox = &made.mailbox(),
+                                    .counters = &made.counters(),
+                                    .events = &made.events(),
+                                    .captures = &made.captures()});
         }
         workers_.now = [] { return now; };
         const auto owner = [this](const auto& key) { return flow::owner_of(flow::hash(key, secret_), 2); };
@@ -42,7 +46,7 @@ class Daemon {
         workers_.owner6 = owner;
         workers_.layout.pairs = {{"wire", 0}};
         options_.wall_clock = [] { return std::uint64_t{1'700'000'000'000'000'000}; };
-        options_.reload = [] { return Status(std::monostate{}); };
+        options_.reload = [](const control::ServerOptions::Reloaded& done) { done(success()); };
         desk_ = std::make_unique<Desk>(workers_);
         events_ = std::make_unique<EventFeed>(workers_);
         captures_ = std::make_unique<CaptureFeed>(workers_);
