@@ -70,7 +70,7 @@ TEST(Query, KeepsFilterFormatAndChange) {
     Query query;
     query.kind = Kind::update;
     query.filter.protocol = std::uint8_t{6};
-    query.filter.state = "ESTABLISHED";
+    query.filter.state.emplace("ESTABLISHED");
     query.format.style = Format::Style::json;
     query.format.extended = query.format.id = query.format.start_time = true;
     query.change = {77, Filter::Mark{5, 0xFF}};

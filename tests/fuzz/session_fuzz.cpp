@@ -99,6 +99,7 @@ class Daemon {
     std::unique_ptr<Desk> desk_;
     std::unique_ptr<EventFeed> events_;
     std::unique_ptr<CaptureFeed> captures_;
+    DropRates drops_;
     std::unique_ptr<Session> session_;
     int client_ = -1;
     std::string sent_, received_;
@@ -108,7 +109,7 @@ class Daemon {
         pipeline::Output<pipeline::MemoryIo> out;
         for (int turns = 0;; ++turns) {
             require(turns < 10'000, "every request comes to an end");
-            SessionContext context{workers_, options_, *desk_, *events_, *captures_, true, now};
+            SessionContext context{workers_, options_, *desk_, *events_, *captures_, drops_, true, now};
             const std::size_t before = received_.size();
             for (auto& tracker : trackers_) tracker->poll({now, 1'700'000'000'000'000'000}, out);
             desk_->collect([&](std::uint64_t ticket, unsigned, const pipeline::Request& answer) {
