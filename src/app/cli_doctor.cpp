@@ -21,7 +21,7 @@ constexpr const char* usage_text =
     "Usage: sluice doctor [--config FILE [--set KEY=VALUE]...] [-o json] [--socket PATH]\n"
     "  --config FILE    for this configuration: its ports, workers and memory\n"
     "  --set KEY=VALUE  with this key changed; may be repeated\n"
-    "  -o json, --json  a JSON object a line\n"
+    "  --json           a JSON object a line; so does -o json\n"
     "  --socket PATH    where a daemon should answer (the configuration's, or SLUICE_SOCKET)\n"
     "Exit status: 0, 1 when something fails, 2 wrong usage.\n";
 

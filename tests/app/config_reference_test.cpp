@@ -69,7 +69,8 @@ TEST(ConfigurationReference, TheApplianceRunsOverPciPorts) {
     EXPECT_EQ(
         describe(*c).substr(c->file.size()),
         ": ok, profile appliance, 1 pair (uplink: 0000:3b:00.0 = 0000:3b:00.1), 4 workers, 1572864 IPv4 and "
-        "524288 IPv6 flows, no rules: every flow is allowed, and daemon.workers = 4, tracker.max = 2097152, "
+        "524288 IPv6 flows, no rules: every flow is allowed, and daemon.workers = 4, "
+        "state.file = \"/var/lib/sluice/flows\", tracker.max = 2097152, "
         "tracker.half_open_max = 131072");
 }
 

@@ -68,6 +68,7 @@ TEST(CompileProgram, SaysTheSameOfWhatIsRefused) {
 
 TEST(CompileProgram, KeepsToTheLimits) {
     CompileLimits limits;
+    limits.widest_match = 10'000;
     limits.pattern_milliseconds = 20;
     const auto set = set_of("a.toml", {with_pattern(1, "(a{1,40}b{1,40}){1,40}c(.{1,60}d){1,30}")});
     const auto refused = Database::compile(set, limits, "", by(this_program));
