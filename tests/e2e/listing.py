@@ -178,7 +178,7 @@ def check_rows(path):
 
 
 @scenario("listing a million flows while packets flow loses no packet and no flow", rig="own", families=(),
-          needs_sluiced=True)  # fmt: skip
+          needs_sluiced=True, device="af_packet")  # fmt: skip
 def list_a_million(context):
     with context.rig() as rig:
         rig.start_middle(context.sluiced(rig, extra=ROOM))
