@@ -19,12 +19,14 @@ TAG = re.compile(r"^\s*\[(NEW|UPDATE|DESTROY)\] ")
 
 
 def by_flow(lines):
-    """What is told of each flow, in order. Who deleted it and how much time it had left are the tool's own affair."""
+    """What is told of each flow, in order. Who deleted it and how much time it had left are the tool's own affair, and
+    a second may have begun between the event and its line."""
     told = {}
     for line in lines:
         expect(TAG.match(line), f"no event: {line!r}")
         line = re.sub(r" \[USERSPACE\].*", "", line)
         line = re.sub(r"^(\[DESTROY\] \S+ +\d+) \d+", r"\1 SECONDS", line)
+        line = re.sub(r"^( *\[\w+\] \S+ +\d+) (\d*9)\b", lambda found: f"{found[1]} {int(found[2]) + 1}", line)
         told.setdefault(FLOW.search(line)[0], []).append(line)
     return told
 

@@ -110,12 +110,13 @@ def connects(rig, path, port, seconds=1.5):
         return None
 
 
-def rule_scenario(sentence):
+def rule_scenario(sentence, device=None):
     """Registers a function for each family; each builds its own rig."""
 
     def register(function):
         for path in (IPV4, IPV6):
-            own = scenario(sentence.format(family=path.name), rig="own", families=(), needs_sluiced=True, honest=False)
+            own = scenario(sentence.format(family=path.name), rig="own", families=(), needs_sluiced=True, honest=False,
+                           device=device)  # fmt: skip
             own(lambda context, path=path: function(context, path))
         return function
 
@@ -180,7 +181,7 @@ def reject(context, path):
             check_port_unreachable(context, rig, path, file, own_port)
 
 
-@rule_scenario("rules over {family}: curl, DNS and ping get through where they are allowed, all else times out")
+@rule_scenario("rules over {family}: curl, DNS and ping get through where they are allowed, all else times out", device="af_packet")
 def allow_and_deny(context, path):
     with context.rig() as rig:
         middle = context.sluiced(rig, extra=rules(context.options.device, pings(path)))
@@ -222,7 +223,7 @@ def allow_and_deny(context, path):
         expect(decided["name"] == "dns", f"DNS is allowed by its rule: {decided}")
 
 
-@rule_scenario("a reload over {family} keeps the connections that new rules allow and removes the others")
+@rule_scenario("a reload over {family} keeps the connections that new rules allow and removes the others", device="af_packet")
 def reload_judges(context, path):
     with context.rig() as rig:
         middle = context.sluiced(rig, extra=rules(context.options.device))
