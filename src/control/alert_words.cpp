@@ -34,7 +34,7 @@ std::span<const std::uint8_t> excerpt_of(const pipeline::Alert& alert) {
 }
 
 std::string endpoint(const pipeline::FlowView& flow, const packet::Address& address, std::uint16_t port) {
-    const std::string text = address_text(flow.family, address);
+    std::string text = address_text(flow.family, address);
     if (!has_ports(flow.protocol)) return text;
     return flow.family == packet::Family::ipv6 ? fmt::format("[{}]:{}", text, port)
                                                : fmt::format("{}:{}", text, port);
