@@ -62,7 +62,7 @@ class Database {
     [[nodiscard]] const std::string& cache_fault() const { return cache_fault_; }
 
   private:
-    friend class Scanner;
+    friend class HyperscanScanner;
     /// Streams to the server and to the client, datagrams to the server and to the client.
     static constexpr std::size_t parts = 4;
     static constexpr std::size_t part_of(bool datagram, tcp::Direction direction) {

@@ -2,12 +2,11 @@
 // own and a fixed number of streams, all made at the start: scanning allocates nothing.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <type_traits>
-#include <vector>
+#include <utility>
 
 #include "sluice/base/result.hpp"
 #include "sluice/inspect/database.hpp"
@@ -15,8 +14,8 @@
 
 namespace sluice::inspect {
 
-/// A StreamScanner (reassembly.hpp). One thread. Its functions are virtual so that whoever scans with one
-/// that others made need not link Hyperscan.
+/// A StreamScanner (reassembly.hpp). One thread. Pure, so that whoever scans with one that others made need
+/// not link Hyperscan.
 class Scanner {
   public:
     /// Of a direction and its number there.
@@ -24,14 +23,14 @@ class Scanner {
     static constexpr Stream none = 0xFFFFFFFFU;
     static constexpr Stream nothing = 0xFFFFFFFEU;
 
-    /// `streams` of each direction that any signature looks at.
+    /// `streams` of each direction that any signature looks at. Links Hyperscan.
     [[nodiscard]] static Result<std::unique_ptr<Scanner>> create(std::shared_ptr<const Database> database,
                                                                  std::uint32_t streams);
     Scanner(const Scanner&) = delete;
     Scanner& operator=(const Scanner&) = delete;
-    virtual ~Scanner();
+    virtual ~Scanner() = default;
 
-    [[nodiscard]] virtual Stream open(tcp::Direction direction);
+    [[nodiscard]] virtual Stream open(tcp::Direction direction) = 0;
     /// Whichever flow it is for.
     [[nodiscard]] Stream open(std::uint32_t /*flow*/, tcp::Direction direction) { return open(direction); }
     /// `on_match(number of the signature in its set, position behind the match)`: at most once per signature
@@ -45,7 +44,7 @@ class Scanner {
     void end(Stream stream, OnMatch&& on_match) {
         end(stream, callback(on_match));
     }
-    virtual void discard(Stream stream);
+    virtual void discard(Stream stream) = 0;
 
     template <class OnMatch>
     void scan_datagram(tcp::Direction direction, std::span<const std::uint8_t> bytes, OnMatch&& on_match) {
@@ -54,11 +53,15 @@ class Scanner {
 
     [[nodiscard]] const Database& database() const { return *database_; }
 
-  private:
+  protected:
     struct Callback {
         void* context;
         void (*call)(void* context, std::uint32_t signature, std::uint64_t end);
     };
+
+    explicit Scanner(std::shared_ptr<const Database> database) : database_(std::move(database)) {}
+
+  private:
     template <class OnMatch>
     static Callback callback(OnMatch& on_match) {
         return {const_cast<void*>(static_cast<const void*>(&on_match)),
@@ -66,25 +69,12 @@ class Scanner {
                     (*static_cast<std::remove_reference_t<OnMatch>*>(context))(signature, end);
                 }};
     }
-    static int pass_on(unsigned signature, unsigned long long begin, unsigned long long end, unsigned flags,
-                       void* callback);
-    virtual void scan(Stream stream, std::span<const std::uint8_t> bytes, Callback callback);
-    virtual void end(Stream stream, Callback callback);
+    virtual void scan(Stream stream, std::span<const std::uint8_t> bytes, Callback callback) = 0;
+    virtual void end(Stream stream, Callback callback) = 0;
     virtual void scan_datagram(tcp::Direction direction, std::span<const std::uint8_t> bytes,
-                               Callback callback);
-
-    struct Direction {
-        std::vector<void*> streams;
-        std::vector<Stream> free;
-    };
-    [[nodiscard]] void* handle(Stream stream) const { return directions_[stream % 2].streams[stream / 2]; }
-    void give_back(Stream stream) { directions_[stream % 2].free.push_back(stream); }
-
-    explicit Scanner(std::shared_ptr<const Database> database) : database_(std::move(database)) {}
+                               Callback callback) = 0;
 
     std::shared_ptr<const Database> database_;
-    void* scratch_ = nullptr;
-    std::array<Direction, 2> directions_;
 };
 
 }  // namespace sluice::inspect
