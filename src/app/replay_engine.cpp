@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 
 #include "app/replay_reasons.hpp"
+#include "sluice/control/alert_words.hpp"
+#include "sluice/pipeline/policy.hpp"
 #include "sluice/tcp/explain.hpp"
 
 namespace sluice::app {
@@ -130,6 +132,7 @@ void ReplayEngine::feed(const CapturedPacket& packet) {
     witness_.forget();
     workers_.front().tracker->process(burst, clock_.now(), out_);
     note_removed(workers_.front());
+    note_alerts(0);
     take(0, out_);
     if (current_ != nullptr) keep(frame);
 }
@@ -180,6 +183,7 @@ void ReplayEngine::poll_all(pipeline::Now now) {
             const std::uint64_t expired = tracker.counters().expired.read();
             tracker.poll(now, out_);
             note_removed(workers_[i]);
+            note_alerts(i);
             more = out_.size > 0 || tracker.counters().expired.read() != expired;
             take(i, out_);
         }
@@ -208,6 +212,7 @@ void ReplayEngine::hand_over(const Output::Judged& judged, unsigned hop) {
         tracker.process(burst, clock_.now(), out);
     }
     note_removed(workers_[owner]);
+    note_alerts(owner);
     take(owner, out, hop + 1);
 }
 
@@ -219,6 +224,7 @@ void ReplayEngine::judge(unsigned index, pipeline::MemoryPacket* first, const pi
     judgement.worker = index;
     judgement.decision = decision;
     describe_flow(worker, judgement);
+    judgement.alerts = alerts_of(index, decision);
     if (decision.datagram) share_ports(first);
     const Frame* explained = nullptr;
     for (pipeline::MemoryPacket* packet = first; packet != nullptr;) {
@@ -232,6 +238,7 @@ void ReplayEngine::judge(unsigned index, pipeline::MemoryPacket* first, const pi
             explained = &frame;
         }
         sink_.judged(judgement);
+        judgement.alerts.clear();  // they are told once
         release(frame);
         packet = next;
     }
@@ -300,6 +307,31 @@ void ReplayEngine::note_removed(const Worker& worker) {
         if (removed.flow < numbers.size())
             gone_.push_back({numbers[removed.flow], removed.why, removed.expiry});
     }
+}
+
+/// What this worker's tracker has found in its last call.
+void ReplayEngine::note_alerts(unsigned index) {
+    pipeline::AlertRing* const ring = workers_[index].tracker->alerts();
+    if (ring == nullptr) return;
+    for (const pipeline::Alert* alert = ring->oldest(); alert != nullptr; alert = ring->oldest()) {
+        const control::AlertNews news = control::news_of(*alert, index, settings_.policy->inspection.get());
+        found_.push_back(
+            {index, alert->family, alert->flow, {alert->signature_id, control::alert_line(news)}});
+        ring->take();
+    }
+}
+
+/// Those of the decision's flow; where it has none any more, all that are left.
+std::vector<ReplayAlert> ReplayEngine::alerts_of(unsigned index, const pipeline::Decision& decision) {
+    std::vector<ReplayAlert> out;
+    std::erase_if(found_, [&](Found& found) {
+        const bool its =
+            decision.flow == flow::no_ref ||
+            (found.worker == index && found.family == decision.family && found.flow == decision.flow);
+        if (its) out.push_back(std::move(found.alert));
+        return its;
+    });
+    return out;
 }
 
 void ReplayEngine::report_ended() {

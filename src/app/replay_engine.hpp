@@ -26,6 +26,12 @@
 
 namespace sluice::app {
 
+/// A signature that was found.
+struct ReplayAlert {
+    std::uint32_t id = 0;  ///< the operator's own
+    std::string line;      ///< control::alert_line()
+};
+
 /// What became of one packet, and how its flow stands behind it.
 struct Judgement {
     const Frame* frame = nullptr;
@@ -39,6 +45,7 @@ struct Judgement {
     std::uint32_t timeout = 0;  ///< whole seconds, rounded down
     /// Why a packet was not simply accepted, with the numbers; empty when it was.
     std::string why;
+    std::vector<ReplayAlert> alerts;  ///< of signatures found when it came
 };
 
 /// A flow that is no longer tracked.
@@ -162,6 +169,8 @@ class ReplayEngine {
     [[nodiscard]] std::string reason_of(const Worker& worker, const Frame& frame, const Frame& first,
                                         const pipeline::Decision& decision) const;
     void note_removed(const Worker& worker);
+    void note_alerts(unsigned index);
+    [[nodiscard]] std::vector<ReplayAlert> alerts_of(unsigned index, const pipeline::Decision& decision);
     void report_ended();
     void keep(Frame& frame);
     void release(Frame& frame);
@@ -189,6 +198,13 @@ class ReplayEngine {
         Tick expiry;
     };
     std::vector<Gone> gone_;  ///< not yet reported
+    struct Found {
+        unsigned worker;
+        packet::Family family;
+        flow::Ref flow;
+        ReplayAlert alert;
+    };
+    std::vector<Found> found_;  ///< by signatures, not yet reported
     bool input_ended_ = false;
 };
 

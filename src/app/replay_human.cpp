@@ -166,6 +166,7 @@ void HumanLines::append(TextBuffer& out, const Judgement& judgement) {
         const std::size_t columns = out.size() - start - (colour.empty() ? 0 : colour.size() + plain.size());
         append_why(out, judgement, columns);
     }
+    for (const ReplayAlert& alert : judgement.alerts) text(out, "\n        alert: " + alert.line);
     out.push_back('\n');
 }
 

@@ -144,6 +144,14 @@ void append_json(TextBuffer& out, const Judgement& judgement) {
         text(out, R"(,"why":)");
         escaped(out, judgement.why);
     }
+    if (!judgement.alerts.empty()) {
+        text(out, R"(,"alerts":[)");
+        for (std::size_t i = 0; i < judgement.alerts.size(); ++i) {
+            if (i != 0) text(out, ",");
+            number(out, judgement.alerts[i].id);
+        }
+        text(out, "]");
+    }
     text(out, "}\n");
 }
 
