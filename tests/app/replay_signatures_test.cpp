@@ -1,7 +1,9 @@
 // The shipped signatures over real captures: what a replay finds in the packets, and what a bare scan finds
 // in the streams as tshark puts them together. They must be the same.
 //
-// Wants SLUICE_CAPTURES, a folder with captures, and tshark; skipped without.
+// Wants SLUICE_CAPTURES, a folder with captures, and tshark; skipped without. Two captures in which something
+// is to be found; with SLUICE_LONG set all of them, which takes a minute. Checksums are not looked at: those
+// of captures whose addresses were altered are wrong.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -53,10 +55,11 @@ class FoundInPackets : public JudgementSink {
 
 /// All of it, as `sluice replay --config` does it.
 Hits found_by_replay(const std::string& path) {
-    auto configuration =
-        load_text("[inspection]\nflows = 1024\n[[inspection.profile]]\nname = 'all'\nsignatures = '" +
-                      signatures + "'\nalerts_per_second = 1000000\n[[rule]]\naction = 'inspect all'\n",
-                  "test.toml", {}, Use::replay);
+    auto configuration = load_text(
+        "tracker.checksum = false\n[inspection]\nflows = 1024\n[[inspection.profile]]\nname = "
+        "'all'\nsignatures = '" +
+            signatures + "'\nalerts_per_second = 1000000\n[[rule]]\naction = 'inspect all'\n",
+        "test.toml", {}, Use::replay);
     EXPECT_TRUE(configuration) << configuration.error();
     const Status divided = divide_among(1, *configuration);
     EXPECT_TRUE(divided) << divided.error();
@@ -145,6 +148,9 @@ TEST(ShippedSignatures, FindInPacketsOfCapturesWhatTheyFindInTheirStreams) {
     std::size_t captures = 0, hits = 0;
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         if (entry.path().extension() != ".pcap") continue;
+        const std::string name = entry.path().filename();
+        const bool usual = name.starts_with("09-") || name.starts_with("29-");
+        if (!usual && std::getenv("SLUICE_LONG") == nullptr) continue;
         const Hits in_packets = found_by_replay(entry.path());
         const Hits in_streams = found_in_streams(entry.path(), **scanner);
         EXPECT_EQ(text_of(in_packets), text_of(in_streams)) << entry.path();
