@@ -50,7 +50,8 @@ def lines_of(program):
     return program.log().splitlines()
 
 
-@scenario("sluice -E tells what conntrack -E tells, byte for byte and flow by flow", rig="own", families=(), needs_sluiced=True)  # fmt: skip
+@scenario("sluice -E tells what conntrack -E tells, byte for byte and flow by flow", rig="own", families=(), needs_sluiced=True,
+          device="af_packet")  # fmt: skip
 def events_equal_the_kernels(context):
     with context.rig() as rig:
         rig.start_middle(context.sluiced(rig, profile="linux", extra="[tracker]\nacct = true\n"))

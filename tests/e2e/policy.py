@@ -150,7 +150,7 @@ def check_port_unreachable(context, rig, path, file, own_port):
     expect(error == wanted, f"the ICMP error is what it should be, says tshark: {error}, not {wanted}")
 
 
-@rule_scenario("rules over {family}: who is rejected is told at once, over TCP and over UDP")
+@rule_scenario("rules over {family}: who is rejected is told at once, over TCP and over UDP", device="af_packet")
 def reject(context, path):
     with context.rig() as rig:
         rig.start_middle(context.sluiced(rig, extra=rules(context.options.device, REJECT.format(rejected=REJECTED))))
