@@ -48,6 +48,7 @@ class PlainSegment {
     [[nodiscard]] const std::uint8_t* addresses() const { return segment() - 2 * address_bytes; }
     [[nodiscard]] std::uint32_t sequence() const { return load<be32>(segment() + 4).host(); }
 
+    [[nodiscard]] std::uint8_t hop_limit() const { return network_[family == Family::ipv4 ? 8 : 7]; }
     [[nodiscard]] unsigned header_length() const { return unsigned{segment()[12]} >> 4U << 2U; }
     /// The echoed timestamp, where there are timestamps behind two NOPs and nothing else; 0 without options.
     /// Other options: `known` is false.

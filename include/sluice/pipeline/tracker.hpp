@@ -583,6 +583,8 @@ class Tracker {
     void read_segment(Item& item, inspect::FlowNumber number, const Decision& decision, Now now);
     template <unsigned AddressBytes>
     bool read_datagram(Item& item, const Decision& decision, Now now);
+    [[nodiscard]] std::span<const std::uint8_t> bytes_of(const Packet* packet, std::size_t at,
+                                                         std::uint32_t length);
     [[nodiscard]] std::span<const std::uint8_t> payload_of(const Item& item, std::uint32_t header,
                                                            std::uint32_t length);
     void drop_unread(const Item& item, Decision decision, Reason reason);

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <bit>
+#include <utility>
 
 #include "sluice/base/lanes.hpp"
 #include "sluice/guard/translation_lanes.hpp"
@@ -99,9 +100,9 @@ class Tracker<Io, Observer>::Group {
             }
     }
 
-    void judge_alone(unsigned lane) {
+    void judge_alone(unsigned lane) { settle(lane, tracker_.decide<AddressBytes>(*items_[lane], now_)); }
+    void settle(unsigned lane, const Decision& decision) {
         Item& item = *items_[lane];
-        const Decision decision = tracker_.decide<AddressBytes>(item, now_);
         if (tracker_.inspector_ != nullptr && tracker_.read<AddressBytes>(item, decision, now_))
             [[unlikely]] {
             out_.judged[places_[lane]].packet = nullptr;
@@ -160,7 +161,11 @@ class Tracker<Io, Observer>::Group {
         const typename Flows::Deadlines was{expiry, fields & lifetime_bits};
         const Lanes from_reply = is_from_high(numbers[7]) ^ Flows::original_from_high(columns);
         Lanes usual = ~repeats_earlier(numbers[6]);
+        Lanes read{};  // the bit that says so, of those that are read for signatures
         if constexpr (within == tcp::Within::any_pair) {
+            if (tracker_.inspector_ != nullptr) [[unlikely]]
+                read = find_read(fields);
+            fields &= ~read;
             usual &= tcp::is_usual(fields);
             // A fixed timeout may be a rule's, who has a word on what it is.
             if (tracker_.rules_.kept()) usual &= ~has_fixed_timeout(fields);
@@ -182,6 +187,7 @@ class Tracker<Io, Observer>::Group {
         const tcp::StepOf<Lanes> step =
             tcp::step_usual<within>(sender, receiver, fields, from_reply, segment, tracker_.settings_->tcp);
         refresh<within>(expiry, fields, step);
+        if constexpr (within == tcp::Within::any_pair) fields |= read;
         a_end = mine(sender.end, receiver.end);
         a_max_end = mine(sender.max_end, receiver.max_end);
         a_max_window = mine(sender.max_window, receiver.max_window);
@@ -204,8 +210,12 @@ class Tracker<Io, Observer>::Group {
         if constexpr (within == tcp::Within::any_pair) count_completed(was.lifetime, fields, good);
         if (proxied_ != 0) [[unlikely]]
             translate_proxied(good, from_reply);
-        pass<in_a_row>(good, from_reply, numbers[6]);
-        count<in_a_row>(good);
+        const unsigned at_once = within == tcp::Within::any_pair ? good & ~read_ : good;
+        pass<in_a_row>(at_once, from_reply, numbers[6]);
+        count<in_a_row>(at_once);
+        if constexpr (within == tcp::Within::any_pair)
+            if (read_ != 0) [[unlikely]]
+                read_accepted(good, replies);
         const unsigned alone = waiting & ~good;
         if (alone != 0) [[unlikely]]
             note_all<in_a_row>();
@@ -292,6 +302,37 @@ class Tracker<Io, Observer>::Group {
         counters.found.add(packets);
     }
 
+    /// Those whose flows are read for signatures, and for which no SYN is remembered: they are judged in
+    /// lanes as all others, unless they are proxied and so read in other numbers than they came with. Masks
+    /// of the bit that tells of both.
+    [[nodiscard, gnu::noinline]] Lanes find_read(Lanes fields) {
+        const std::uint32_t bit = tcp::pending_bit();
+        alignas(Lanes) std::array<std::uint32_t, lane_count> out{};
+        for (unsigned lane = 0; lane < size_; ++lane) {
+            const flow::Ref ref = items_[lane]->candidate;
+            if ((fields[lane] & bit) == 0 ||
+                tracker_.inspector_->template number_of<AddressBytes>(ref) == inspect::no_flow ||
+                tracker_.template pending<AddressBytes>().find(ref) != nullptr ||
+                tracker_.template is_proxied<AddressBytes>(ref))
+                continue;
+            out[lane] = bit;
+            read_ |= 1U << lane;
+        }
+        return load<Lanes>(out.data());
+    }
+    /// Those whose bit is set, when their flows are read.
+    [[gnu::noinline]] void read_accepted(unsigned good, unsigned replies) {
+        tracker_.at_ = now_;
+        for (unsigned some = good & std::exchange(read_, 0); some != 0; some &= some - 1) {
+            const auto lane = static_cast<unsigned>(std::countr_zero(some));
+            settle(lane, {.action = Action::pass,
+                          .state = CtState::established,
+                          .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6,
+                          .direction = static_cast<tcp::Direction>(replies >> lane & 1U),
+                          .flow = items_[lane]->candidate});
+        }
+    }
+
     /// Packets of proxied flows. (By value: what is handed to a function by reference lies in memory for all
     /// the others, too, 4 instructions a packet.)
     struct Proxied {
@@ -356,6 +397,7 @@ class Tracker<Io, Observer>::Group {
     std::uint8_t flags_ = 0;                        ///< the flags of those that wait
     std::array<Item*, lane_count> items_;           ///< those that wait
     std::array<std::uint32_t, lane_count> places_;  ///< theirs in the output
+    unsigned read_ = 0;                             ///< a bit for each whose flow is read for signatures
     unsigned proxied_ = 0;                          ///< a bit for each that is to be translated
     std::array<guard::Translated, lane_count> translated_;
 };

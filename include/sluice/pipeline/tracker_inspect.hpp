@@ -1,8 +1,8 @@
 // Inspection on the packet path: flows that began under a rule with a profile are read, and what the tracker
 // lets through of them leaves when it was read. Part of tracker.hpp.
 //
-// A TCP flow that is read has a bit in its record (Connection::pending_syn: something lies beside it) that
-// keeps its segments from being judged in groups, and a number in Inspector. Each segment that would pass
+// A TCP flow that is read has a bit in its record (Connection::pending_syn: something lies beside it) by
+// which a group of packets sees that it has such, and a number in Inspector. Each segment that would pass
 // goes through Reassembly, which lets it out at once, keeps it until all in front of it was scanned, or drops
 // it. Segments that were refused never get there. Datagrams are scanned one by one and nothing of them is
 // kept.
@@ -258,9 +258,16 @@ void Tracker<Io, Observer>::read_segment(Item& item, inspect::FlowNumber number,
     if (connection.seen == 3 && !syn)
         segment.right_edge = connection.side[static_cast<unsigned>(decision.direction)].max_end;
     if (from.payload_length != 0) {
-        const packet::Headers& headers = headers_of(item);
-        segment.ttl = headers.hop_limit;
-        segment.payload = payload_of(item, headers.tcp.header_length, from.payload_length);
+        if (item.general == nullptr) [[likely]] {
+            const PlainSegment<AddressBytes> plain(Io::data(item.packet));
+            segment.ttl = plain.hop_limit();
+            segment.payload =
+                bytes_of(item.packet, plain.offset() + plain.header_length(), from.payload_length);
+        } else {
+            const packet::Headers& headers = item.general->headers;
+            segment.ttl = headers.hop_limit;
+            segment.payload = payload_of(item, headers.tcp.header_length, from.payload_length);
+        }
     }
     const std::uint32_t unread =
         inspector_->streams.next_to_scan(number, decision.direction, segment.sequence);
@@ -275,20 +282,25 @@ void Tracker<Io, Observer>::read_segment(Item& item, inspect::FlowNumber number,
     count_held();
 }
 
+/// Bytes of a packet, in one piece.
+template <PacketIo Io, class Observer>
+std::span<const std::uint8_t> Tracker<Io, Observer>::bytes_of(const Packet* packet, std::size_t at,
+                                                              std::uint32_t length) {
+    if (at + length <= Io::first_length(packet)) [[likely]]
+        return {Io::data(packet) + at, length};
+    std::uint8_t* const gathered = inspector_->gathered();
+    length = std::min<std::uint32_t>(length, Inspector<Packet>::gathered_bytes);
+    Io::copy(packet, static_cast<std::uint32_t>(at), length, gathered);
+    return {gathered, length};
+}
+
 /// Of a TCP or UDP item: what lies behind its header, in one piece.
 template <PacketIo Io, class Observer>
 std::span<const std::uint8_t> Tracker<Io, Observer>::payload_of(const Item& item, std::uint32_t header,
                                                                 std::uint32_t length) {
     std::uint8_t* const gathered = inspector_->gathered();
-    if (pieces_.empty()) {
-        const Packet* const packet = item.general->bearer;
-        const std::uint32_t at = item.general->headers.transport_offset + header;
-        const std::uint32_t first = Io::first_length(packet);
-        if (at + length <= first) return {Io::data(packet) + at, length};
-        length = std::min<std::uint32_t>(length, Inspector<Packet>::gathered_bytes);
-        Io::copy(packet, at, length, gathered);
-        return {gathered, length};
-    }
+    if (pieces_.empty())
+        return bytes_of(item.general->bearer, item.general->headers.transport_offset + header, length);
     // Behind the IPv6 extension headers that the first piece has in front of the transport.
     const std::uint32_t whole = item.general->headers.transport_length;
     std::uint32_t end = 0;

@@ -199,14 +199,17 @@ template <unsigned AddressBytes>
         if (const auto told = answer_killed<AddressBytes>(item, ref, direction, now)) return *told;
     }
     FlowState state = record.payload;
-    const bool was_pending = state.tcp.pending_syn, was_answered = state.tcp.seen_reply;
+    const bool was_answered = state.tcp.seen_reply;
     const bool was_half_open = is_half_open(state.tcp.lifetime);
     tcp::PendingSyn syn{};
-    if (was_pending) [[unlikely]] {
-        if (const tcp::PendingSyn* kept = pending<AddressBytes>().find(ref))
+    bool was_pending = false;
+    if (state.tcp.pending_syn) [[unlikely]] {
+        if (const tcp::PendingSyn* kept = pending<AddressBytes>().find(ref)) {
             syn = *kept;
-        else
+            was_pending = true;
+        } else {
             state.tcp.pending_syn = 0;  // pushed out by others: forgotten
+        }
     }
     const tcp::Verdict verdict = tcp::step(state.tcp, syn, direction, segment, settings_->tcp);
     if constexpr (Observer::watches) observer_->segment(record.payload.tcp, syn, direction, segment, verdict);

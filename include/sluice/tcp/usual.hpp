@@ -138,6 +138,10 @@ template <class Word>
                         }).mask();
     return is_equal(fields & mask, Word{} + wanted);
 }
+/// The bit of Connection::pending_syn: a flow that has something beside it is as usual without it.
+[[nodiscard]] inline std::uint32_t pending_bit() {
+    return detail::Field([](Connection& c) { c.pending_syn = 1; }).mask();
+}
 /// The flags step_usual() is for: an ACK, data or a FIN; of an open connection, no FIN.
 [[nodiscard]] constexpr bool are_usual(std::uint8_t flags) {
     return (flags & (Flag::syn | Flag::rst | Flag::ack)) == Flag::ack;
