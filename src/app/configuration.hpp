@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sluice/base/result.hpp"
+#include "sluice/control/flow_log_options.hpp"
 #include "sluice/control/guard_options.hpp"
 #include "sluice/dpdk/options.hpp"
 #include "sluice/pipeline/settings.hpp"
@@ -92,6 +93,8 @@ struct Configuration {
     ControlSocket control;
     MetricsAddress metrics;
     StateFile state;
+    control::FlowLogOptions flow_log;
+    control::IpfixOptions ipfix;
     control::GuardOptions guard;
     dpdk::Options dpdk;
     std::shared_ptr<const policy::RuleSet> rules;  ///< null: none, everything is allowed

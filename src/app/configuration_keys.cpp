@@ -13,6 +13,7 @@
 #include "app/configuration_key_kinds.hpp"
 #include "app/ether_types.hpp"
 #include "sluice/base/time.hpp"
+#include "sluice/control/collector_name.hpp"
 #include "sluice/control/listen_address.hpp"
 
 namespace sluice::app {
@@ -231,8 +232,9 @@ void add_metrics(std::vector<Key>& out) {
         }));
 }
 
-bool read_state_path(const std::string& text, std::string& path) {
-    // Room for what the daemon puts behind it: ".running", ".refused".
+/// Of a file that the daemon makes; empty: none.
+bool read_file_path(const std::string& text, std::string& path) {
+    // Room for what the daemon puts behind it: ".running", ".refused", ".1000".
     constexpr std::size_t most = 4000;
     if (!text.empty() && (text.size() < 2 || text.size() > most || text.front() != '/' || text.back() == '/'))
         return false;
@@ -249,10 +251,84 @@ void add_state(std::vector<Key>& out) {
          "(docs/restart.md); the folder it lies in is made if that alone is missing. Empty: they are lost."},
         "an absolute path of a file, or nothing, without control characters",
         [](const Configuration& c) { return c.state.path; },
-        [](Configuration& c, const std::string& value) { return read_state_path(value, c.state.path); }));
+        [](Configuration& c, const std::string& value) { return read_file_path(value, c.state.path); }));
     out.push_back(number(
         {"state.max_age", may, on_reload, "A file of flows that was written longer ago is refused."},
         {1, 86'400, "seconds", "", false}, [](auto& c) -> auto& { return c.state.max_age_seconds; }));
+}
+
+/// Events in the order of their kinds.
+constexpr std::string_view event_words[] = {"new", "update", "destroy"};
+
+void add_flow_log(std::vector<Key>& out) {
+    out.push_back(text(
+        {"flow_log.file", may, on_restart,
+         "Where flows are written down, a line each (docs/flow-logs.md); the folder must be there. Empty: "
+         "nowhere."},
+        "an absolute path of a file, or nothing, without control characters",
+        [](const Configuration& c) { return c.flow_log.path; },
+        [](Configuration& c, const std::string& value) { return read_file_path(value, c.flow_log.path); }));
+    out.push_back(choice<bool>(
+        {"flow_log.format", may, on_restart,
+         "How: as JSON, or as conntrack prints events with their time in front."},
+        {{"json", true}, {"conntrack", false}}, [](auto& c) -> auto& { return c.flow_log.json; }));
+    Key events = start({"flow_log.events", may, on_restart,
+                        "What is written down: that a flow has begun, has changed its state, has ended."},
+                       Type::texts);
+    events.most_items = std::size(event_words);
+    events.text_expectation = "a list of one or more of \"new\", \"update\" and \"destroy\"";
+    events.get = [](const Configuration& c) {
+        std::vector<std::string> words;
+        for (std::size_t kind = 0; kind < std::size(event_words); ++kind)
+            if ((c.flow_log.events >> kind & 1U) != 0) words.emplace_back(event_words[kind]);
+        return Value(words);
+    };
+    events.set = [](Configuration& c, const Value& value) {
+        pipeline::EventKinds kinds = 0;
+        for (const std::string& word : std::get<std::vector<std::string>>(value)) {
+            const auto* const found = std::find(std::begin(event_words), std::end(event_words), word);
+            if (found == std::end(event_words)) return false;
+            kinds |= 1U << (found - std::begin(event_words));
+        }
+        c.flow_log.events = kinds;
+        return kinds != 0;
+    };
+    out.push_back(events);
+    out.push_back(number(
+        {"flow_log.rotate_mb", may, on_restart,
+         "The file gives way to a new one before it is larger; FILE becomes FILE.1, that FILE.2 and so on."},
+        {1, 1'048'576, "MiB", "whatever its size", false},
+        [](auto& c) -> auto& { return c.flow_log.rotate_megabytes; }));
+    out.push_back(number(
+        {"flow_log.rotate_every", may, on_restart,
+         "The same by time, counted from the beginning of 1970: 86400 is a file a day, from midnight UTC."},
+        {1, 31'536'000, "seconds", "whatever its age", false},
+        [](auto& c) -> auto& { return c.flow_log.rotate_seconds; }));
+    out.push_back(number(
+        {"flow_log.keep", may, on_restart, "Files that are kept beside the one that is written."},
+        {1, 1000, "", "", false}, [](auto& c) -> auto& { return c.flow_log.keep; }));
+}
+
+void add_ipfix(std::vector<Key>& out) {
+    out.push_back(text(
+        {"ipfix.collector", may, on_restart,
+         "Where flows that have ended are told, as IPFIX over UDP (docs/flow-logs.md); a name is looked up "
+         "once, at the start. Empty: nowhere."},
+        "an address or a name with a port behind it, such as \"192.0.2.9:4739\" or \"[2001:db8::9]:4739\"",
+        [](const Configuration& c) { return c.ipfix.collector; },
+        [](Configuration& c, const std::string& value) {
+            if (!value.empty() && !control::parse_collector_name(value)) return false;
+            c.ipfix.collector = value;
+            return true;
+        }));
+    out.push_back(number(
+        {"ipfix.domain", may, on_restart,
+         "The observation domain: how the collector tells this box from others behind the same address."},
+        {0, 4'294'967'295, "", "", false}, [](auto& c) -> auto& { return c.ipfix.domain; }));
+    out.push_back(number(
+        {"ipfix.template_refresh", expert, on_restart,
+         "How often the collector is told what records look like, should it have missed it."},
+        {1, 3600, "seconds", "", false}, [](auto& c) -> auto& { return c.ipfix.template_refresh_seconds; }));
 }
 
 void add_ports(std::vector<Key>& out) {
@@ -435,6 +511,8 @@ std::vector<Key> build_keys() {
     add_control(out);
     add_metrics(out);
     add_state(out);
+    add_flow_log(out);
+    add_ipfix(out);
     add_ports(out);
     add_ether_types(out);
     add_tracker(out);

@@ -314,6 +314,7 @@ void Reader::check_together() {
     check_cpus();
     check_sizes();
     check_ether_types();
+    check_flow_records();
     check_services();
     profiles_.finish();
     rules_.finish();
@@ -342,6 +343,18 @@ void Reader::check_sizes() {
         faults_.add(source_of("tracker.half_open_max"), "tracker.half_open_max",
                     "expected at most tracker.max, which is " + std::to_string(totals.flows) + ", found " +
                         std::to_string(totals.half_open_flows));
+}
+
+/// What is written down of flows is what workers tell.
+void Reader::check_flow_records() {
+    if (into_.control.event_slots != 0) return;
+    const auto check = [&](std::string_view name, const std::string& value) {
+        if (!value.empty())
+            faults_.add(source_of(name), name,
+                        "expected events to be kept for it, found control.event_slots = 0");
+    };
+    check("flow_log.file", into_.flow_log.path);
+    check("ipfix.collector", into_.ipfix.collector);
 }
 
 void Reader::check_ether_types() {

@@ -68,6 +68,7 @@ class Reader {
     void check_cpus();
     void check_sizes();
     void check_ether_types();
+    void check_flow_records();
     [[nodiscard]] Source source_of(std::string_view key) const;
 
     Configuration& into_;

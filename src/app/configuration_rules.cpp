@@ -472,6 +472,8 @@ void obey_rules(Configuration& c, unsigned workers, std::shared_ptr<const pipeli
 
 std::vector<std::string> warnings_of(const Configuration& c) {
     std::vector<std::string> out;
+    if (!c.ipfix.collector.empty() && !c.limits.accounting)
+        out.emplace_back("ipfix.collector: records have no packets and bytes, as tracker.acct is false");
     if (c.rules == nullptr) return out;
     const policy::Shadows shadows = policy::find_shadows(*c.rules);
     for (const policy::Shadow& shadow : shadows.found) {

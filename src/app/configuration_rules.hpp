@@ -59,7 +59,8 @@ class RuleReader {
 void obey_rules(Configuration& configuration, unsigned workers,
                 std::shared_ptr<const pipeline::Inspection> inspection);
 
-/// What is worth saying of rules that are right: those that never decide, with their lines.
+/// What is worth saying of a configuration that is right: rules that never decide, with their lines; flow
+/// records with nothing in them.
 [[nodiscard]] std::vector<std::string> warnings_of(const Configuration& configuration);
 
 }  // namespace sluice::app

@@ -69,9 +69,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
                                               std::vector<std::string> eal_arguments) {
     std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration), std::move(eal_arguments)));
     // The socket first: another daemon at the same path is found out before any port is touched.
-    for (const auto step :
-         {&Daemon::open_socket, &Daemon::start_guard, &Daemon::compile_signatures, &Daemon::start_ports,
-          &Daemon::load_rules, &Daemon::start_workers, &Daemon::open_metrics, &Daemon::open_telemetry}) {
+    for (const auto step : {&Daemon::open_socket, &Daemon::open_records, &Daemon::start_guard,
+                            &Daemon::compile_signatures, &Daemon::start_ports, &Daemon::load_rules,
+                            &Daemon::start_workers, &Daemon::open_metrics, &Daemon::open_telemetry}) {
         if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
     }
     return daemon;
@@ -97,6 +97,13 @@ Status Daemon::open_socket() {
     options.alerted = [this](const control::AlertNews& alert) { report_alert(alert); };
     server_ = std::make_unique<control::Server>(workers_, std::move(options));
     return server_->open();
+}
+
+Status Daemon::open_records() {
+    auto records = FlowRecords::open(configuration_, workers_);
+    if (!records) return Error{records.error()};
+    records_ = std::move(*records);
+    return success();
 }
 
 /// Last, when all that is shown is there.
@@ -244,7 +251,12 @@ void Daemon::show_workers_to_control() {
     }
     workers_.half_open_limit = settings_->half_open_limit;
     workers_.port_names = runtime_->port_names();
-    workers_.extra_counters = [this] { return runtime_->counters(); };
+    workers_.extra_counters = [this] {
+        auto counters = runtime_->counters();
+        records_->append_counters(counters);
+        return counters;
+    };
+    records_->begin(*server_);
     // The server kept the settings that the trackers started with alive through settings_ until now.
     server_->replace_settings(settings_);
 }
@@ -336,11 +348,19 @@ bool Daemon::run() {
     const bool clean = runtime_->stop();
     if (!clean) spdlog::error("some packets under way could not be sent in time");
     const bool kept = keep_flows();
+    finish_records();
     return clean && kept;
+}
+
+void Daemon::finish_records() {
+    server_->finish_writing();
+    for (const FlowRecords::Line& line : records_->finish())
+        spdlog::log(line.warning ? spdlog::level::warn : spdlog::level::info, "{}", line.text);
 }
 
 /// Has the file read again, and tells the service manager when that begins and what came of it.
 void Daemon::reload(control::ServerOptions::Reloaded done) {
+    records_->reopen();  // whatever becomes of the rest: the file may have been rotated
     notify_service_manager(reloading_lines(std::chrono::steady_clock::now().time_since_epoch()));
     reloader_.ask([this, done = std::move(done)](const Status& outcome) {
         const std::string refusal = outcome ? "" : "reload refused, nothing changed: " + outcome.error();
@@ -402,6 +422,8 @@ void Daemon::look_around() {
     if (guard_ != nullptr) watch_for_floods(now);
     if (alerts_reported_ > most_lines) spdlog::warn("and {} more alerts", alerts_reported_ - most_lines);
     alerts_reported_ = 0;
+    for (const FlowRecords::Line& line : records_->news(now))
+        spdlog::log(line.warning ? spdlog::level::warn : spdlog::level::info, "{}", line.text);
     if (publishes_telemetry_) dpdk::publish_telemetry(telemetry_answers(workers_));
     if (keeper_.keeps() && now >= next_note_) {
         next_note_ = now + note_interval;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "app/configuration.hpp"
+#include "app/daemon_records.hpp"
 #include "app/flow_keeper.hpp"
 #include "app/reloader.hpp"
 #include "app/service_manager.hpp"
@@ -44,6 +45,7 @@ class Daemon {
     Daemon(Configuration configuration, std::vector<std::string> eal_arguments);
     Status open_socket();
     Status compile_signatures();
+    Status open_records();
     Status open_metrics();
     Status open_telemetry();
     Status start_ports();
@@ -68,6 +70,7 @@ class Daemon {
     void publish(Reload&& reload);
     void look_around();
     Status start_guard();
+    void finish_records();
     void report_first_packets();
     void report_alert(const control::AlertNews& alert);
     void watch_for_floods(std::chrono::steady_clock::time_point now);
@@ -90,6 +93,7 @@ class Daemon {
     control::Workers workers_;
     std::unique_ptr<control::GuardWatch> guard_;  ///< outlives trackers, which read its board; null: none
     std::vector<std::unique_ptr<Tracker>> trackers_;
+    std::unique_ptr<FlowRecords> records_;  ///< outlives the server, which feeds it
     std::unique_ptr<control::Server> server_;
     std::unique_ptr<control::MetricsEndpoint> metrics_;  ///< null: nobody scrapes
     std::chrono::steady_clock::time_point next_look_{}, next_note_{};

@@ -19,6 +19,7 @@ class SharedEvent {
   public:
     void become(const pipeline::Event& event, unsigned worker);
     [[nodiscard]] const pipeline::FlowView& flow() const { return flow_; }
+    [[nodiscard]] const Happening& happening() const { return happening_; }
     [[nodiscard]] EventMask bit() const { return pipeline::only(happening_.kind); }
     [[nodiscard]] std::string_view line(const Format& format);
 

@@ -293,6 +293,11 @@ constexpr Metric metrics[] = {
     // Events
     {"sluice_events_total", counter, "worker", "Events recorded for those who follow them.", events},
     {"sluice_events_lost_total", counter, "worker", "Events that found no room at the worker.", events_lost},
+    // Flows written down; not there where that is not configured
+    {"sluice_flow_log_records_total", counter, "", "Events written into the flow log.", nullptr, "flow_log_records"},
+    {"sluice_flow_log_lost_total", counter, "", "Events that the flow log should hold and does not.", nullptr, "flow_log_lost"},
+    {"sluice_ipfix_records_total", counter, "", "Flow records sent to the collector.", nullptr, "ipfix_records"},
+    {"sluice_ipfix_lost_total", counter, "", "Flow records that could not be sent, or that the collector's host refused.", nullptr, "ipfix_lost"},
     // Ports
     {"sluice_port_link_up", gauge, "port, interface", "1 while the port has its link.", nullptr, "link_up"},
     {"sluice_port_receive_packets_total", counter, "port, interface", "Packets received.", nullptr, "rx_packets"},

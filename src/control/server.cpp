@@ -13,6 +13,7 @@
 #include "listening_socket.hpp"
 #include "session.hpp"
 #include "sluice/control/capture_row.hpp"
+#include "sluice/control/event_writer.hpp"
 
 namespace sluice::control {
 namespace {
@@ -82,6 +83,7 @@ void Server::deliver() {
     pipeline::CaptureKinds captures = 0;
     FeedCounts& following = events_->counts;
     FeedCounts& capturing = captures_->counts;
+    for (const EventWriter* writer : writers_) events |= writer->wanted();
     following.readers = capturing.readers = 0;
     for (const auto& session : sessions_) {
         if (!session->follows()) continue;
@@ -93,9 +95,10 @@ void Server::deliver() {
     captures_->want(captures);
     more_to_deliver_ = false;
     const SessionContext context = session_context();
-    if (following.readers != 0)
+    if (following.readers != 0 || !writers_.empty())
         deliver_some([&](unsigned most, unsigned& rows) {
             return events_->drain(most, [&](SharedEvent& event) {
+                rows += offer_to_writers(event);
                 for (const auto& session : sessions_)
                     if (session->follows() && session->offer(context, event)) ++rows;
             });
@@ -109,6 +112,30 @@ void Server::deliver() {
                     if (session->follows() && session->offer(context, packet, worker, known)) ++rows;
             });
         });
+}
+
+void Server::write(EventWriter& writer) {
+    writers_.push_back(&writer);
+    EventMask events = 0;
+    for (const EventWriter* each : writers_) events |= each->wanted();
+    events_->want(events);
+}
+
+void Server::finish_writing() {
+    while (events_->drain(events_at_once, [&](const SharedEvent& event) { offer_to_writers(event); }) != 0) {
+    }
+    writers_.clear();
+}
+
+/// Returns how many took it.
+unsigned Server::offer_to_writers(const SharedEvent& event) {
+    unsigned offered = 0;
+    for (EventWriter* const writer : writers_) {
+        if ((writer->wanted() & event.bit()) == 0) continue;
+        writer->offer(event.flow(), event.happening());
+        ++offered;
+    }
+    return offered;
 }
 
 /// `drain` takes so many at most out of the rings, says how many, and counts the rows made of them.
@@ -208,7 +235,8 @@ std::chrono::microseconds Server::patience(int timeout_milliseconds) {
     std::chrono::microseconds wait = std::chrono::milliseconds{std::max(timeout_milliseconds, 0)};
     if (desk_.waiting()) wait = std::min(wait, answer_wait);
     if (more_to_deliver_) return std::chrono::microseconds{0};
-    if (events_->counts.readers + captures_->counts.readers != 0) wait = std::min(wait, event_wait);
+    if (events_->counts.readers + captures_->counts.readers + writers_.size() != 0)
+        wait = std::min(wait, event_wait);
     if (accept_paused_ || sessions_.size() >= options_.max_clients)
         wait = std::min<std::chrono::microseconds>(wait, crowded_wait);
     return wait;

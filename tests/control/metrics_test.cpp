@@ -46,6 +46,8 @@ struct MetricsRig : DaemonRig {
                                          "control_packets", "control_dropped", "device_rx_missed",
                                          "device_rx_errors", "device_rx_no_buffer", "device_tx_errors"})
                     out.emplace_back(std::string(port) + name, port[4] == '0' ? 1 : 5'000'000'000'000);
+            for (const char* name : {"flow_log_records", "flow_log_lost", "ipfix_records", "ipfix_lost"})
+                out.emplace_back(name, 1);
             return out;
         };
         for (std::size_t i = 0; i < loops.size(); ++i) workers.all[i].loop = &loops[i];

@@ -4,6 +4,7 @@
 
 #include "daemon_rig.hpp"
 #include "guard_rig.hpp"
+#include "sluice/control/event_writer.hpp"
 
 namespace sluice::control {
 namespace {
@@ -185,6 +186,51 @@ TEST_F(Events, AreShownOrCountedHoweverFastTheyCome) {
     const Read all = read_to_the_end(raw);
     EXPECT_GT(all.lost_by_workers, 0U) << "the rings hold a thousand";
     EXPECT_EQ(all.shown + all.lost_by_reader + all.lost_by_workers, 2 * events);
+}
+
+/// Remembers the ports of the flows it is told of.
+class PortSink final : public EventSink {
+  public:
+    explicit PortSink(std::vector<std::uint32_t>& ports) : ports_(ports) {}
+    bool take(const ToldEvent& event) override {
+        ports_.push_back(event.flow.source_port);
+        written_.add();
+        return true;
+    }
+    void turn(bool) override {}
+
+  private:
+    std::vector<std::uint32_t>& ports_;
+};
+
+TEST_F(Events, AreHandedToWritersThoughNobodyFollowsUntilTheWorkersHaveStopped) {
+    std::vector<std::uint32_t> ports;
+    EventWriter writer(std::make_unique<PortSink>(ports), pipeline::only(EventKind::destroyed));
+    rig.server = std::make_unique<Server>(rig.workers, rig.options);
+    ASSERT_TRUE(rig.server->open().ok());
+    rig.server->write(writer);
+    for (const EventKind kind : {EventKind::created, EventKind::destroyed})
+        if (rig.trackers[0]->events().wants(kind)) tell(0, kind, 1);  // before the first turn
+    rig.start_server();
+    for (int i = 0; i < 5000 && writer.written() == 0; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    {
+        RawClient raw(rig.options.path);
+        ASSERT_TRUE(raw.send(request()));
+        wait_for_readers(1);
+        tell(0, EventKind::created, 2);
+        tell(0, EventKind::destroyed, 2);
+        EXPECT_EQ(raw.line().substr(0, 9), "    [NEW]");
+        EXPECT_EQ(raw.line().substr(0, 9), "[DESTROY]");
+    }
+    wait_for_readers(0);
+    rig.stop_server();
+    for (std::uint32_t port = 3; port < 1000; ++port) tell(0, EventKind::destroyed, port);
+    rig.server->finish_writing();
+    writer.stop();
+    ASSERT_EQ(ports.size(), 999U);
+    for (std::uint32_t port = 1; port < 1000; ++port) EXPECT_EQ(ports[port - 1], port);
+    EXPECT_EQ(writer.lost(), 0U);
 }
 
 TEST_F(Events, AreFollowedByHalfOfTheClientsAtMost) {

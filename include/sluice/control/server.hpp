@@ -24,8 +24,10 @@ namespace sluice::control {
 class CaptureFeed;
 class DropRates;
 class EventFeed;
+class EventWriter;
 class ListeningSocket;
 class Session;
+class SharedEvent;
 struct SessionContext;
 
 struct ServerOptions {
@@ -79,6 +81,11 @@ class Server {
     /// Something about a flood, for those who follow events.
     void tell(const FloodChange& change);
 
+    /// Has `writer`, which outlives the server, written what it wants of all events that happen from now on.
+    void write(EventWriter& writer);
+    /// The workers have stopped: hands what they still told to those writers.
+    void finish_writing();
+
     /// Every worker obeys the newest settings.
     [[nodiscard]] bool settled() const { return changeovers_.empty(); }
 
@@ -97,6 +104,7 @@ class Server {
     [[nodiscard]] std::chrono::microseconds patience(int timeout_milliseconds);
     void deliver_alerts();
     void deliver();
+    unsigned offer_to_writers(const SharedEvent& event);
     template <class Drain>
     void deliver_some(Drain&& drain);
     void accept_clients();
@@ -109,6 +117,7 @@ class Server {
     std::unique_ptr<EventFeed> events_;
     std::unique_ptr<CaptureFeed> captures_;
     std::unique_ptr<DropRates> drops_;
+    std::vector<EventWriter*> writers_;
     bool more_to_deliver_ = false;  ///< the last turn left some in the rings
     /// Whose alerts may come: what is in force, and what was before.
     std::array<std::shared_ptr<const pipeline::Inspection>, 2> inspections_;
