@@ -326,6 +326,13 @@ void add_ipfix(std::vector<Key>& out) {
          "The observation domain: how the collector tells this box from others behind the same address."},
         {0, 4'294'967'295, "", "", false}, [](auto& c) -> auto& { return c.ipfix.domain; }));
     out.push_back(number(
+        {"ipfix.active_timeout", may, on_restart,
+         "How often flows that live longer than that are told meanwhile, each time with what came since; "
+         "wants "
+         "tracker.acct and tracker.timestamp."},
+        {1, 86'400, "seconds", "only when they have ended", false},
+        [](auto& c) -> auto& { return c.ipfix.active_timeout_seconds; }));
+    out.push_back(number(
         {"ipfix.template_refresh", expert, on_restart,
          "How often the collector is told what records look like, should it have missed it."},
         {1, 3600, "seconds", "", false}, [](auto& c) -> auto& { return c.ipfix.template_refresh_seconds; }));

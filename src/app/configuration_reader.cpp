@@ -347,6 +347,9 @@ void Reader::check_sizes() {
 
 /// What is written down of flows is what workers tell.
 void Reader::check_flow_records() {
+    if (into_.ipfix.active_timeout_seconds != 0 && !(into_.limits.accounting && into_.limits.timestamps))
+        faults_.add(source_of("ipfix.active_timeout"), "ipfix.active_timeout",
+                    "expected tracker.acct and tracker.timestamp to be true beside it");
     if (into_.control.event_slots != 0) return;
     const auto check = [&](std::string_view name, const std::string& value) {
         if (!value.empty())

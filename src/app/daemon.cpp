@@ -83,6 +83,7 @@ Daemon::~Daemon() {
     metrics_.reset();
     if (publishes_telemetry_) dpdk::publish_telemetry(nullptr);
     server_.reset();
+    records_.reset();
     trackers_.clear();
 }
 
@@ -208,6 +209,7 @@ Status Daemon::start_workers() {
     }
     show_workers_to_control();
     restore_flows();
+    begin_records();
     for (unsigned worker = 0; worker < runtime_->workers(); ++worker) {
         if (Status launched = runtime_->launch(worker, *trackers_[worker]); !launched) return launched;
     }
@@ -256,7 +258,6 @@ void Daemon::show_workers_to_control() {
         records_->append_counters(counters);
         return counters;
     };
-    records_->begin(*server_);
     // The server kept the settings that the trackers started with alive through settings_ until now.
     server_->replace_settings(settings_);
 }
@@ -350,6 +351,14 @@ bool Daemon::run() {
     const bool kept = keep_flows();
     finish_records();
     return clean && kept;
+}
+
+void Daemon::begin_records() {
+    control::FlowTables tables;
+    for (const auto& tracker : trackers_)
+        tables.of_workers.emplace_back(&tracker->table4(), &tracker->table6());
+    tables.now = [this] { return runtime_->clock().now(); };
+    records_->begin(*server_, std::move(tables));
 }
 
 void Daemon::finish_records() {

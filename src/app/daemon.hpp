@@ -70,6 +70,7 @@ class Daemon {
     void publish(Reload&& reload);
     void look_around();
     Status start_guard();
+    void begin_records();
     void finish_records();
     void report_first_packets();
     void report_alert(const control::AlertNews& alert);
@@ -93,7 +94,8 @@ class Daemon {
     control::Workers workers_;
     std::unique_ptr<control::GuardWatch> guard_;  ///< outlives trackers, which read its board; null: none
     std::vector<std::unique_ptr<Tracker>> trackers_;
-    std::unique_ptr<FlowRecords> records_;  ///< outlives the server, which feeds it
+    std::unique_ptr<FlowRecords>
+        records_;  ///< outlives the server, which feeds it, and reads tables of trackers
     std::unique_ptr<control::Server> server_;
     std::unique_ptr<control::MetricsEndpoint> metrics_;  ///< null: nobody scrapes
     std::chrono::steady_clock::time_point next_look_{}, next_note_{};

@@ -19,21 +19,33 @@ Result<std::unique_ptr<FlowRecords>> FlowRecords::open(const Configuration& c,
     if (!c.flow_log.path.empty()) {
         auto log = control::FlowLog::open(c.flow_log, c.limits.accounting, c.limits.timestamps);
         if (!log) return Error{"flow_log.file: " + log.error()};
-        out->writers_.push_back({"flow_log", c.flow_log.path,
-                                 std::make_unique<control::EventWriter>(std::move(*log), c.flow_log.events)});
+        out->add("flow_log", c.flow_log.path, c.flow_log.events, std::move(*log));
     }
     if (!c.ipfix.collector.empty()) {
         auto exporter = control::IpfixExporter::create(c.ipfix, {c.limits.accounting, c.limits.timestamps});
         if (!exporter) return Error{exporter.error()};
-        out->writers_.push_back({"ipfix", c.ipfix.collector,
-                                 std::make_unique<control::EventWriter>(
-                                     std::move(*exporter), pipeline::only(pipeline::EventKind::destroyed))});
+        out->exporter_ = exporter->get();
+        out->add("ipfix", c.ipfix.collector, pipeline::only(pipeline::EventKind::destroyed),
+                 std::move(*exporter));
     }
     return out;
 }
 
-void FlowRecords::begin(control::Server& server) {
-    for (const Writer& each : writers_) server.write(*each.writer);
+void FlowRecords::add(std::string_view section, const std::string& target, pipeline::EventKinds events,
+                      std::unique_ptr<control::EventSink> sink) {
+    Writer& writer = writers_.emplace_back();
+    writer.section = section;
+    writer.target = target;
+    writer.events = events;
+    writer.sink = std::move(sink);
+}
+
+void FlowRecords::begin(control::Server& server, control::FlowTables tables) {
+    if (exporter_ != nullptr) exporter_->tell_active(std::move(tables));
+    for (Writer& each : writers_) {
+        each.writer = std::make_unique<control::EventWriter>(std::move(each.sink), each.events);
+        server.write(*each.writer);
+    }
 }
 
 void FlowRecords::reopen() {

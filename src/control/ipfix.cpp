@@ -85,10 +85,10 @@ std::uint8_t end_reason_of(const pipeline::FlowView& flow, flow::Removal why) {
     return lifetime == Lifetime::time_wait || lifetime == Lifetime::close ? end_detected : idle_timeout;
 }
 
-IpfixRecord record_of(const pipeline::FlowView& flow, const Happening& end) {
+IpfixRecord record_of(const pipeline::FlowView& flow, std::uint64_t wall_nanoseconds, std::uint8_t reason) {
     IpfixRecord out{};
     out.start = flow.start_nanoseconds / nanoseconds_per_millisecond;
-    out.end = end.wall_nanoseconds / nanoseconds_per_millisecond;
+    out.end = wall_nanoseconds / nanoseconds_per_millisecond;
     out.octets = flow.account.bytes[0];
     out.packets = flow.account.packets[0];
     out.reverse_octets = flow.account.bytes[1];
@@ -108,7 +108,7 @@ IpfixRecord record_of(const pipeline::FlowView& flow, const Happening& end) {
     if (is_icmp(flow.protocol)) out.destination_port = static_cast<std::uint16_t>(flow.icmp_type << 8U);
     if (flow.outer_vlan != flow::Domain::no_tag) out.vlan = flow.outer_vlan;
     out.protocol = flow.protocol;
-    out.end_reason = end_reason_of(flow, end.why);
+    out.end_reason = reason;
     return out;
 }
 
@@ -163,6 +163,14 @@ struct IpfixEncoder::Library {
         }
         return fbSessionAddTemplate(session, internal ? 1 : 0, FB_TID_AUTO, made, complaint.out());
     }
+    [[nodiscard]] bool append(packet::Family family, IpfixRecord record) {
+        Complaint complaint;
+        if (fBufSetExportTemplate(buffer, outer[family == packet::Family::ipv4 ? 0 : 1], complaint.out()) ==
+                0 ||
+            fBufAppend(buffer, reinterpret_cast<std::uint8_t*>(&record), sizeof record, complaint.out()) == 0)
+            return false;
+        return begun = true;
+    }
 };
 
 IpfixEncoder::IpfixEncoder() : library_(std::make_unique<Library>()) {}
@@ -197,14 +205,12 @@ bool IpfixEncoder::add_templates() {
 }
 
 bool IpfixEncoder::add(const pipeline::FlowView& flow, const Happening& end) {
-    Complaint complaint;
-    const std::uint16_t outer = library_->outer[flow.family == packet::Family::ipv4 ? 0 : 1];
-    if (fBufSetExportTemplate(library_->buffer, outer, complaint.out()) == 0) return false;
-    IpfixRecord record = record_of(flow, end);
-    if (fBufAppend(library_->buffer, reinterpret_cast<std::uint8_t*>(&record), sizeof record,
-                   complaint.out()) == 0)
-        return false;
-    return library_->begun = true;
+    return library_->append(flow.family, record_of(flow, end.wall_nanoseconds, end_reason_of(flow, end.why)));
+}
+
+bool IpfixEncoder::add_active(const pipeline::FlowView& flow, std::uint64_t wall_nanoseconds) {
+    constexpr std::uint8_t active_timeout = 2;
+    return library_->append(flow.family, record_of(flow, wall_nanoseconds, active_timeout));
 }
 
 std::span<const std::byte> IpfixEncoder::finish() {
@@ -216,8 +222,10 @@ std::span<const std::byte> IpfixEncoder::finish() {
 
 // ---- Messages to the collector
 
-IpfixExporter::IpfixExporter(std::unique_ptr<IpfixEncoder> encoder, std::chrono::seconds refresh)
-    : encoder_(std::move(encoder)), refresh_(refresh) {}
+IpfixExporter::IpfixExporter(std::unique_ptr<IpfixEncoder> encoder, const IpfixOptions& options)
+    : encoder_(std::move(encoder)),
+      refresh_(options.template_refresh_seconds),
+      active_timeout_(options.active_timeout_seconds) {}
 
 IpfixExporter::~IpfixExporter() {
     if (socket_ >= 0) close(socket_);
@@ -238,8 +246,7 @@ Result<std::unique_ptr<IpfixExporter>> IpfixExporter::create(const IpfixOptions&
     if (failed != 0 || found == nullptr)
         return Error{"ipfix.collector: " + collector->host + " cannot be looked up (" + gai_strerror(failed) +
                      "); give its address"};
-    std::unique_ptr<IpfixExporter> out(
-        new IpfixExporter(std::move(*encoder), std::chrono::seconds(options.template_refresh_seconds)));
+    std::unique_ptr<IpfixExporter> out(new IpfixExporter(std::move(*encoder), options));
     std::memcpy(&out->collector_, found->ai_addr, found->ai_addrlen);
     out->collector_bytes_ = found->ai_addrlen;
     freeaddrinfo(found);
@@ -271,20 +278,39 @@ void IpfixExporter::put_templates() {
     templates_due_ = now + refresh_;
 }
 
-bool IpfixExporter::take(const ToldEvent& event) {
+void IpfixExporter::tell_active(FlowTables tables) {
+    if (active_timeout_.count() != 0) active_.emplace(std::move(tables), active_timeout_);
+}
+
+/// `add()` puts a record into the message that is being made, or says that it cannot.
+template <class Add>
+void IpfixExporter::put(Add&& add) {
     put_templates();
-    if (!encoder_->add(event.flow, event.happening)) {
+    bool added = add();
+    if (!added) {
         send_message();
-        if (!encoder_->add(event.flow, event.happening)) {
-            lost_.add();
-            return true;
-        }
+        added = add();
     }
-    ++records_;
+    if (added)
+        ++records_;
+    else
+        lost_.add();
+}
+
+bool IpfixExporter::take(const ToldEvent& event) {
+    pipeline::FlowView flow = event.flow;
+    if (active_) active_->end(flow);
+    put([&] { return encoder_->add(flow, event.happening); });
     return true;
 }
 
-void IpfixExporter::turn(bool /*last*/) {
+void IpfixExporter::turn(bool last) {
+    if (active_)
+        active_->look(
+            [&](const pipeline::FlowView& flow, std::uint64_t wall_nanoseconds) {
+                put([&] { return encoder_->add_active(flow, wall_nanoseconds); });
+            },
+            last);
     put_templates();
     send_message();
 }

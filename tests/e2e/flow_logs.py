@@ -12,8 +12,9 @@ from events import following, lines_of
 from lifecycle import refused
 from rig.process import Program, Skip, execute, expect, wait_until
 from rig.scenario import scenario
-from rig.services import UdpEcho, ping
+from rig.services import TcpServer, UdpEcho, ping, read_forever
 from rig.topology import IPV4, IPV6
+from traffic import connect
 
 PORT = 4739
 KEPT = "[tracker]\nacct = true\ntimestamp = true\n"
@@ -52,6 +53,18 @@ def told_by_nfdump(row):
             row["in_packets"], row["in_bytes"], row.get("out_packets", 0), row.get("out_bytes", 0))  # fmt: skip
 
 
+def collect(rig):
+    """nfcapd beside the daemon, and where it puts what it is told."""
+    if shutil.which("nfcapd") is None:
+        raise Skip("nfdump is not installed")
+    folder = os.path.join(rig.folder, "collected")
+    os.mkdir(folder)
+    argv = rig.between.argv("nfcapd", "-w", folder, "-b", "127.0.0.1", "-p", PORT)
+    program = Program(rig.transcript, argv, os.path.join(rig.folder, "nfcapd.log"))
+    rig.programs.append(program)
+    return program, folder
+
+
 def nfdump(rig, folder):
     text = execute(rig.transcript, ["nfdump", "-R", folder, "-o", "json"], quiet=True).stdout
     rig.transcript.note(text)
@@ -60,19 +73,12 @@ def nfdump(rig, folder):
 
 @written("the flow log holds what sluice -E tells, wherever it is moved meanwhile, and nfdump is told the same flows")
 def log_and_collector(context):
-    if shutil.which("nfcapd") is None:
-        raise Skip("nfdump is not installed")
     with context.rig() as rig:
         path = os.path.join(rig.folder, "flows.log")
         rig.start_middle(context.sluiced(rig, extra=KEPT + f'[flow_log]\nfile = "{path}"\n'
                                          f'[ipfix]\ncollector = "127.0.0.1:{PORT}"\ntemplate_refresh = 1\n'))  # fmt: skip
         middle = rig.middle
-        collected = os.path.join(rig.folder, "collected")
-        os.mkdir(collected)
-        # It is there after the daemon, so it has missed the first templates.
-        collector = Program(rig.transcript, rig.between.argv("nfcapd", "-w", collected, "-b", "127.0.0.1", "-p", PORT),
-                            os.path.join(rig.folder, "nfcapd.log"))  # fmt: skip
-        rig.programs.append(collector)
+        collector, collected = collect(rig)  # after the daemon, so it has missed the first templates
         rig.nginx()
         follower = following(context, rig, "-o", "json", "-e", "DESTROY")
         wait_until(lambda: middle.statistics().get("event_readers") == 1, "somebody follows the events")
@@ -114,6 +120,37 @@ def log_and_collector(context):
         expect(statistics["flow_log_lost"] == statistics["ipfix_lost"] == 0, "none is lost")
         context.transcript.note(f"{len(listed)} flows are told alike by the log, the follower and nfdump")
         expect(middle.stop() == 0, "the daemon stops with status 0")
+
+
+@written("a connection that lives long is told meanwhile, over a restart too, and the sums are right")
+def active(context):
+    with context.rig() as rig:
+        collector, collected = collect(rig)
+        middle = context.sluiced(rig, extra=KEPT + f'[state]\nfile = "{rig.folder}/state/flows"\n'
+                                 f'[ipfix]\ncollector = "127.0.0.1:{PORT}"\nactive_timeout = 1\n')  # fmt: skip
+        rig.start_middle(middle)
+        with TcpServer(rig.server, IPV4.family, 9000, read_forever), connect(rig, IPV4, 9000) as connection:
+
+            def send_until_told(records):
+                connection.sendall(b"x" * 1000)
+                return middle.statistics()["ipfix_records"] >= records
+
+            wait_until(lambda: send_until_told(1), "it is told while it lives", every=0.1)
+            expect(middle.stop() == 0, "the daemon stops with status 0")
+            rig.start_middle(middle)
+            wait_until(lambda: send_until_told(1), "the next daemon tells of it, too", every=0.1)
+            rig.settle()
+            listed = [json.loads(row) for row in middle.rows("-o", "json", "-p", "tcp")]
+            expect(len(listed) == 1, f"one connection is listed: {listed}")
+            middle.sluice("-D", "-p", "tcp")
+            expect(middle.stop() == 0, "the daemon stops with status 0")
+        expect(collector.stop(signal.SIGTERM) == 0, "nfcapd stops")
+        records = [told_by_nfdump(row) for row in nfdump(rig, collected) if row["proto"] == 6]
+        expect(len(records) >= 3, f"it was told again and again: {records}")
+        one = told(listed[0])
+        expect({record[:5] for record in records} == {one[:5]}, f"of this connection: {records}")
+        sums = tuple(map(sum, zip(*(record[5:] for record in records))))
+        expect(sums == one[5:], f"{sums} packets and bytes are told, and {one[5:]} were listed")
 
 
 @written("a disk without room and a collector that is not there cost records, said and counted, and no packet")

@@ -22,6 +22,7 @@ struct FlowLogOptions {
 struct IpfixOptions {
     std::string collector;                        ///< "HOST:PORT"; empty: none
     std::uint32_t domain = 1;                     ///< observation domain
+    std::uint32_t active_timeout_seconds = 0;     ///< 0: flows are told when they have ended
     std::uint32_t template_refresh_seconds = 60;  ///< 1 to 3600
 };
 

@@ -8,9 +8,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "sluice/base/result.hpp"
+#include "sluice/control/active_flows.hpp"
 #include "sluice/control/event_writer.hpp"
 #include "sluice/control/flow_log_options.hpp"
 
@@ -37,6 +39,8 @@ class IpfixEncoder {
     [[nodiscard]] bool add_templates();
     /// A flow that has ended.
     [[nodiscard]] bool add(const pipeline::FlowView& flow, const Happening& end);
+    /// A flow that goes on, as it is now.
+    [[nodiscard]] bool add_active(const pipeline::FlowView& flow, std::uint64_t wall_nanoseconds);
     /// The message made of what was added since the last call; empty when nothing was. Good until the next
     /// call of anything here.
     [[nodiscard]] std::span<const std::byte> finish();
@@ -59,17 +63,23 @@ class IpfixExporter final : public EventSink {
     IpfixExporter(const IpfixExporter&) = delete;
     IpfixExporter& operator=(const IpfixExporter&) = delete;
 
+    /// Before the first turn: has flows of these tables told while they live, if the options say so.
+    void tell_active(FlowTables tables);
+
     [[nodiscard]] bool take(const ToldEvent& event) override;
     void turn(bool last) override;
 
   private:
-    IpfixExporter(std::unique_ptr<IpfixEncoder> encoder, std::chrono::seconds refresh);
+    IpfixExporter(std::unique_ptr<IpfixEncoder> encoder, const IpfixOptions& options);
+    template <class Add>
+    void put(Add&& add);
     void put_templates();
     void send_message();
     [[nodiscard]] int open_socket();
 
     std::unique_ptr<IpfixEncoder> encoder_;
-    const std::chrono::seconds refresh_;
+    const std::chrono::seconds refresh_, active_timeout_;
+    std::optional<ActiveFlows> active_;
     sockaddr_storage collector_{};
     socklen_t collector_bytes_ = 0;
     int socket_ = -1;
