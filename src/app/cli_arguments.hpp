@@ -18,6 +18,7 @@ struct Arguments {
     bool by_reason = false;  ///< stats
     bool counts = false;     ///< reasons
     bool watch = false;      ///< drops
+    bool story = false;      ///< get
 };
 
 /// Both forms: conntrack's letters (`-L -p tcp`) and words (`list -p tcp`). The error is a sentence about

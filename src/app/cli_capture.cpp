@@ -26,19 +26,6 @@ using control::CaptureRow;
 
 constexpr int done = 0, refused = 1, wrong_usage = 2;
 
-/// "dropped", "tolerated", "passed", "answered", "taken over by the box".
-std::string_view fate_of(const pipeline::Decision& decision) {
-    if (decision.action == pipeline::Action::answer) return "answered";
-    if (decision.action == pipeline::Action::absorb) return "absorbed";
-    return treatment_of(decision.action, decision.reason);
-}
-
-std::string rule_words(const CaptureRow& row) {
-    if (!row.rule) return "";
-    if (*row.rule == policy::no_rule) return "no rule matches";
-    return fmt::format("rule {}{}", *row.rule, row.rule_name.empty() ? "" : " (" + row.rule_name + ")");
-}
-
 /// A line as `sluice replay` prints it.
 class Lines {
   public:
@@ -134,6 +121,18 @@ class Sink {
 };
 
 }  // namespace
+
+std::string_view fate_of(const pipeline::Decision& decision) {
+    if (decision.action == pipeline::Action::answer) return "answered";
+    if (decision.action == pipeline::Action::absorb) return "absorbed";
+    return treatment_of(decision.action, decision.reason);
+}
+
+std::string rule_words(const CaptureRow& row) {
+    if (!row.rule) return "";
+    if (*row.rule == policy::no_rule) return "no rule matches";
+    return fmt::format("rule {}{}", *row.rule, row.rule_name.empty() ? "" : " (" + row.rule_name + ")");
+}
 
 std::string comment_of(const CaptureRow& row) {
     const ReasonText& reason = text_of(row.decision.reason);

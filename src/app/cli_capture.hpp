@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "sluice/base/result.hpp"
 #include "sluice/control/capture_row.hpp"
@@ -23,6 +24,11 @@ struct CaptureOptions {
 /// sentence about wrong usage. Uses getopt_long and so belongs to one thread.
 [[nodiscard]] Result<CaptureOptions> parse_capture_options(int argc, char** argv,
                                                            const char* environment_socket);
+
+/// "dropped", "tolerated", "passed", "answered", "absorbed".
+[[nodiscard]] std::string_view fate_of(const pipeline::Decision& decision);
+/// "rule 3 (no telnet)"; empty where none has decided.
+[[nodiscard]] std::string rule_words(const control::CaptureRow& row);
 
 /// What a packet's comment says: "dropped, bad-flags: a combination of …; verdict invalid, worker 0".
 [[nodiscard]] std::string comment_of(const control::CaptureRow& row);

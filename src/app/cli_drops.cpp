@@ -12,7 +12,10 @@
 #include "app/interruption.hpp"
 #include "app/output.hpp"
 #include "sluice/base/words.hpp"
+#include "sluice/control/capture_row.hpp"
 #include "sluice/control/client.hpp"
+#include "sluice/control/packet_words.hpp"
+#include "sluice/packet/parse.hpp"
 
 namespace sluice::app {
 
@@ -22,6 +25,13 @@ std::string drops_heading() {
 }
 
 std::string drops_line(std::string_view row) {
+    if (const auto example = control::parse_capture(row)) {
+        packet::Headers headers;
+        packet::parse({example->bytes, example->length}, headers);
+        return fmt::format("    {}  {}, {} bytes, port {}, worker {}\n",
+                           control::time_words(example->nanoseconds), control::packet_words(headers),
+                           example->length, example->port, example->worker);
+    }
     const auto drop = nlohmann::json::parse(row, nullptr, false);
     if (!drop.is_object() || !drop.contains("rate")) return "";
     return fmt::format("{:<20} {:<10} {:>15} {:>13}  {}\n", text(drop, "reason"), text(drop, "outcome"),

@@ -10,7 +10,7 @@ namespace sluice::app {
 
 /// The line above the others.
 [[nodiscard]] std::string drops_heading();
-/// A row of the daemon's answer as a line; empty when it is none.
+/// A row of the daemon's answer as a line, of a reason or of a packet; empty when it is none.
 [[nodiscard]] std::string drops_line(std::string_view row);
 
 /// `--watch`: asks once a second until SIGINT or SIGTERM. Returns the exit status.

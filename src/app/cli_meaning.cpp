@@ -27,6 +27,9 @@ Error error(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
     return Error{fmt::format(text, std::forward<Arguments>(arguments)...)};
 }
 
+/// Of dropped packets, for who does not say how many.
+constexpr std::size_t usual_examples = 3;
+
 /// As conntrack compares the words of -u and -o.
 bool same_word(std::string_view one, std::string_view other) {
     return one.size() == other.size() && strncasecmp(one.data(), other.data(), one.size()) == 0;
@@ -54,6 +57,7 @@ class Meaning {
     Status take_output(std::string_view text);
     Status take_events(std::string_view text);
     Status take_buffer(const Given& given);
+    Status take_examples(const Given& given);
     Status apply_masks();
     Status check_protocol_parts() const;
     Status conclude_whole_tuple() const;
@@ -99,6 +103,14 @@ Status Meaning::take(const Given& given) {
             return success();
         case OptionId::watch:
             out_.watch = true;
+            return success();
+        case OptionId::examples:
+            return take_examples(given);
+        case OptionId::verbose:
+            if (out_.query.examples == 0) out_.query.examples = usual_examples;
+            return success();
+        case OptionId::story:
+            out_.story = true;
             return success();
         case OptionId::services:
             out_.query.services = true;
@@ -312,6 +324,15 @@ Status Meaning::take_buffer(const Given& given) {
     if (auto taken = take_number(given, bytes); !taken) return taken;
     out_.query.buffer_bytes =
         std::clamp<std::size_t>(*bytes, control::least_event_buffer, control::most_event_buffer);
+    return success();
+}
+
+Status Meaning::take_examples(const Given& given) {
+    std::optional<std::size_t> examples;
+    if (auto taken = take_number(given, examples, pipeline::DropExamples::kept); !taken) return taken;
+    if (*examples == 0)
+        return error("`--examples 0' shows none: 1 to {} are kept", pipeline::DropExamples::kept);
+    out_.query.examples = *examples;
     return success();
 }
 

@@ -80,6 +80,9 @@ enum class OptionId : std::uint8_t {
     event_mask,
     buffer_size,
     watch,
+    examples,
+    verbose,
+    story,
     unavailable,
     count_,
 };

@@ -211,7 +211,7 @@ void add_control(std::vector<Key>& out) {
         [](auto& c) -> auto& { return c.control.event_slots; }));
     out.push_back(number(
         {"control.capture_slots", expert, on_restart,
-         "Packets (`sluice capture`) that each worker keeps until they are shown, 448 bytes each. Those that "
+         "Packets (`sluice capture`) that each worker keeps until they are shown, 512 bytes each. Those that "
          "find no room are lost and counted."},
         {64, 65'536, "packets", "no captures", true},
         [](auto& c) -> auto& { return c.control.capture_slots; }));

@@ -252,6 +252,7 @@ void Daemon::show_workers_to_control() {
         workers_.guard = guard_.get();
     }
     workers_.half_open_limit = settings_->half_open_limit;
+    workers_.tcp = settings_->tcp;
     workers_.port_names = runtime_->port_names();
     workers_.extra_counters = [this] {
         auto counters = runtime_->counters();
@@ -414,6 +415,7 @@ void Daemon::publish(Reload&& reload) {
     if (guard_ != nullptr) guard_->reload(configuration_.guard);
     settings_ = settings_in_force();
     workers_.half_open_limit = settings_->half_open_limit;
+    workers_.tcp = settings_->tcp;
     server_->replace_settings(settings_);
     std::string names;
     for (const std::string& name : reload.changes) names += (names.empty() ? "" : ", ") + name;

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "app/replay_engine.hpp"
+#include "sluice/control/packet_words.hpp"
 
 namespace sluice::app {
 
@@ -53,8 +54,7 @@ void append_endpoint(TextBuffer& out, packet::Family family, const packet::Addre
            (headers.refusal == Reason::none && !packet::is_later_fragment(headers));
 }
 
-/// tcpdump's letters for TCP flags: S F R P . U E W; "none" for none.
-[[nodiscard]] std::string tcp_flag_letters(std::uint8_t flags);
+using control::tcp_flag_letters;
 
 /// What happened to a packet with a reason: "dropped", "tolerated" or "passed".
 [[nodiscard]] std::string_view treatment_of(pipeline::Action action, Reason reason);

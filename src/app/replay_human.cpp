@@ -103,21 +103,6 @@ void append_endpoint(TextBuffer& out, packet::Family family, const packet::Addre
     if (port) fmt::format_to(std::back_inserter(out), ":{}", *port);
 }
 
-std::string tcp_flag_letters(std::uint8_t flags) {
-    constexpr std::array<std::pair<std::uint8_t, char>, 8> letters{{{packet::syn, 'S'},
-                                                                    {packet::fin, 'F'},
-                                                                    {packet::rst, 'R'},
-                                                                    {packet::psh, 'P'},
-                                                                    {packet::urg, 'U'},
-                                                                    {packet::ece, 'E'},
-                                                                    {packet::cwr, 'W'},
-                                                                    {packet::ack, '.'}}};
-    std::string out;
-    for (const auto& [flag, letter] : letters)
-        if (flags & flag) out += letter;
-    return out.empty() ? "none" : out;
-}
-
 std::string protocol_name(std::uint8_t protocol) {
     switch (protocol) {
         case packet::tcp:

@@ -8,6 +8,7 @@
 #include "app/cli_commands.hpp"
 #include "app/cli_rules.hpp"
 #include "app/cli_snapshot.hpp"
+#include "app/cli_story.hpp"
 #include "app/doctor.hpp"
 #include "app/explain.hpp"
 #include "app/output.hpp"
@@ -43,6 +44,7 @@ int obey(int argc, char** argv) {
         sluice::app::print_error("Try `sluice -h' or 'sluice --help' for more information.\n");
         return 2;
     }
+    if (arguments->story) return sluice::app::tell_story(*arguments);
     return sluice::app::run_command(*arguments);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "drain.hpp"
 #include "sluice/control/workers.hpp"
@@ -16,6 +17,11 @@ class CaptureFeed {
 
     /// Has the workers capture these from now on. What they had captured for nobody goes.
     void want(pipeline::CaptureKinds kinds);
+    /// Has the workers show every packet of these flows, too, and of no others: hashes of their keys, at most
+    /// TracedFlows::most.
+    void trace(std::vector<std::uint64_t> hashes);
+    /// One more; false when there are as many as there may be.
+    [[nodiscard]] bool trace_too(std::uint64_t hash);
     /// Hands at most `most` packets to `use(const CapturedPacket&, worker)`; returns how many.
     template <class Use>
     unsigned drain(unsigned most, Use&& use) {
@@ -33,6 +39,7 @@ class CaptureFeed {
   private:
     const Workers& workers_;
     pipeline::CaptureKinds wanted_ = 0;
+    std::vector<std::uint64_t> traced_;
     unsigned turn_ = 0;
 };
 

@@ -10,6 +10,8 @@
 #include "sluice/control/text.hpp"
 #include "sluice/packet/icmp.hpp"
 #include "sluice/packet/parse.hpp"
+#include "sluice/pipeline/segments.hpp"
+#include "sluice/tcp/explain.hpp"
 
 namespace sluice::control {
 namespace {
@@ -23,6 +25,8 @@ constexpr std::array<std::string_view, 2> direction_names{"original", "reply"};
 constexpr std::string_view digits = "0123456789abcdef";
 /// Of a rule's name: a row has its bound.
 constexpr std::size_t most_name_bytes = 64;
+/// Of a traced flow's packet: any headers that are usual. And of its sentence.
+constexpr std::size_t step_bytes = 128, most_why_bytes = 256;
 
 std::string hexadecimal(std::span<const std::uint8_t> bytes) {
     std::string out;
@@ -92,6 +96,54 @@ Number number(const json& row, const char* key) {
     return value.get<Number>();
 }
 
+json pair_names(const FlowView& flow, const pipeline::FlowState& state) {
+    if (flow.protocol != packet::tcp) return nullptr;
+    const tcp::PairText& text = tcp::text_of(static_cast<tcp::Pair>(state.tcp.pair));
+    return {tcp::name_of(text.originator), tcp::name_of(text.responder)};
+}
+
+nlohmann::ordered_json row_of(const CapturedPacket& packet, unsigned worker, const FlowView* flow,
+                              const pipeline::Policy* policy, std::size_t snap) {
+    nlohmann::ordered_json row;
+    row["nanoseconds"] = packet.wall_nanoseconds;
+    row["worker"] = worker;
+    row["port"] = packet.port;
+    row["length"] = packet.length;
+    row["verdict"] = name_of(packet.state);
+    row["action"] = action_names[static_cast<std::size_t>(packet.action)];
+    row["reason"] = packet.kind == Reason::none ? json() : json(text_of(packet.kind).name);
+    const bool has_flow = packet.has_flow && flow != nullptr;
+    row["flow"] = has_flow ? json(flow->id) : json();
+    row["dir"] = has_flow ? json(direction_names[static_cast<std::size_t>(packet.direction)]) : json();
+    row["pair"] = has_flow ? pair_names(*flow, flow->state) : json();
+    row["seen_reply"] = has_flow && flow->seen_reply;
+    row["assured"] = has_flow && flow->assured;
+    row["rule"] = packet.is_ruled ? json(packet.rule) : json();
+    row["rule_name"] = packet.is_ruled ? json(name_of_rule(packet, policy)) : json();
+    const std::size_t shown = std::min<std::size_t>(packet.captured, snap);
+    row["bytes"] = hexadecimal({packet.bytes.data(), shown});
+    return row;
+}
+
+void append(std::string& out, const nlohmann::ordered_json& row) {
+    out += row.dump(-1, ' ', false, json::error_handler_t::replace);
+    out += '\n';
+}
+
+/// In the TCP engine's words where it is the engine's reason, else in the reason's own.
+std::string why(const CapturedPacket& packet, const tcp::Settings& settings) {
+    if (packet.kind == Reason::none) return {};
+    packet::Headers headers;
+    packet::parse({{packet.bytes.data(), packet.captured}, packet.length}, headers);
+    if (headers.refusal != Reason::none || headers.protocol != packet::tcp)
+        return std::string(text_of(packet.kind).sentence);
+    tcp::Verdict verdict;
+    verdict.outcome = text_of(packet.kind).outcome;
+    verdict.reason = packet.kind;
+    return tcp::explain(packet.had_flow ? packet.before.tcp : tcp::Connection{}, packet.pending,
+                        packet.direction, pipeline::segment_of(headers.tcp), verdict, settings);
+}
+
 /// Of a packet without a flow.
 bool view_headers(const CapturedPacket& packet, FlowView& out) {
     packet::Headers headers;
@@ -127,30 +179,18 @@ bool view(const CapturedPacket& packet, unsigned worker, FlowView& out) {
 
 void append_capture(std::string& out, const CapturedPacket& packet, unsigned worker, const FlowView* flow,
                     const pipeline::Policy* policy, std::size_t snap) {
-    nlohmann::ordered_json row;
-    row["nanoseconds"] = packet.wall_nanoseconds;
-    row["worker"] = worker;
-    row["port"] = packet.port;
-    row["length"] = packet.length;
-    row["verdict"] = name_of(packet.state);
-    row["action"] = action_names[static_cast<std::size_t>(packet.action)];
-    row["reason"] = packet.kind == Reason::none ? json() : json(text_of(packet.kind).name);
-    const bool has_flow = packet.has_flow && flow != nullptr;
-    row["flow"] = has_flow ? json(flow->id) : json();
-    row["dir"] = has_flow ? json(direction_names[static_cast<std::size_t>(packet.direction)]) : json();
-    row["pair"] = nullptr;
-    if (has_flow && flow->protocol == packet::tcp) {
-        const tcp::PairText& text = tcp::text_of(static_cast<tcp::Pair>(flow->state.tcp.pair));
-        row["pair"] = {tcp::name_of(text.originator), tcp::name_of(text.responder)};
-    }
-    row["seen_reply"] = has_flow && flow->seen_reply;
-    row["assured"] = has_flow && flow->assured;
-    row["rule"] = packet.is_ruled ? json(packet.rule) : json();
-    row["rule_name"] = packet.is_ruled ? json(name_of_rule(packet, policy)) : json();
-    const std::size_t shown = std::min<std::size_t>(packet.captured, snap);
-    row["bytes"] = hexadecimal({packet.bytes.data(), shown});
-    out += row.dump(-1, ' ', false, json::error_handler_t::replace);
-    out += '\n';
+    append(out, row_of(packet, worker, flow, policy, snap));
+}
+
+void append_step(std::string& out, const CapturedPacket& packet, unsigned worker, const FlowView* flow,
+                 const pipeline::Policy* policy, const tcp::Settings& tcp) {
+    nlohmann::ordered_json row = row_of(packet, worker, flow, policy, step_bytes);
+    const bool had_flow = packet.had_flow && flow != nullptr;
+    row["before"] = had_flow ? pair_names(*flow, packet.before) : json();
+    row["timeout"] = packet.has_flow && flow != nullptr ? flow->seconds_left : 0;
+    const std::string sentence = why(packet, tcp);
+    row["why"] = sentence.empty() ? json() : json(sentence.substr(0, most_why_bytes));
+    append(out, row);
 }
 
 std::optional<CaptureRow> parse_capture(std::string_view line) {
@@ -176,6 +216,9 @@ std::optional<CaptureRow> parse_capture(std::string_view line) {
     out.decision.direction =
         by_name<tcp::Direction>(direction_names, row.value("dir", json())).value_or(tcp::Direction::original);
     out.pair = pair_of(row.value("pair", json()));
+    out.before = pair_of(row.value("before", json()));
+    out.timeout = number<std::uint32_t>(row, "timeout");
+    if (const json why = row.value("why", json()); why.is_string()) out.why = why.get<std::string>();
     out.seen_reply = row.value("seen_reply", json()) == true;
     out.assured = row.value("assured", json()) == true;
     if (row.value("rule", json()).is_number_unsigned()) out.rule = number<unsigned>(row, "rule");

@@ -76,4 +76,27 @@ pipeline::Request insertion_of(const NewFlow& flow, Tick now) {
     return request;
 }
 
+std::optional<NewFlow> flow_of(const Filter& filter) {
+    const TupleMatch& tuple = filter.original;
+    if (filter.nothing || !filter.family || !filter.protocol || !tuple.source || !tuple.destination ||
+        (has_ports(*filter.protocol) && (!tuple.source_port || !tuple.destination_port)) ||
+        (is_icmp(*filter.protocol) && (!filter.icmp_type || !filter.icmp_id)))
+        return std::nullopt;
+    const auto whole = prefix_mask(*filter.family, *filter.family == packet::Family::ipv4 ? 32 : 128);
+    if (tuple.source->mask != whole || tuple.destination->mask != whole) return std::nullopt;
+    NewFlow flow;
+    flow.family = *filter.family;
+    flow.protocol = *filter.protocol;
+    flow.source = tuple.source->address;
+    flow.destination = tuple.destination->address;
+    flow.source_port = tuple.source_port.value_or(0);
+    flow.destination_port = tuple.destination_port.value_or(0);
+    flow.icmp_type = filter.icmp_type.value_or(0);
+    flow.icmp_id = filter.icmp_id.value_or(0);
+    flow.zone = filter.zone.value_or(0);
+    flow.vlan = filter.vlan;
+    flow.port_pair = filter.port_pair.value_or(0);
+    return flow;
+}
+
 }  // namespace sluice::control

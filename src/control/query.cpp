@@ -115,6 +115,8 @@ void read_capture(JsonFields& fields, Query& query) {
         if (query.captures == 0) fields.fail("reasons names none");
     }
     if (fields.flag("passing")) query.captures |= pipeline::passing_too;
+    query.story = fields.flag("story");
+    if (query.story) query.captures = pipeline::every_packet;
     if (const json* program = fields.array("program")) {
         if (auto read = PacketFilter::from_json(*program))
             query.packets = std::move(*read);
@@ -275,6 +277,9 @@ Result<Query> parse_query(std::string_view line) {
     if (shows_flows(query.kind)) read_format(fields, query.format, query.kind == Query::Kind::events);
     if (query.kind == Query::Kind::events) read_events(fields, query);
     if (query.kind == Query::Kind::capture) read_capture(fields, query);
+    if (query.kind == Query::Kind::drops)
+        query.examples =
+            fields.number<std::size_t>("examples", pipeline::DropExamples::kept).value_or(query.examples);
     if (query.kind == Query::Kind::list) query.zero = fields.flag("zero");
     if (query.kind == Query::Kind::remove) query.reset = fields.flag("reset");
     if (query.kind == Query::Kind::floods) query.services = fields.flag("services");
@@ -307,13 +312,18 @@ std::string to_line(const Query& query) {
         out["buffer"] = query.buffer_bytes;
     }
     if (query.kind == Query::Kind::capture) {
-        for (std::size_t i = 0; i < reason_count; ++i)
-            if ((query.captures >> i & 1U) != 0) out["reasons"].push_back(reason_texts[i].name);
-        if ((query.captures & pipeline::passing_too) != 0) out["passing"] = true;
+        if (query.story) {
+            out["story"] = true;
+        } else {
+            for (std::size_t i = 0; i < reason_count; ++i)
+                if ((query.captures >> i & 1U) != 0) out["reasons"].push_back(reason_texts[i].name);
+            if ((query.captures & pipeline::passing_too) != 0) out["passing"] = true;
+        }
         if (!query.packets.everything()) out["program"] = query.packets.to_json();
         out["snap"] = query.snap_bytes;
         out["buffer"] = query.buffer_bytes;
     }
+    if (query.examples != 0) out["examples"] = query.examples;
     if (query.zero) out["zero"] = true;
     if (query.reset) out["reset"] = true;
     if (query.services) out["services"] = true;

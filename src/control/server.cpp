@@ -81,6 +81,7 @@ void Server::turn(int timeout_milliseconds) {
 void Server::deliver() {
     EventMask events = 0;
     pipeline::CaptureKinds captures = 0;
+    std::vector<std::uint64_t> traced;
     FeedCounts& following = events_->counts;
     FeedCounts& capturing = captures_->counts;
     for (const EventWriter* writer : writers_) events |= writer->wanted();
@@ -89,9 +90,13 @@ void Server::deliver() {
         if (!session->follows()) continue;
         events |= session->followed();
         captures |= session->captured();
+        if (const auto hash = session->traced();
+            hash && std::find(traced.begin(), traced.end(), *hash) == traced.end())
+            traced.push_back(*hash);
         ++(session->captures() ? capturing : following).readers;
     }
     events_->want(events);
+    captures_->trace(std::move(traced));
     captures_->want(captures);
     more_to_deliver_ = false;
     const SessionContext context = session_context();

@@ -125,7 +125,10 @@ void Session::begin(SessionContext& context, std::string_view line) {
             break;
         case Query::Kind::events:
         case Query::Kind::capture:
-            begin_following(context);
+            if (query_.story)
+                stage_ = Stage::scan;
+            else
+                begin_following(context);
             break;
         case Query::Kind::save:
             begin_save(context);
@@ -142,7 +145,10 @@ void Session::begin(SessionContext& context, std::string_view line) {
             finish(context, {true, reason_count - 1, {}});
             break;
         case Query::Kind::drops:
-            finish(context, {true, append_drops(output_, context.workers, context.drops, context.now), {}});
+            finish(context,
+                   {true,
+                    append_drops(output_, context.workers, context.drops, context.now, query_.examples),
+                    {}});
             break;
         case Query::Kind::version:
             append_version(output_, context.workers);
@@ -238,6 +244,28 @@ void Session::begin_following(SessionContext& context) {
     lost_by_workers_ = lost_by_workers(context);
     told_ = context.now;
     stage_ = Stage::follow;
+}
+
+/// On the flow with this key. (Every worker has the same secret.)
+void Session::begin_story(SessionContext& context, std::uint64_t hash) {
+    traced_ = hash;
+    begin_following(context);
+    if (stage_ != Stage::follow || context.captures.trace_too(hash)) return;
+    --counts(context).readers;
+    finish(context, {false, 0,
+                     "the stories of " + std::to_string(pipeline::TracedFlows::most) +
+                         " flows are told already: no more are at a time"});
+}
+
+/// On a flow that is not there.
+void Session::await_story(SessionContext& context) {
+    const auto flow = flow_of(query_.filter);
+    if (!flow || context.workers.all.empty())
+        return finish(context, {false, 0, "such conntrack doesn't exist"});
+    const MailRequest key = insertion_of(*flow, context.now);
+    const WorkerHandle& any = context.workers.all.front();
+    begin_story(context, key.family == packet::Family::ipv4 ? any.table4->hash_of(key.key4)
+                                                            : any.table6->hash_of(key.key6));
 }
 
 void Session::finish(SessionContext& context, const End& end) {
@@ -367,6 +395,7 @@ void Session::scan(SessionContext& context) {
         if (cursor_.ipv6) ++cursor_.worker;
         cursor_.ipv6 = !cursor_.ipv6;
     }
+    if (query_.story) return await_story(context);
     stage_ = Stage::await;
     finish_when_answered(context);
 }
@@ -395,6 +424,11 @@ bool Session::found(SessionContext& context, const FlowView& flow) {
         case Query::Kind::count:
             ++count_;
             return true;
+        case Query::Kind::capture:  // a story: of the first
+            begin_story(context, flow.family == packet::Family::ipv4
+                                     ? context.workers.all[flow.worker].table4->hash_of(flow.key4)
+                                     : context.workers.all[flow.worker].table6->hash_of(flow.key6));
+            return false;
         default:
             if (query_.zero && context.workers.accounting) return ask_to_change(context, flow);
             show(context, flow);
@@ -546,8 +580,15 @@ void Session::offer(const SessionContext& context, const AlertNews& news) {
 
 bool Session::offer(const SessionContext& context, const pipeline::CapturedPacket& packet, unsigned worker,
                     const FlowView* flow) {
+    if (!captures() || query_.story != packet.is_step) return false;
+    if (query_.story) {
+        if (packet.hash != traced_ || !room_for_event(context)) return false;
+        append_step(output_, packet, worker, flow, context.workers.policy.get(), context.workers.tcp);
+        ++count_;
+        return true;
+    }
     const bool passes = packet.action == pipeline::Action::pass;
-    if (!captures() || (query_.captures & pipeline::only(packet.kind)) == 0 ||
+    if ((query_.captures & pipeline::only(packet.kind)) == 0 ||
         (passes && (query_.captures & pipeline::passing_too) == 0))
         return false;
     if (!query_.filter.everything() && (flow == nullptr || !matches(query_.filter, *flow))) return false;

@@ -65,7 +65,14 @@ class Session {
     [[nodiscard]] bool follows() const { return stage_ == Stage::follow && !finished_; }
     [[nodiscard]] EventMask followed() const { return captures() ? 0 : query_.events; }
     [[nodiscard]] bool captures() const { return query_.kind == Query::Kind::capture; }
-    [[nodiscard]] pipeline::CaptureKinds captured() const { return captures() ? query_.captures : 0; }
+    [[nodiscard]] pipeline::CaptureKinds captured() const {
+        if (!captures()) return 0;
+        return query_.story ? pipeline::traced_too : query_.captures;
+    }
+    /// Of the flow that it is shown step by step; nothing: of none.
+    [[nodiscard]] std::optional<std::uint64_t> traced() const {
+        return captures() && query_.story ? std::optional(traced_) : std::nullopt;
+    }
     /// Shows the event, or counts it as lost. True when a row was made of it.
     bool offer(const SessionContext& context, SharedEvent& event);
     void offer(const SessionContext& context, const FloodChange& change);
@@ -128,6 +135,8 @@ class Session {
     void begin_signatures(SessionContext& context);
     void show_signatures(SessionContext& context);
     void begin_following(SessionContext& context);
+    void begin_story(SessionContext& context, std::uint64_t hash);
+    void await_story(SessionContext& context);
     [[nodiscard]] FeedCounts& counts(const SessionContext& context) const {
         return captures() ? context.captures.counts : context.events.counts;
     }
@@ -197,6 +206,7 @@ class Session {
     std::size_t next_delivery_ = 0;
     RestoreTally tally_;
 
+    std::uint64_t traced_ = 0;           ///< capture with a story: the hash of the flow's key
     bool losing_ = false;                ///< no room was left; there is again when half of it is free
     std::uint64_t lost_ = 0;             ///< events for want of room, not yet told
     std::uint64_t lost_by_workers_ = 0;  ///< of EventFeed::lost(), what has been told

@@ -1,7 +1,10 @@
 #include "statistics.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <vector>
 
+#include "sluice/control/capture_row.hpp"
 #include "sluice/control/guard_watch.hpp"
 #include "sluice/control/query.hpp"
 
@@ -70,6 +73,35 @@ void add_inspection_counters(ordered_json& row, const pipeline::InspectionCounte
         row[std::string(inspect::event_texts[i].name)] = counters.events[i].read();
 }
 
+/// Of the headers of a dropped packet.
+constexpr std::size_t example_bytes = 128;
+
+/// The last that any worker dropped for this reason, at most `most`.
+void append_examples(std::string& out, const Workers& workers, Reason reason, std::size_t most) {
+    struct Example {
+        unsigned worker;
+        pipeline::CapturedPacket packet;
+    };
+    std::vector<Example> all;
+    Example one{};
+    for (unsigned worker = 0; most != 0 && worker < workers.all.size(); ++worker) {
+        const pipeline::Captures* const captures = workers.all[worker].captures;
+        if (captures == nullptr || captures->examples == nullptr) continue;
+        one.worker = worker;
+        for (std::size_t place = 0; place < pipeline::DropExamples::kept; ++place)
+            if (captures->examples->read(reason, place, one.packet)) all.push_back(one);
+    }
+    std::stable_sort(all.begin(), all.end(), [](const Example& a, const Example& b) {
+        return a.packet.wall_nanoseconds > b.packet.wall_nanoseconds;
+    });
+    all.resize(std::min(all.size(), most));
+    pipeline::FlowView flow;
+    for (const Example& example : all)
+        append_capture(out, example.packet, example.worker,
+                       view(example.packet, example.worker, flow) ? &flow : nullptr, workers.policy.get(),
+                       example_bytes);
+}
+
 }  // namespace
 
 void append_statistics(std::string& out, const Workers& workers, const EventFeed& events,
@@ -124,7 +156,8 @@ void append_reasons(std::string& out, const Workers& workers) {
     }
 }
 
-std::uint64_t append_drops(std::string& out, const Workers& workers, const DropRates& rates, Tick now) {
+std::uint64_t append_drops(std::string& out, const Workers& workers, const DropRates& rates, Tick now,
+                           std::size_t examples) {
     const ReasonSums packets = reason_sums(workers);
     const ReasonSums a_second = rates.rates(packets, now);
     std::uint64_t rows = 0;
@@ -140,6 +173,7 @@ std::uint64_t append_drops(std::string& out, const Workers& workers, const DropR
         row["sentence"] = text.sentence;
         out += row.dump();
         out += '\n';
+        append_examples(out, workers, static_cast<Reason>(i), examples);
         ++rows;
     }
     return rows;

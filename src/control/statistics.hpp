@@ -15,8 +15,10 @@ void append_statistics(std::string& out, const Workers& workers, const EventFeed
                        const CaptureFeed& captures);
 /// One JSON object a line: a reason each, with the packets all workers counted under it.
 void append_reasons(std::string& out, const Workers& workers);
-/// One JSON object a line: a reason each under which packets were refused or dropped. Returns how many.
-std::uint64_t append_drops(std::string& out, const Workers& workers, const DropRates& rates, Tick now);
+/// One JSON object a line: a reason each under which packets were refused or dropped, and behind it the last
+/// `examples` of such packets, the newest first, as rows of `capture`. Returns how many reasons.
+std::uint64_t append_drops(std::string& out, const Workers& workers, const DropRates& rates, Tick now,
+                           std::size_t examples);
 void append_version(std::string& out, const Workers& workers);
 
 }  // namespace sluice::control

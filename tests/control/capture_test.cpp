@@ -5,6 +5,8 @@
 #include <tuple>
 
 #include "app/cli_capture.hpp"
+#include "app/cli_drops.hpp"
+#include "app/cli_story.hpp"
 #include "app/pcapng_writer.hpp"
 #include "daemon_rig.hpp"
 #include "sluice/control/capture_row.hpp"
@@ -37,6 +39,20 @@ void fill(CapturedPacket& packet, const std::vector<std::uint8_t>& bytes, pipeli
     packet.action = action;
     packet.state = pipeline::CtState::invalid;
     std::copy(bytes.begin(), bytes.end(), packet.bytes.begin());
+}
+
+/// Of a flow from a port of 10.0.0.1.
+Filter filter_of_flow(unsigned port) {
+    Filter filter;
+    filter.family = packet::Family::ipv4;
+    filter.protocol = packet::tcp;
+    filter.original.source =
+        AddressMatch{parse_address("10.0.0.1")->address, prefix_mask(packet::Family::ipv4, 32)};
+    filter.original.destination =
+        AddressMatch{parse_address("10.0.0.2")->address, prefix_mask(packet::Family::ipv4, 32)};
+    filter.original.source_port = static_cast<std::uint16_t>(port);
+    filter.original.destination_port = 80;
+    return filter;
 }
 
 class Capturing : public ::testing::Test {
@@ -149,6 +165,118 @@ TEST_F(Capturing, CountsWhatASlowReaderAndAFullRingLose) {
     ASSERT_TRUE(end);
     EXPECT_LE(shown, 64U);
     EXPECT_GE(lost, packets - 64);
+}
+
+/// A connection of 10.0.0.1's to 10.0.0.2, segment by segment.
+std::vector<std::uint8_t> segment_of_story(std::uint32_t sequence, unsigned flags, bool answers = false) {
+    return test::PacketBuilder()
+        .ethernet()
+        .ip(answers ? "10.0.0.2" : "10.0.0.1", answers ? "10.0.0.1" : "10.0.0.2")
+        .tcp(answers ? 80 : 1000, answers ? 1000 : 80)
+        .sequence(sequence)
+        .acknowledgement(answers ? 101 : 301)
+        .flags(flags)
+        .build();
+}
+
+TEST_F(Capturing, TellsTheStoryOfAFlowFromItsFirstPacketOn) {
+    Query query = query_of(Query::Kind::capture);
+    query.story = true;
+    query.filter = filter_of_flow(1000);
+    RawClient raw(rig.options.path);
+    ASSERT_TRUE(raw.send(to_line(query) + "\n"));
+    wait_for_readers(1);
+    const unsigned owner = rig.workers.owner4(insertion_of(*flow_of(query.filter), 0).key4);
+    auto& tracker = *rig.trackers[owner];
+    pipeline::Output<pipeline::MemoryIo> out;
+    for (const auto& bytes :
+         {segment_of_story(100, packet::syn), segment_of_story(300, packet::syn | packet::ack, true),
+          segment_of_story(9'999'999, packet::rst)}) {
+        pipeline::MemoryPacket packet;
+        packet.first = bytes;
+        pipeline::MemoryPacket* const burst[] = {&packet};
+        tracker.process(burst, {rig.now.load(), 1'700'000'000'000'000'000}, out);
+    }
+    const char* const told[][2] = {{"2023-11-14T22:13:20.000000Z A>B tcp S seq 100 win 65535 len 0 ",
+                                    " new         no flow -> SYN_SENT,SYN_RCVD, 120 s\n"},
+                                   {"2023-11-14T22:13:20.000000Z B>A tcp S. seq 300 ack 101 win 65535 len 0 ",
+                                    " established SYN_SENT,SYN_RCVD -> ESTABLISHED,SYN_RCVD, 60 s\n"},
+                                   {"2023-11-14T22:13:20.000000Z A>B tcp R seq 9999999 win 65535 len 0 ",
+                                    " invalid     ESTABLISHED,SYN_RCVD, 60 s; dropped, rst-out-of-window: "}};
+    for (const auto& [begins, holds] : told) {
+        const auto row = parse_capture(raw.line());
+        ASSERT_TRUE(row);
+        const std::string line = app::step_line(*row, row->decision.direction == tcp::Direction::original);
+        EXPECT_TRUE(line.starts_with(begins)) << line;
+        EXPECT_NE(line.find(holds), std::string::npos) << line;
+        EXPECT_EQ(row->why.empty(), row->decision.reason == Reason::none);
+    }
+    raw.finish_sending();
+    const auto end = parse_end(raw.line());
+    ASSERT_TRUE(end && end->ok);
+    EXPECT_EQ(end->count, 3U);
+}
+
+TEST_F(Capturing, TellsNoMoreStoriesThanThereIsRoomFor) {
+    std::vector<std::unique_ptr<RawClient>> raws;
+    const auto story = [&](unsigned port) {
+        raws.push_back(std::make_unique<RawClient>(rig.options.path));
+        Query query = query_of(Query::Kind::capture);
+        query.story = true;
+        query.filter = filter_of_flow(port);
+        ASSERT_TRUE(raws.back()->send(to_line(query) + "\n"));
+    };
+    for (unsigned port = 1; port <= pipeline::TracedFlows::most; ++port) story(port);
+    wait_for_readers(pipeline::TracedFlows::most);
+    story(1000);
+    const auto end = parse_end(raws.back()->line());
+    ASSERT_TRUE(end);
+    EXPECT_EQ(end->error, "the stories of 16 flows are told already: no more are at a time");
+    raws[0]->hang_up();
+    wait_for_readers(pipeline::TracedFlows::most - 1);
+    story(1000);
+    wait_for_readers(pipeline::TracedFlows::most);
+}
+
+TEST_F(Capturing, OfAFlowThatIsNotThereNeedsTheWholeTuple) {
+    RawClient raw(rig.options.path);
+    ASSERT_TRUE(raw.send(request(R"(,"story":true,"filter":{"protocol":6})")));
+    const auto end = parse_end(raw.line());
+    ASSERT_TRUE(end);
+    EXPECT_EQ(end->error, "such conntrack doesn't exist");
+}
+
+TEST_F(Capturing, DropsShowTheLastPacketsUnderTheirReason) {
+    CapturedPacket packet{};
+    packet.kind = Reason::bad_flags;
+    for (std::uint16_t port = 1; port <= 3; ++port)
+        for (const unsigned worker : {0U, 1U}) {
+            fill(packet, frame("10.0.0.1", static_cast<std::uint16_t>(10 * port + worker)),
+                 pipeline::Action::drop);
+            packet.wall_nanoseconds += 10 * port + worker;
+            rig.trackers[worker]->captures().examples->keep(Reason::bad_flags, packet);
+        }
+    rig.trackers[0]->count_loss(Reason::bad_flags, 6);
+    const auto client = rig.client();
+    Query query = query_of(Query::Kind::drops);
+    query.examples = 3;
+    const auto answer = ask(*client, query);
+    EXPECT_EQ(answer.end.count, 1U);
+    ASSERT_EQ(answer.rows.size(), 4U);
+    EXPECT_EQ(json::parse(answer.rows[0])["packets"], 6);
+    unsigned port = 31;
+    for (std::size_t i = 1; i < answer.rows.size(); ++i, port = port == 31 ? 30 : 21) {
+        const auto row = parse_capture(answer.rows[i]);
+        ASSERT_TRUE(row);
+        EXPECT_EQ(row->bytes, frame("10.0.0.1", static_cast<std::uint16_t>(port))) << "the newest first";
+    }
+    EXPECT_EQ(
+        app::drops_line(answer.rows[1]),
+        "    2023-11-14T22:13:20.123456Z  10.0.0.1:31 > 10.0.0.2:80 tcp SF seq 1 win 65535 len 0, 54 bytes, "
+        "port 0, worker 1\n");
+    EXPECT_EQ(ask(*client, query_of(Query::Kind::drops)).rows.size(), 1U);
+    query.examples = 5;
+    EXPECT_FALSE(ask(*client, query).end.ok);
 }
 
 TEST_F(Capturing, IsRefusedWhatIsNoCapture) {

@@ -140,6 +140,131 @@ TEST_F(Captures, ThatFindNoRoomAreCountedAndTheTrafficGoesOn) {
     EXPECT_EQ(taken(box).size(), 4U);
 }
 
+// ---- The last packets dropped
+
+std::vector<CapturedPacket> examples(TrackerBox& box, Reason reason) {
+    std::vector<CapturedPacket> out;
+    CapturedPacket one;
+    for (std::size_t place = 0; place < pipeline::DropExamples::kept; ++place)
+        if (box.tracker().captures().examples->read(reason, place, one)) out.push_back(one);
+    return out;
+}
+
+TEST_F(Captures, OfDroppedPacketsTheLastAreKeptThoughNobodyAsked) {
+    TrackerBox box({}, limits());
+    EXPECT_TRUE(examples(box, Reason::bad_flags).empty());
+    box.feed(forged());
+    box.feed(segment(100, 0, packet::syn));  // passes
+    const auto kept = examples(box, Reason::bad_flags);
+    ASSERT_EQ(kept.size(), 1U);
+    EXPECT_EQ(kept[0].kind, Reason::bad_flags);
+    EXPECT_EQ(Frame(kept[0].bytes.begin(), kept[0].bytes.begin() + kept[0].captured), forged());
+    EXPECT_EQ(kept[0].wall_nanoseconds, 1'700'000'000'000'000'000U);
+    EXPECT_TRUE(examples(box, Reason::none).empty());
+    EXPECT_EQ(box.tracker().captures().recorded(), 0U) << "nobody captures";
+}
+
+TEST_F(Captures, OfAFloodAFewAMillisecondAreKept) {
+    TrackerBox box({}, limits());
+    const auto forged_from = [](std::uint16_t port) {
+        return segment(1, 0, packet::syn | packet::fin, 0, "10.0.0.1", "10.0.0.2", port);
+    };
+    const auto ports = [&] {
+        std::vector<unsigned> out;
+        for (const CapturedPacket& one : examples(box, Reason::bad_flags))
+            out.push_back(one.bytes[34] * 256U + one.bytes[35]);
+        std::sort(out.begin(), out.end());
+        return out;
+    };
+    for (std::uint16_t port = 1; port <= 10; ++port) box.feed(forged_from(port));
+    EXPECT_EQ(ports(), (std::vector<unsigned>{1, 2, 3, 4})) << "the clock stands";
+    box.pass_ticks(1);
+    for (std::uint16_t port = 11; port <= 12; ++port) box.feed(forged_from(port));
+    EXPECT_EQ(ports(), (std::vector<unsigned>{3, 4, 11, 12})) << "the oldest went";
+}
+
+TEST_F(Captures, WithoutRoomForThemNoExamplesAreKept) {
+    TrackerBox box({}, limits(0));
+    box.feed(forged());
+    EXPECT_EQ(box.tracker().captures().examples, nullptr);
+}
+
+// ---- Steps of traced flows
+
+/// Has the packets of the flow of `segment()` shown.
+void trace(TrackerBox& box, std::uint16_t port = 40000) {
+    const std::uint8_t from[] = {10, 0, 0, 1}, to[] = {10, 0, 0, 2};
+    const auto domain = flow::Domain::make(flow::Domain::no_tag, flow::Domain::no_tag, 0, 0);
+    const auto key = flow::make_key<4>(from, to, port, 80, packet::tcp, domain);
+    const std::uint64_t hash = box.tracker().table4().hash_of(key.key);
+    box.tracker().captures().traced.set({&hash, 1});
+    box.tracker().captures().want(pipeline::traced_too);
+}
+
+tcp::Pair pair_behind(const CapturedPacket& step) {
+    pipeline::FlowView flow;
+    view(step.flow, 0, flow);
+    return static_cast<tcp::Pair>(flow.state.tcp.pair);
+}
+
+TEST_F(Captures, OfATracedFlowTellHowItStoodBeforeAndBehindEachPacketOfABurst) {
+    TrackerBox box({}, limits());
+    trace(box);
+    const auto other = [](std::uint32_t sequence, unsigned flags) {
+        return segment(sequence, 0, flags, 0, "10.0.0.1", "10.0.0.2", 40001);
+    };
+    box.burst({other(1, packet::syn), segment(100, 0, packet::syn), answer(), other(5, packet::syn),
+               segment(101, 301, packet::ack), segment(101, 301, packet::ack | packet::psh, 10),
+               segment(99'999'999, 0, packet::rst)});
+    const auto all = taken(box);
+    ASSERT_EQ(all.size(), 5U) << "and none of the other flow";
+    using tcp::Pair;
+    constexpr Pair before[] = {Pair{}, Pair::syn_sent__syn_rcvd, Pair::established__syn_rcvd,
+                               Pair::established__established, Pair::established__established};
+    constexpr Pair behind[] = {Pair::syn_sent__syn_rcvd, Pair::established__syn_rcvd,
+                               Pair::established__established, Pair::established__established,
+                               Pair::established__established};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        EXPECT_TRUE(all[i].is_step && all[i].has_flow) << i;
+        EXPECT_EQ(all[i].had_flow, i != 0) << i;
+        if (i != 0) {
+            EXPECT_EQ(static_cast<Pair>(all[i].before.tcp.pair), before[i]) << i;
+        }
+        EXPECT_EQ(pair_behind(all[i]), behind[i]) << i;
+    }
+    EXPECT_EQ(all[4].kind, Reason::rst_out_of_window);
+    EXPECT_EQ(all[4].action, Action::drop);
+}
+
+TEST_F(Captures, OfATracedFlowChangeNothingOfWhatIsDecided) {
+    std::vector<Frame> frames{segment(100, 0, packet::syn), answer()};
+    for (std::uint32_t i = 0; i < 20; ++i)
+        for (const unsigned port : {40000U, 40001U, 40002U})
+            frames.push_back(segment(101 + 10 * i, i % 7 == 6 ? 9'999'999 : 301, packet::ack, 10, "10.0.0.1",
+                                     "10.0.0.2", static_cast<std::uint16_t>(port)));
+    TrackerBox plain({}, limits()), traced({}, limits());
+    trace(traced);
+    const auto expected = plain.burst(frames), got = traced.burst(frames);
+    ASSERT_EQ(got.size(), expected.size());
+    for (std::size_t i = 0; i < got.size(); ++i) {
+        EXPECT_EQ(got[i].decision.action, expected[i].decision.action) << i;
+        EXPECT_EQ(got[i].decision.reason, expected[i].decision.reason) << i;
+        EXPECT_EQ(got[i].decision.state, expected[i].decision.state) << i;
+        EXPECT_EQ(got[i].decision.flow, expected[i].decision.flow) << i;
+    }
+    EXPECT_EQ(taken(traced).size(), 22U);
+}
+
+TEST_F(Captures, OfATracedFlowShowPacketsThatBeginNone) {
+    TrackerBox box({}, limits());
+    trace(box);
+    box.feed(segment(1, 1, packet::rst | packet::ack));
+    const auto all = taken(box);
+    ASSERT_EQ(all.size(), 1U);
+    EXPECT_EQ(all[0].kind, Reason::no_connection);
+    EXPECT_FALSE(all[0].has_flow || all[0].had_flow);
+}
+
 TEST_F(Captures, NameTheRuleThatDecided) {
     policy::Rule web, rejected;
     web.action = policy::Action::allow;

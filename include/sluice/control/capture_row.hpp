@@ -22,6 +22,11 @@ namespace sluice::control {
 void append_capture(std::string& out, const pipeline::CapturedPacket& packet, unsigned worker,
                     const pipeline::FlowView* flow, const pipeline::Policy* policy, std::size_t snap);
 
+/// The same of a packet of a traced flow, with how its flow stood before it and why it was not simply
+/// accepted. `tcp`: the settings that it was judged by.
+void append_step(std::string& out, const pipeline::CapturedPacket& packet, unsigned worker,
+                 const pipeline::FlowView* flow, const pipeline::Policy* policy, const tcp::Settings& tcp);
+
 /// What such a row says.
 struct CaptureRow {
     std::uint64_t nanoseconds = 0;  ///< since 1970
@@ -32,6 +37,10 @@ struct CaptureRow {
     std::uint64_t flow = 0;  ///< its number in listings; means something with `has_flow`
     bool has_flow = false;
     std::optional<tcp::Pair> pair;  ///< of a TCP flow
+    // Of a traced flow's alone:
+    std::optional<tcp::Pair> before;  ///< of a TCP flow that was there before
+    std::uint32_t timeout = 0;        ///< whole seconds that the flow has left
+    std::string why;                  ///< empty: it was accepted
     bool seen_reply = false, assured = false;
     std::optional<unsigned> rule;     ///< 0: what holds where none matches
     std::string rule_name;            ///< empty: none

@@ -99,6 +99,9 @@ struct Query {
     pipeline::CaptureKinds captures = pipeline::whatever_is_dropped;  ///< capture: which
     PacketFilter packets;                                             ///< capture: and of them these
     std::size_t snap_bytes = pipeline::most_captured_bytes;           ///< capture: of each, 1 to so many
+    bool story = false;  ///< capture: every packet of one flow, the first that `filter` finds; where there is
+                         ///< none, the one to come whose whole tuple it has
+    std::size_t examples = 0;  ///< drops: of each reason, 0 to DropExamples::kept
     std::size_t buffer_bytes =
         usual_event_buffer;  ///< events, capture: rows waiting to be read, least to most
 };

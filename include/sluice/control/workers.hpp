@@ -27,7 +27,7 @@ struct WorkerHandle {
     pipeline::AlertRing* alerts = nullptr;                     ///< null: it inspects nothing
     const pipeline::InspectionCounters* inspection = nullptr;  ///< null: the same
     const pipeline::WorkerCounters* loop = nullptr;            ///< null: its turns are not counted
-    pipeline::CaptureRing* captures = nullptr;                 ///< null: it captures nothing
+    pipeline::Captures* captures = nullptr;                    ///< null: it captures nothing
 };
 
 class GuardWatch;
@@ -45,6 +45,8 @@ struct Workers {
     /// Most half-open connections in each table of each worker; 0: no limit of their own. The control thread
     /// replaces it.
     std::uint32_t half_open_limit = 0;
+    /// What TCP segments are judged by, for those who explain it. The control thread replaces it.
+    tcp::Settings tcp;
     /// The ports, in the order of the pairs, as `extra_counters` numbers them.
     std::vector<std::string> port_names;
     /// More counters for `stats`, by name: ports, queues, rings. May be empty.

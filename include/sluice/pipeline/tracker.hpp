@@ -164,7 +164,7 @@ class Tracker {
     [[nodiscard]] const InspectionCounters* inspection() const {
         return inspector_ == nullptr ? nullptr : &inspector_->counters;
     }
-    [[nodiscard]] CaptureRing& captures() { return capture_; }
+    [[nodiscard]] Captures& captures() { return capture_; }
     [[nodiscard]] const Counters& counters() const { return counters_; }
     [[nodiscard]] const Table4& table4() const { return table4_; }
     [[nodiscard]] const Table6& table6() const { return table6_; }
@@ -177,7 +177,8 @@ class Tracker {
     using Pending = flow::SideTable<tcp::PendingSyn>;
     using Fragments = packet::FragmentTable<Packet*>;
 
-    enum class Kind : std::uint8_t { refused, not_ip, untracked, fragment, icmp_error, flow };
+    /// `traced`: one of the last two whose steps somebody follows. It is found when all are located.
+    enum class Kind : std::uint8_t { refused, not_ip, untracked, fragment, traced, icmp_error, flow };
     static_assert(Kind::icmp_error > Kind::fragment && Kind::flow > Kind::fragment,
                   "the last two are located, and judged by a flow");
 
@@ -274,7 +275,7 @@ class Tracker {
             Table4&& table4, Table6&& table6, const Pending& pending4, const Pending& pending6,
             Fragments&& fragments, SynGuard* guard, const FlowRules& rules,
             std::unique_ptr<Inspector<Packet>> inspector, std::span<Event> event_slots,
-            std::span<CapturedPacket> capture_slots)
+            std::span<CapturedPacket> capture_slots, DropExamples* examples)
         : settings_(&settings),
           intervals_(intervals_of(settings)),
           untagged_(domains_of(settings)),
@@ -291,7 +292,7 @@ class Tracker {
           inspector_(std::move(inspector)),
           mailbox_(std::make_unique<Mailbox>()),
           events_(event_slots),
-          capture_(capture_slots) {}
+          capture_(capture_slots, examples) {}
 
     // classify (tracker_classify.hpp)
     void classify(Item& item);
@@ -608,12 +609,31 @@ class Tracker {
     };
     void note_denial(const Packet* packet, policy::RuleNumber rule);
     [[nodiscard]] policy::RuleNumber denied_by(const Packet* packet) const;
+    /// A packet of a traced flow as it came, and its flow before it.
+    struct Before {
+        bool had_flow = false;
+        FlowState state{};
+        tcp::PendingSyn pending{};
+        std::uint32_t length;  ///< of the frame
+        std::uint16_t captured;
+        std::array<std::uint8_t, most_captured_bytes> bytes;
+    };
     void show(const Output<Io>& out, Now now) {
         if (capture_.wanted() != 0) [[unlikely]]
             capture(out, now);
     }
     void capture(const Output<Io>& out, Now now);
     void capture(const Packet* packet, const Packet* first, const Decision& decision, Now now);
+    void describe(CapturedPacket& entry, const Packet* packet, const Packet* first, const Decision& decision,
+                  Now now);
+    void keep_example(const Packet* packet, const Decision& decision);
+    [[nodiscard]] bool is_traced(std::uint64_t hash) const {
+        return (capture_.wanted() & traced_too) != 0 && capture_.traced.copy().holds(hash);
+    }
+    [[nodiscard]] std::uint64_t set_traced_aside(std::size_t count);
+    template <unsigned AddressBytes>
+    [[nodiscard]] Before before(const Item& item, Now now);
+    void judge_traced(Item& item, bool datagram, Now now, Output<Io>& out);
 
     // events (tracker_events.hpp)
     template <unsigned AddressBytes>
@@ -695,9 +715,9 @@ class Tracker {
     std::array<SynSight, max_burst> foreseen_;
     std::uint64_t is_foreseen_ = 0;  ///< a bit an item of the burst
     ServiceSight last_service_;
-    Now at_;  ///< when a flow goes that goes now
+    Now at_;  ///< when a flow goes that goes now, or a packet is dropped that is dropped now
     EventRing events_;
-    CaptureRing capture_;
+    Captures capture_;
     std::array<Denial, max_burst> denials_;  ///< the last, while somebody captures
     std::size_t denial_count_ = 0;           ///< in this burst
     std::optional<Decision> denied_;         ///< of the last packet that forbidden_by_rules() saw

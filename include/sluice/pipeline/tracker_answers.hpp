@@ -237,7 +237,13 @@ template <unsigned AddressBytes>
     if (checked.verdict != guard::CookieVerdict::wrong) return false;
     ++guesses_.packets;
     guesses_.bytes += item.bytes;
-    out_->add(item.packet, refuse(item, Reason::bad_cookie));
+    const Decision decision = refuse(item, Reason::bad_cookie);
+    if (decision.action == Action::drop && capture_.examples != nullptr &&
+        capture_.examples->wants(Reason::bad_cookie, now.tick)) [[unlikely]] {
+        at_ = now;
+        keep_example(item.packet, decision);
+    }
+    out_->add(item.packet, decision);
     return true;
 }
 

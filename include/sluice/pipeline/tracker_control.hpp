@@ -2,6 +2,7 @@
 #pragma once
 
 #include <bit>
+#include <new>
 
 #include "sluice/base/siphash.hpp"
 #include "sluice/pipeline/tracker.hpp"
@@ -79,8 +80,8 @@ std::size_t Tracker<Io, Observer>::bytes_needed(const Limits& limits) {
            round(Pending::bytes_needed(limits.ipv4_flows)) + round(Pending::bytes_needed(limits.ipv6_flows)) +
            round(Fragments::bytes_needed(fragment_limits(limits, settings, secret))) +
            round(limits.event_slots * sizeof(Event)) + round(limits.capture_slots * sizeof(CapturedPacket)) +
-           SynGuard::bytes_needed(limits) + round(FlowRules::bytes_needed(limits)) +
-           Inspector<Packet>::bytes_needed(limits);
+           round(limits.capture_slots == 0 ? 0 : sizeof(DropExamples)) + SynGuard::bytes_needed(limits) +
+           round(FlowRules::bytes_needed(limits)) + Inspector<Packet>::bytes_needed(limits);
 }
 
 template <PacketIo Io, class Observer>
@@ -111,6 +112,8 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
     const auto capture_bytes = carve(arena, limits.capture_slots * sizeof(CapturedPacket));
     const std::span<CapturedPacket> captures(reinterpret_cast<CapturedPacket*>(capture_bytes.data()),
                                              limits.capture_slots);
+    DropExamples* const examples =
+        limits.capture_slots == 0 ? nullptr : new (carve(arena, sizeof(DropExamples)).data()) DropExamples;
     SynGuard* const guard = SynGuard::create(limits, secret, arena);
     if (guard != nullptr) guard->adopt(settings.protection.get());
     (void)carve(arena, SynGuard::bytes_needed(limits));
@@ -126,9 +129,9 @@ Result<std::unique_ptr<Tracker<Io, Observer>>> Tracker<Io, Observer>::create(
             limits, carve(arena, Inspector<Packet>::bytes_needed(limits)));
         inspector->adopt(settings.policy.get(), steering.self);
     }
-    return std::unique_ptr<Tracker>(new Tracker(settings, steering, link, observer, std::move(*table4),
-                                                std::move(*table6), pending4, pending6, std::move(*fragments),
-                                                guard, rules, std::move(inspector), events, captures));
+    return std::unique_ptr<Tracker>(new Tracker(
+        settings, steering, link, observer, std::move(*table4), std::move(*table6), pending4, pending6,
+        std::move(*fragments), guard, rules, std::move(inspector), events, captures, examples));
 }
 
 /// What a flow leaves behind when it goes: counted, its remembered SYN forgotten.

@@ -59,6 +59,7 @@ class Tracker<Io, Observer>::DroppedFragments {
         Item item;
         item.packets = count_;
         item.bytes = bytes_;
+        item.packet = first_;
         const bool refused = text_of(reason_).outcome == Outcome::refused;
         const Decision decision{.action = Action::drop,
                                 .state = refused ? CtState::invalid : CtState::untracked,
@@ -109,6 +110,7 @@ template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::process_datagram(Packet* first, Now now, Output<Io>& out) {
     out.size = 0;
     out_ = &out;
+    at_ = now;
     std::array<Packet*, packet::max_fragments> fragments;
     std::size_t count = 0;
     for (Packet* p = first; p != nullptr && count < fragments.size(); p = Io::next_fragment(p))
@@ -181,7 +183,10 @@ void Tracker<Io, Observer>::judge_datagram(std::span<Packet* const> fragments, N
         case Kind::flow:
         case Kind::icmp_error:
             pieces_ = {pieces.data(), fragments.size()};
-            judge_flow_or_hand_over(item, true, now, out);
+            if (is_traced(item.hash)) [[unlikely]]
+                judge_traced(item, true, now, out);
+            else
+                judge_flow_or_hand_over(item, true, now, out);
             pieces_ = {};
             return;
         case Kind::untracked:

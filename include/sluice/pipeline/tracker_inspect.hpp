@@ -53,6 +53,7 @@ class Tracker<Io, Observer>::ReadingSink {
         Item item;
         item.bytes = read.bytes;
         item.packets = read.packets;
+        item.packet = read.packet;
         Decision decision = read.decision;
         if (fate == inspect::Fate::drop) {
             decision.action = Action::drop;

@@ -54,6 +54,8 @@ void Tracker<Io, Observer>::process(std::span<Packet* const> burst, Now now, Out
         prefetch_proxied(count);
     if (rulings_.wanted != 0) [[unlikely]]
         match_first_packets();
+    if ((capture_.wanted() & traced_too) != 0) [[unlikely]]
+        of_known_flow &= ~set_traced_aside(count);
     if constexpr (Observer::watches) {
         for (i = 0; i < count; ++i) judge(items_[i], now, out);
     } else {
@@ -97,9 +99,13 @@ void Tracker<Io, Observer>::judge(Item& item, Now now, Output<Io>& out) {
 
 template <PacketIo Io, class Observer>
 [[gnu::noinline]] void Tracker<Io, Observer>::judge_without_flow(Item& item, Now now, Output<Io>& out) {
+    at_ = now;
     switch (item.kind) {
         case Kind::fragment:
             collect_fragment(item, now, out);
+            return;
+        case Kind::traced:
+            judge_traced(item, false, now, out);
             return;
         case Kind::refused:
             finish(item, item.packet, refuse(item, item.refusal), out);
@@ -481,8 +487,11 @@ template <PacketIo Io, class Observer>
         counters_.answered.add(item.packets);
     else if (decision.action == Action::pass)
         counters_.passed.add(item.packets);
-    else
+    else {
         counters_.dropped.add(item.packets);
+        if (capture_.examples != nullptr && capture_.examples->wants(decision.reason, at_.tick)) [[unlikely]]
+            keep_example(item.packet, decision);
+    }
     if (decision.reason != Reason::none)
         counters_.reasons[static_cast<std::size_t>(decision.reason)].add(item.packets);
     switch (decision.state) {

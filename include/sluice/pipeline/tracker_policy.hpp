@@ -159,7 +159,7 @@ template <unsigned AddressBytes>
     const policy::Action action = rule.action;
     const bool admitted = policy::admits(action) && has_room;
     if (admitted && can_be_read(item, number)) return std::nullopt;
-    if (capture_.wanted() != 0) note_denial(item.packet, number);
+    if (capture_.wanted() != 0 || capture_.examples != nullptr) note_denial(item.packet, number);
     if (action == policy::Action::reject)
         return reject(
             item, Reason::policy_denied,
