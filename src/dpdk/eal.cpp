@@ -3,12 +3,17 @@
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_log.h>
+#include <rte_pdump.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+#include <sstream>
 
 #include "sluice/dpdk/telemetry.hpp"
 
@@ -24,7 +29,40 @@ bool abbreviates(const std::string& word, const std::string& option, const char*
     return begins(word, shortest) && begins(option, word.c_str());
 }
 
+/// The type of process that the argument at `i` asks for; nothing when it is about something else.
+std::optional<std::string> process_type(const std::vector<std::string>& extra, std::size_t i) {
+    const std::size_t equals = extra[i].find('=');
+    if (!abbreviates(extra[i].substr(0, equals), "--proc-type", "--p")) return std::nullopt;
+    if (equals != std::string::npos) return extra[i].substr(equals + 1);
+    return i + 1 < extra.size() ? extra[i + 1] : "";
+}
+
+/// DPDK leaves files behind that hold the huge pages of a process that shared them, until the next one
+/// starts: PREFIXmap_N in every file system of huge pages. `prefix` is ours alone by now.
+void remove_page_files(const std::string& prefix) {
+    std::ifstream mounts("/proc/mounts");
+    for (std::string line; std::getline(mounts, line);) {
+        std::istringstream words(line);
+        std::string device, folder, type;
+        words >> device >> folder >> type;
+        if (type != "hugetlbfs") continue;
+        std::error_code failed;
+        for (std::filesystem::directory_iterator at(folder, failed), end; !failed && at != end;
+             at.increment(failed)) {
+            std::error_code ignored;
+            if (begins(at->path().filename().string(), (prefix + "map_").c_str()))
+                std::filesystem::remove(at->path(), ignored);
+        }
+    }
+}
+
 }  // namespace
+
+bool asks_for_company(const std::vector<std::string>& extra) {
+    for (std::size_t i = 0; i < extra.size(); ++i)
+        if (process_type(extra, i) == "primary") return true;
+    return false;
+}
 
 bool asks_for_log(const std::vector<std::string>& extra) {
     return std::any_of(extra.begin(), extra.end(),
@@ -40,12 +78,10 @@ Status check_eal_arguments(const std::vector<std::string>& extra) {
                          " does not start anything; the arguments are described in DPDK's guide, \"EAL "
                          "parameters\" (https://doc.dpdk.org/guides/linux_gsg/linux_eal_parameters.html)"};
         }
-        if (!abbreviates(name, "--proc-type", "--p")) continue;
-        const std::string following = i + 1 < extra.size() ? extra[i + 1] : "";
-        const std::string type = equals != std::string::npos ? extra[i].substr(equals + 1) : following;
-        if (type != "primary") {
-            return Error{"the EAL argument --proc-type takes only primary here, not '" + type +
-                         "': sluiced owns its ports and shares no memory with another DPDK process"};
+        const auto type = process_type(extra, i);
+        if (type && *type != "primary") {
+            return Error{"the EAL argument --proc-type takes only primary here, not '" + *type +
+                         "': sluiced owns its ports, and others may attach to it, but it to none"};
         }
     }
     return success();
@@ -61,8 +97,8 @@ std::vector<std::string> eal_arguments(const EalRequest& request) {
     out.insert(out.end(), {"--lcores", lcores, "--main-lcore", "0"});
     if (request.huge_pages) {
         // Pages without files: nothing stays behind when the process is killed, and two daemons share no
-        // state.
-        out.emplace_back("--in-memory");
+        // state. Nor does anybody else.
+        if (!asks_for_company(request.extra)) out.emplace_back("--in-memory");
         if (request.node >= 0) {
             out.insert(out.end(),
                        {"--socket-mem", std::string(2 * static_cast<std::size_t>(request.node), '0')});
@@ -136,7 +172,13 @@ Result<std::unique_ptr<Eal>> Eal::start(const EalRequest& request) {
         return Error{std::string("DPDK did not start (") + rte_strerror(fault) +
                      "): check daemon.eal_arguments and what stands behind -- on the command line"};
     }
-    return std::unique_ptr<Eal>(new Eal);
+    std::unique_ptr<Eal> eal(new Eal(asks_for_company(request.extra)));
+    if (eal->shared_ && rte_pdump_init() < 0) {
+        const int fault = rte_errno;
+        return Error{std::string("DPDK's packet capture did not start (") + rte_strerror(fault) +
+                     "): without --proc-type=primary in daemon.eal_arguments it is not needed"};
+    }
+    return eal;
 }
 
 void Eal::quiet() {
@@ -146,10 +188,16 @@ void Eal::quiet() {
 
 Eal::~Eal() {
     const std::string folder = rte_eal_get_runtime_dir();
+    if (shared_) rte_pdump_uninit();
     rte_eal_cleanup();
+    const std::size_t slash = folder.rfind('/');
+    if (shared_ && slash != std::string::npos) {
+        std::error_code ignored;
+        remove_page_files(folder.substr(slash + 1));
+        std::filesystem::remove_all(folder, ignored);
+    }
     // Empty by now; DPDK leaves the folders themselves.
     rmdir(folder.c_str());
-    const std::size_t slash = folder.rfind('/');
     if (slash != std::string::npos) rmdir(folder.substr(0, slash).c_str());
 }
 

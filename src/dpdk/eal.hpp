@@ -45,7 +45,7 @@ class Eal {
   public:
     /// At most once a process. Must run inside a Hush, or DPDK talks to the terminal.
     [[nodiscard]] static Result<std::unique_ptr<Eal>> start(const EalRequest& request);
-    /// Gives everything back, the folder under /run included.
+    /// Gives everything back, the folder under /run and files of huge pages included.
     ~Eal();
     /// DPDK's log goes nowhere from now on.
     void quiet();
@@ -53,13 +53,18 @@ class Eal {
     Eal& operator=(const Eal&) = delete;
 
   private:
-    Eal() = default;
+    explicit Eal(bool shared) : shared_(shared) {}
+    bool shared_;  ///< other processes may have attached
 };
 
 /// Refuses what would keep the EAL from starting without an error: another process type than primary (it
 /// waits for a primary process that cannot be there, deaf to signals), and help (it ends the process, and
 /// what it prints is hushed).
 [[nodiscard]] Status check_eal_arguments(const std::vector<std::string>& extra);
+
+/// Whether the operator lets other processes of DPDK's attach (dpdk-dumpcap, dpdk-pdump), which find our
+/// memory in files: by saying that this is the primary one, --proc-type=primary.
+[[nodiscard]] bool asks_for_company(const std::vector<std::string>& extra);
 
 /// Whether the operator wants to see EAL's own log.
 [[nodiscard]] bool asks_for_log(const std::vector<std::string>& extra);

@@ -72,6 +72,11 @@ Result<Preflight> preflight(const Options& given, const TrackerNeeds& needs, con
     const auto& extra = options.eal_arguments;
     if (std::find(extra.begin(), extra.end(), "--no-huge") != extra.end()) options.huge_pages = false;
     if (Status checked = check_eal_arguments(extra); !checked) return Error{checked.error()};
+    if (asks_for_company(extra) && !options.huge_pages) {
+        return Error{
+            "the EAL argument --proc-type=primary lets other processes of DPDK's attach, who find huge pages "
+            "alone: set daemon.huge_pages = true, or leave it out"};
+    }
     if (options.pairs.empty()) return Error{"no pair of ports is configured: add a [[pair]] with two ports"};
     if (options.pairs.size() > max_pairs) {
         return Error{"DPDK holds no more than " + std::to_string(2 * max_pairs) +

@@ -94,9 +94,23 @@ TEST(Arguments, OfDropsAskOnceOrOverAndOver) {
     EXPECT_TRUE(parse("drops --watch")->watch);
     EXPECT_TRUE(parse("drops -o json")->json);
     EXPECT_TRUE(parse("drops --json --watch")->json);
+    EXPECT_EQ(once->query.examples, 0U);
+    EXPECT_EQ(parse("drops --examples 4")->query.examples, 4U);
+    EXPECT_EQ(parse("drops -v")->query.examples, 3U);
+    EXPECT_EQ(control::parse_query(control::to_line(parse("drops -v")->query))->examples, 3U);
+    EXPECT_FALSE(parse("drops --examples 0").ok() || parse("drops --examples 5").ok());
     EXPECT_EQ(parse("drops -o id").error(), "of the formats `drops' has `json' alone");
     for (const char* wrong : {"drops -o save", "drops -p tcp", "list --watch", "drops --services"})
         EXPECT_FALSE(parse(wrong).ok()) << wrong;
+}
+
+TEST(Arguments, OfGetAskForTheStory) {
+    const char* const words = "-G -p tcp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 --story";
+    const auto story = parse(words);
+    ASSERT_TRUE(story.ok()) << story.error();
+    EXPECT_TRUE(story->story);
+    EXPECT_EQ(story->query.kind, Kind::get);
+    EXPECT_FALSE(parse("-L --story").ok() || parse("-G -p tcp --story").ok());
 }
 
 TEST(Drops, AreLinesWithGroupedNumbers) {

@@ -77,6 +77,16 @@ TEST(EalArguments, OnlyThePrimaryProcessIsStarted) {
     }
 }
 
+TEST(EalArguments, OthersMayAttachToWhoSaysThatItIsThePrimaryProcess) {
+    for (const std::vector<std::string>& extra :
+         {std::vector<std::string>{"--proc-type=primary"}, {"--log-level", "8", "--proc-type", "primary"}}) {
+        const std::string words = line({.processors = {0}, .megabytes = 300, .extra = extra});
+        EXPECT_FALSE(has(words, "--in-memory")) << words;
+        EXPECT_TRUE(has(words, " --file-prefix sluice ")) << words;
+    }
+    EXPECT_FALSE(asks_for_company({"--proc-type"}));
+}
+
 TEST(EalArguments, HelpIsRefusedForItEndsTheProcess) {
     for (const char* word : {"-h", "--help", "--hel"}) {
         const Status checked = check_eal_arguments({word});

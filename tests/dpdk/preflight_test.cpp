@@ -81,6 +81,12 @@ TEST(Preflight, ArgumentsThatWouldHangTheEalAreRefused) {
     EXPECT_NE(fault(options).find("--proc-type"), std::string::npos);
 }
 
+TEST(Preflight, OthersCannotAttachToOrdinaryPages) {
+    Options options = options_for("net_null0", "net_null1");
+    options.eal_arguments = {"--proc-type=primary"};
+    EXPECT_NE(fault(options).find("daemon.huge_pages = true"), std::string::npos);
+}
+
 TEST(Lock, ADeviceHasOneDaemon) {
     auto first = Lock::take("test-device");
     ASSERT_TRUE(first);
