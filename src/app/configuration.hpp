@@ -83,6 +83,12 @@ struct MetricsAddress {
     std::string listen;  ///< "127.0.0.1:9477", "[::1]:9477"; empty: nowhere
 };
 
+/// Where the web page is.
+struct WebAddress {
+    std::string listen;            ///< "127.0.0.1:9478", "[::1]:9478"; empty: nowhere
+    bool beyond_loopback = false;  ///< whether other machines may be let in by it
+};
+
 struct Configuration {
     std::string file;                ///< where it was read from, for messages; empty when there was no file
     std::vector<std::string> given;  ///< names of the keys that were given, by the file or by an override
@@ -92,6 +98,7 @@ struct Configuration {
     std::vector<std::uint16_t> dropped_ether_types;  ///< the same
     ControlSocket control;
     MetricsAddress metrics;
+    WebAddress web;
     StateFile state;
     control::FlowLogOptions flow_log;
     control::IpfixOptions ipfix;

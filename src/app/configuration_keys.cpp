@@ -217,19 +217,37 @@ void add_control(std::vector<Key>& out) {
         [](auto& c) -> auto& { return c.control.capture_slots; }));
 }
 
-void add_metrics(std::vector<Key>& out) {
-    out.push_back(text(
+/// Where to listen for TCP connections; `port` for the examples.
+template <class Field>
+Key listen_address(const Head& head, const std::string& port, Field field) {
+    return text(
+        head,
+        "a numeric address with a port behind it, such as \"127.0.0.1:" + port + "\" or \"[::1]:" + port +
+            '"',
+        [field](const Configuration& c) { return field(c); },
+        [field](Configuration& c, const std::string& value) {
+            if (!value.empty() && !control::parse_listen_address(value)) return false;
+            field(c) = value;
+            return true;
+        });
+}
+
+void add_http(std::vector<Key>& out) {
+    out.push_back(listen_address(
         {"metrics.listen", may, on_restart,
          "Where Prometheus scrapes the metrics (docs/metrics.md), over HTTP and without asking who it is; "
          "empty: "
          "nowhere."},
-        "a numeric address with a port behind it, such as \"127.0.0.1:9477\" or \"[::1]:9477\"",
-        [](const Configuration& c) { return c.metrics.listen; },
-        [](Configuration& c, const std::string& value) {
-            if (!value.empty() && !control::parse_listen_address(value)) return false;
-            c.metrics.listen = value;
-            return true;
-        }));
+        "9477", [](auto& c) -> auto& { return c.metrics.listen; }));
+    out.push_back(listen_address(
+        {"web.listen", may, on_restart,
+         "Where the daemon has a web page that shows what goes on (docs/web.md), over HTTP and without "
+         "asking who looks; empty: nowhere."},
+        "9478", [](auto& c) -> auto& { return c.web.listen; }));
+    out.push_back(flag(
+        {"web.beyond_loopback", expert, on_restart,
+         "Let web.listen be an address that other machines reach; whoever does may look."},
+        [](auto& c) -> auto& { return c.web.beyond_loopback; }));
 }
 
 /// Of a file that the daemon makes; empty: none.
@@ -516,7 +534,7 @@ std::vector<Key> build_keys() {
     add_general(out);
     add_daemon(out);
     add_control(out);
-    add_metrics(out);
+    add_http(out);
     add_state(out);
     add_flow_log(out);
     add_ipfix(out);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/ether_types.hpp"
+#include "sluice/control/listen_address.hpp"
 
 namespace sluice::app {
 namespace {
@@ -315,6 +316,7 @@ void Reader::check_together() {
     check_sizes();
     check_ether_types();
     check_flow_records();
+    check_web();
     check_services();
     profiles_.finish();
     rules_.finish();
@@ -358,6 +360,15 @@ void Reader::check_flow_records() {
     };
     check("flow_log.file", into_.flow_log.path);
     check("ipfix.collector", into_.ipfix.collector);
+}
+
+void Reader::check_web() {
+    const auto address = control::parse_listen_address(into_.web.listen);
+    if (!address || into_.web.beyond_loopback || control::is_loopback(*address)) return;
+    faults_.add(source_of("web.listen"), "web.listen",
+                "expected an address of this machine alone, 127.0.0.1 or [::1], or web.beyond_loopback = "
+                "true; found \"" +
+                    into_.web.listen + '"');
 }
 
 void Reader::check_ether_types() {

@@ -69,6 +69,7 @@ class Reader {
     void check_sizes();
     void check_ether_types();
     void check_flow_records();
+    void check_web();
     [[nodiscard]] Source source_of(std::string_view key) const;
 
     Configuration& into_;

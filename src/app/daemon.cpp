@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <climits>
 #include <cstdlib>
 #include <span>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "app/signals.hpp"
 #include "sluice/control/flow_transfer.hpp"
 #include "sluice/control/metrics.hpp"
+#include "sluice/control/web_page.hpp"
 #include "sluice/pipeline/policy.hpp"
 
 namespace sluice::app {
@@ -34,6 +36,17 @@ std::uint64_t wall_nanoseconds() {
     return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
                                           std::chrono::system_clock::now().time_since_epoch())
                                           .count());
+}
+
+control::WebState::Moment moment() {
+    const auto monotonic = std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::steady_clock::now().time_since_epoch());
+    return {static_cast<std::uint64_t>(monotonic.count()), wall_nanoseconds() / 1'000'000};
+}
+
+std::string host_name() {
+    char name[HOST_NAME_MAX + 1] = {};
+    return gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
 std::int64_t milliseconds_since(std::chrono::steady_clock::time_point then) {
@@ -71,7 +84,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
     // The socket first: another daemon at the same path is found out before any port is touched.
     for (const auto step : {&Daemon::open_socket, &Daemon::open_records, &Daemon::start_guard,
                             &Daemon::compile_signatures, &Daemon::start_ports, &Daemon::load_rules,
-                            &Daemon::start_workers, &Daemon::open_metrics, &Daemon::open_telemetry}) {
+                            &Daemon::start_workers, &Daemon::open_metrics, &Daemon::open_web,
+                            &Daemon::open_telemetry}) {
         if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
     }
     return daemon;
@@ -81,6 +95,7 @@ Daemon::~Daemon() {
     // Workers first; then trackers, whose tables lie in the runtime's memory.
     if (runtime_ != nullptr) runtime_->stop();
     metrics_.reset();
+    web_.reset();
     if (publishes_telemetry_) dpdk::publish_telemetry(nullptr);
     server_.reset();
     records_.reset();
@@ -107,19 +122,42 @@ Status Daemon::open_records() {
     return success();
 }
 
-/// Last, when all that is shown is there.
-Status Daemon::open_metrics() {
-    const std::string& listen = configuration_.metrics.listen;
+/// Null where `listen` is empty: the configuration lets nothing else through that is no address.
+Result<std::unique_ptr<control::HttpEndpoint>> Daemon::open_site(const std::string& listen,
+                                                                 control::HttpSite site) {
     const auto address = control::parse_listen_address(listen);
-    if (!address) return success();  // empty: the configuration lets nothing else through
-    const auto start =
-        std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch());
-    auto endpoint = control::MetricsEndpoint::open(*address, listen, [this, start] {
-        return control::metrics_page(workers_, static_cast<std::uint64_t>(start.count()));
-    });
+    if (!address) return std::unique_ptr<control::HttpEndpoint>();
+    auto endpoint = control::HttpEndpoint::open(*address, listen, std::move(site));
+    if (endpoint) server_->wake_on((*endpoint)->descriptor());
+    return endpoint;
+}
+
+/// Late, when all that is shown is there.
+Status Daemon::open_metrics() {
+    const std::uint64_t started = wall_nanoseconds() / 1'000'000'000;
+    auto endpoint = open_site(configuration_.metrics.listen,
+                              {.readers = "scrapers",
+                               .elsewhere = "the metrics are at /metrics",
+                               .pages = {{"/metrics", "text/plain; version=0.0.4; charset=utf-8",
+                                          [this, started](std::string_view) {
+                                              return control::metrics_page(workers_, started);
+                                          }}}});
     if (!endpoint) return Error{endpoint.error()};
     metrics_ = std::move(*endpoint);
-    server_->wake_on(metrics_->descriptor());
+    return success();
+}
+
+/// The same.
+Status Daemon::open_web() {
+    if (configuration_.web.listen.empty()) return success();
+    web_state_ = std::make_unique<control::WebState>(
+        workers_, [this] { return server_->statistics(); }, host_name(), moment());
+    auto endpoint =
+        open_site(configuration_.web.listen,
+                  control::web_site([this](std::string_view since) { return web_state_->json(since); }));
+    if (!endpoint) return Error{endpoint.error()};
+    web_ = std::move(*endpoint);
+    spdlog::info("the web page is at http://{}/", configuration_.web.listen);
     return success();
 }
 
@@ -340,6 +378,10 @@ bool Daemon::run() {
         while (!asked_to_stop()) {
             server_->turn(static_cast<int>((reloader_.under_way() ? reload_wait : look_interval).count()));
             if (metrics_ != nullptr) metrics_->turn();
+            if (web_ != nullptr) {
+                web_state_->look(moment());
+                web_->turn();
+            }
             if (asked_to_reload()) reload([](const Status&) {});
             reloader_.turn();
             look_around();
@@ -444,6 +486,7 @@ void Daemon::look_around() {
 
 /// What a signature has found.
 void Daemon::report_alert(const control::AlertNews& alert) {
+    if (web_state_ != nullptr) web_state_->add(alert);
     if (++alerts_reported_ <= most_lines) spdlog::warn("alert: {}", control::alert_line(alert));
 }
 

@@ -15,8 +15,9 @@
 #include "app/service_manager.hpp"
 #include "sluice/base/result.hpp"
 #include "sluice/control/guard_watch.hpp"
-#include "sluice/control/metrics_endpoint.hpp"
+#include "sluice/control/http_endpoint.hpp"
 #include "sluice/control/server.hpp"
+#include "sluice/control/web_state.hpp"
 #include "sluice/control/workers.hpp"
 #include "sluice/dpdk/mbuf_tracker.hpp"
 #include "sluice/dpdk/runtime.hpp"
@@ -47,6 +48,9 @@ class Daemon {
     Status compile_signatures();
     Status open_records();
     Status open_metrics();
+    Status open_web();
+    [[nodiscard]] Result<std::unique_ptr<control::HttpEndpoint>> open_site(const std::string& listen,
+                                                                           control::HttpSite site);
     Status open_telemetry();
     Status start_ports();
     Status load_rules();
@@ -97,7 +101,9 @@ class Daemon {
     std::unique_ptr<FlowRecords>
         records_;  ///< outlives the server, which feeds it, and reads tables of trackers
     std::unique_ptr<control::Server> server_;
-    std::unique_ptr<control::MetricsEndpoint> metrics_;  ///< null: nobody scrapes
+    std::unique_ptr<control::HttpEndpoint> metrics_;  ///< null: nobody scrapes
+    std::unique_ptr<control::WebState> web_state_;    ///< null: there is no page
+    std::unique_ptr<control::HttpEndpoint> web_;      ///< the same
     std::chrono::steady_clock::time_point next_look_{}, next_note_{};
     bool note_failed_ = false;
     Watchdog watchdog_;

@@ -308,6 +308,19 @@ std::optional<GuardedRow> GuardWatch::service(guard::ServiceNumber number) const
                       detector_.standing(number)};
 }
 
+std::vector<guard::ServiceNumber> GuardWatch::busiest(std::size_t most) const {
+    std::vector<std::pair<double, guard::ServiceNumber>> known;
+    for (std::size_t i = 0; i < services_.numbers(); ++i) {
+        const auto number = static_cast<guard::ServiceNumber>(i);
+        if (services_.find(number) != nullptr) known.emplace_back(-detector_.standing(number).syns, number);
+    }
+    const std::size_t count = std::min(most, known.size());
+    std::partial_sort(known.begin(), known.begin() + static_cast<std::ptrdiff_t>(count), known.end());
+    std::vector<guard::ServiceNumber> out;
+    for (std::size_t i = 0; i < count; ++i) out.push_back(known[i].second);
+    return out;
+}
+
 std::vector<std::pair<std::string, std::uint64_t>> GuardWatch::counters() const {
     guard::ServiceSums all;
     std::uint64_t known = 0, defended = 0;

@@ -326,7 +326,7 @@ constexpr Metric metrics[] = {
 };
 // clang-format on
 
-std::string_view name_of(MetricType type) {
+std::string_view word_of(MetricType type) {
     return type == counter ? "counter" : type == gauge ? "gauge" : "histogram";
 }
 
@@ -376,7 +376,7 @@ std::string metrics_page(const Workers& workers, std::uint64_t start_seconds) {
 std::string metrics_reference() {
     std::string out = "| metric | type | labels | what it is |\n|---|---|---|---|\n";
     for (const Metric& metric : metrics) {
-        out += "| `" + std::string(metric.name) + "` | " + std::string(name_of(metric.type)) + " | ";
+        out += "| `" + std::string(metric.name) + "` | " + std::string(word_of(metric.type)) + " | ";
         out += std::string(metric.labels) + " | " + std::string(metric.help) + " |\n";
     }
     return out;

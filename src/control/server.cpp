@@ -14,6 +14,7 @@
 #include "session.hpp"
 #include "sluice/control/capture_row.hpp"
 #include "sluice/control/event_writer.hpp"
+#include "statistics.hpp"
 
 namespace sluice::control {
 namespace {
@@ -197,6 +198,12 @@ void Server::tell(const FloodChange& change) {
         if (session->follows()) session->offer(context, change);
 }
 
+std::string Server::statistics() const {
+    std::string out;
+    append_statistics(out, workers_, *events_, *captures_);
+    return out;
+}
+
 void Server::replace_settings(std::shared_ptr<const pipeline::Settings> settings) {
     changeovers_.push_back({std::move(settings)});
     post_settings();
@@ -252,12 +259,12 @@ void Server::wait(int timeout_milliseconds) {
     if (accept_paused_ && reached(workers_.now(), accept_again_)) accept_paused_ = false;
     const bool listening = socket_ != nullptr && !full && !accept_paused_;
     std::vector<pollfd> watched;
-    watched.reserve(sessions_.size() + 2);
+    watched.reserve(sessions_.size() + also_.size() + 1);
     for (const auto& session : sessions_) {
         const int events = (session->wants_input() ? POLLIN : 0) | (session->has_output() ? POLLOUT : 0);
         watched.push_back({session->descriptor(), static_cast<short>(events), 0});
     }
-    watched.push_back({also_, POLLIN, 0});  // -1 is passed over
+    for (const int descriptor : also_) watched.push_back({descriptor, POLLIN, 0});
     if (listening) watched.push_back({socket_->descriptor(), POLLIN, 0});
     const auto patience_left = patience(timeout_milliseconds);
     const timespec limit{patience_left.count() / 1'000'000, patience_left.count() % 1'000'000 * 1'000};

@@ -17,11 +17,6 @@ std::uint64_t packets_under(const pipeline::Counters& counters, Reason reason) {
     return counters.reasons[static_cast<std::size_t>(reason)].read();
 }
 
-constexpr std::string_view name_of(Outcome outcome) {
-    constexpr std::string_view names[] = {"accepted", "tolerated", "refused", "dropped"};
-    return names[static_cast<int>(outcome)];
-}
-
 /// nf_conntrack's counters under its names. Its `drop` is a packet that found no room for its flow, its
 /// `error` an ICMP error that could not be placed; what it counts under the last three cannot happen here.
 void add_conntrack_counters(ordered_json& row, const pipeline::Counters& counters) {
@@ -103,6 +98,11 @@ void append_examples(std::string& out, const Workers& workers, Reason reason, st
 }
 
 }  // namespace
+
+std::string_view name_of(Outcome outcome) {
+    constexpr std::string_view names[] = {"accepted", "tolerated", "refused", "dropped"};
+    return names[static_cast<int>(outcome)];
+}
 
 void append_statistics(std::string& out, const Workers& workers, const EventFeed& events,
                        const CaptureFeed& captures) {

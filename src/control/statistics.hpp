@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "capture_feed.hpp"
 #include "drop_rates.hpp"
@@ -9,6 +10,9 @@
 #include "sluice/control/workers.hpp"
 
 namespace sluice::control {
+
+/// "accepted", "tolerated", "refused", "dropped"
+[[nodiscard]] std::string_view name_of(Outcome outcome);
 
 /// One JSON object a line: a worker each, and one with the counters of ports and rings when there are any.
 void append_statistics(std::string& out, const Workers& workers, const EventFeed& events,

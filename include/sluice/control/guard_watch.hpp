@@ -75,6 +75,8 @@ class GuardWatch {
     [[nodiscard]] std::size_t numbers() const { return services_.numbers(); }
     /// Nothing for a number that nobody has.
     [[nodiscard]] std::optional<GuardedRow> service(guard::ServiceNumber number) const;
+    /// The services with most attempts to connect, those first; at most `most`.
+    [[nodiscard]] std::vector<guard::ServiceNumber> busiest(std::size_t most) const;
     /// For `stats`: sums over services and workers at the last step, and how many attacks there were.
     [[nodiscard]] std::vector<std::pair<std::string, std::uint64_t>> counters() const;
 

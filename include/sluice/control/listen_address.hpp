@@ -50,4 +50,16 @@ struct ListenAddress {
     return out;
 }
 
+/// Whether only programs of this machine reach it: 127.0.0.0/8, ::1.
+[[nodiscard]] inline bool is_loopback(const ListenAddress& address) {
+    if (address.socket.ss_family == AF_INET) {
+        sockaddr_in ipv4;
+        std::memcpy(&ipv4, &address.socket, sizeof ipv4);
+        return ntohl(ipv4.sin_addr.s_addr) >> 24U == IN_LOOPBACKNET;
+    }
+    sockaddr_in6 ipv6;
+    std::memcpy(&ipv6, &address.socket, sizeof ipv6);
+    return IN6_IS_ADDR_LOOPBACK(&ipv6.sin6_addr);
+}
+
 }  // namespace sluice::control

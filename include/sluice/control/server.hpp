@@ -73,7 +73,7 @@ class Server {
     void turn(int timeout_milliseconds);
 
     /// A turn also ends its wait when this becomes readable; what is to be done then is the caller's.
-    void wake_on(int descriptor) { also_ = descriptor; }
+    void wake_on(int descriptor) { also_.push_back(descriptor); }
 
     /// Has every worker obey `settings` from now on, in the order of the calls; keeps them alive as long as a
     /// worker may look at them. The turns to come do the work.
@@ -85,6 +85,8 @@ class Server {
     void write(EventWriter& writer);
     /// The workers have stopped: hands what they still told to those writers.
     void finish_writing();
+    /// The rows of `stats`, one JSON object a line.
+    [[nodiscard]] std::string statistics() const;
 
     /// Every worker obeys the newest settings.
     [[nodiscard]] bool settled() const { return changeovers_.empty(); }
@@ -122,7 +124,7 @@ class Server {
     /// Whose alerts may come: what is in force, and what was before.
     std::array<std::shared_ptr<const pipeline::Inspection>, 2> inspections_;
     std::unique_ptr<ListeningSocket> socket_;
-    int also_ = -1;  ///< woken for it; -1: for nothing else
+    std::vector<int> also_;  ///< woken for these
     std::vector<std::unique_ptr<Session>> sessions_;
     std::uint64_t next_serial_ = 1;  ///< 0 stands for the server itself
     std::size_t first_ = 0;          ///< whose turn is first, so that nobody always finds the mailboxes full

@@ -1,5 +1,5 @@
-// Scrapers, those of good will and the others: what they get, and that nobody else waits for them.
-#include "sluice/control/metrics_endpoint.hpp"
+// Who asks for pages, those of good will and the others: what they get, and that nobody else waits for them.
+#include "sluice/control/http_endpoint.hpp"
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -10,6 +10,8 @@
 #include <memory>
 #include <string>
 #include <vector>
+
+#include "sluice/control/web_page.hpp"
 
 namespace sluice::control {
 namespace {
@@ -68,10 +70,16 @@ class Endpoint : public ::testing::Test {
     void SetUp() override {
         name_ = "127.0.0.1:" + std::to_string(free_port());
         address_ = *parse_listen_address(name_);
-        auto opened = MetricsEndpoint::open(address_, name_, [this] {
-            ++made_;
-            return page_;
-        });
+        open({.readers = "scrapers",
+              .elsewhere = "the metrics are at /metrics",
+              .pages = {{"/metrics", "text/plain; version=0.0.4; charset=utf-8", [this](std::string_view) {
+                             ++made_;
+                             return page_;
+                         }}}});
+    }
+    void open(HttpSite site) {
+        endpoint_.reset();
+        auto opened = HttpEndpoint::open(address_, name_, std::move(site));
         ASSERT_TRUE(opened.ok()) << opened.error();
         endpoint_ = std::move(*opened);
     }
@@ -108,7 +116,7 @@ class Endpoint : public ::testing::Test {
     ListenAddress address_;
     std::string page_ = "# HELP a b\n# TYPE a counter\na 1\n";
     unsigned made_ = 0;
-    std::unique_ptr<MetricsEndpoint> endpoint_;
+    std::unique_ptr<HttpEndpoint> endpoint_;
     std::chrono::steady_clock::duration longest_{};  ///< of a turn
 };
 
@@ -159,8 +167,8 @@ TEST_F(Endpoint, CutsOffAHeaderOfAHundredMegabytes) {
 TEST_F(Endpoint, WaitsForNobodyWhoDoesNotRead) {
     page_ = std::string(8 << 20, '#') + "\n";  // more than sockets hold
     std::vector<std::unique_ptr<Scraper>> mute;
-    mute.reserve(MetricsEndpoint::most_connections);
-    for (unsigned i = 0; i + 1 < MetricsEndpoint::most_connections; ++i) {
+    mute.reserve(HttpEndpoint::most_connections);
+    for (unsigned i = 0; i + 1 < HttpEndpoint::most_connections; ++i) {
         mute.push_back(std::make_unique<Scraper>(address_, 4096));
         EXPECT_TRUE(
             turn_until([&] { return mute.back()->send("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n") > 0; }));
@@ -179,8 +187,8 @@ TEST_F(Endpoint, WaitsForNobodyWhoDoesNotRead) {
 
 TEST_F(Endpoint, MakesThePageOnceATurnForAllWhoAsk) {
     std::vector<std::unique_ptr<Scraper>> scrapers;
-    scrapers.reserve(MetricsEndpoint::most_connections);
-    for (unsigned i = 0; i < MetricsEndpoint::most_connections; ++i) {
+    scrapers.reserve(HttpEndpoint::most_connections);
+    for (unsigned i = 0; i < HttpEndpoint::most_connections; ++i) {
         scrapers.push_back(std::make_unique<Scraper>(address_));
         EXPECT_GT(scrapers.back()->send("GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"), 0);
     }
@@ -193,13 +201,74 @@ TEST_F(Endpoint, MakesThePageOnceATurnForAllWhoAsk) {
     }));
     for (auto& scraper : scrapers) EXPECT_TRUE(scraper->received().ends_with(page_));
     EXPECT_LE(made_, turns);
-    EXPECT_LT(made_, MetricsEndpoint::most_connections);
+    EXPECT_LT(made_, HttpEndpoint::most_connections);
+}
+
+TEST_F(Endpoint, GivesEachWhatIsNewToIt) {
+    std::vector<std::string> asked;
+    open({.readers = "browsers",
+          .elsewhere = "",
+          .pages = {{"/state", "application/json",
+                     [&](std::string_view since) {
+                         asked.emplace_back(since);
+                         return "{" + std::string(since) + "}";
+                     },
+                     true}}});
+    const std::string end = " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    EXPECT_TRUE(ask("GET /state" + end).ends_with("\r\n\r\n{}"));
+    EXPECT_TRUE(ask("GET /state?since=17" + end).ends_with("\r\n\r\n{17}"));
+    EXPECT_TRUE(ask("GET /state?sin=17&since" + end).ends_with("\r\n\r\n{}"));
+    EXPECT_TRUE(ask("GET /state?since=%3Cb%3E%00x" + end).find("HTTP/1.1") == 0);
+    EXPECT_TRUE(ask("GET /state?since=" + std::string(20'000, '9') + end).find("200 OK") ==
+                std::string::npos);
+    EXPECT_EQ(asked.size(), 4U);
+}
+
+TEST_F(Endpoint, AnswersNoNameThatCouldBeAnybodys) {
+    HttpSite site = web_site([](std::string_view) { return std::string("{}"); });
+    open(std::move(site));
+    const auto answer_to = [&](const std::string& host) {
+        return ask("GET /api/state HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n").substr(9, 3);
+    };
+    for (const char* host : {"127.0.0.1:9478", "127.0.0.1", "localhost", "localhost:8000", "[::1]:9478",
+                             "[::1]", "192.0.2.1:80"})
+        EXPECT_EQ(answer_to("Host: " + std::string(host) + "\r\n"), "200") << host;
+    for (const char* host : {"rebound.example", "rebound.example:9478", "127.0.0.1.rebound.example:9478",
+                             "localhost.rebound.example", "localhostile", "[::1", "127.0.0.1:x", "\xff"})
+        EXPECT_EQ(answer_to("Host: " + std::string(host) + "\r\n"), "421") << host;
+    EXPECT_EQ(ask("GET /api/state HTTP/1.0\r\n\r\n").substr(9, 3), "421") << "no Host at all";
+}
+
+TEST_F(Endpoint, GivesTheWebPageWithAPolicyThatLetsNothingElseRunInIt) {
+    open(web_site([](std::string_view) { return std::string("{}"); }));
+    const std::string answer = ask("GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    EXPECT_TRUE(answer.starts_with("HTTP/1.1 200"));
+    EXPECT_NE(answer.find("Content-Type: text/html; charset=utf-8\r\n"), std::string::npos);
+    EXPECT_NE(answer.find("Content-Security-Policy: default-src 'none'; script-src 'sha256-"),
+              std::string::npos);
+    EXPECT_EQ(answer.find("unsafe"), std::string::npos);
+    EXPECT_NE(answer.find("X-Frame-Options: DENY\r\n"), std::string::npos);
+    const std::string page = answer.substr(answer.find("\r\n\r\n") + 4);
+    EXPECT_TRUE(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    for (const char* from_elsewhere : {"https://", "src=", "@import", "url(", "javascript:", " onclick"})
+        EXPECT_EQ(page.find(from_elsewhere), std::string::npos) << from_elsewhere;
+    EXPECT_TRUE(ask("GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    .ends_with("the page is at /\n"));
 }
 
 TEST_F(Endpoint, SaysThatItsAddressIsTaken) {
-    const auto second = MetricsEndpoint::open(address_, name_, [] { return std::string(); });
+    const auto second =
+        HttpEndpoint::open(address_, name_, {.readers = "scrapers", .elsewhere = "", .pages = {}});
     ASSERT_FALSE(second.ok());
     EXPECT_EQ(second.error(), "cannot listen for scrapers at " + name_ + ": Address already in use");
+}
+
+TEST(ListenAddress, IsOfThisMachineAloneOnLoopback) {
+    for (const char* own : {"127.0.0.1:1", "127.255.0.9:1", "[::1]:1"})
+        EXPECT_TRUE(is_loopback(*parse_listen_address(own))) << own;
+    for (const char* other :
+         {"0.0.0.0:1", "128.0.0.1:1", "192.0.2.1:1", "[::]:1", "[2001:db8::1]:1", "[::2]:1"})
+        EXPECT_FALSE(is_loopback(*parse_listen_address(other))) << other;
 }
 
 TEST(ListenAddress, IsANumericAddressWithAPort) {
