@@ -98,7 +98,8 @@ class Compiler {
   private:
     static bool belongs(const Signature& signature, bool datagram, Toward toward) {
         return (signature.toward == toward || signature.toward == Toward::either) &&
-               signature.service.transport != (datagram ? Transport::tcp : Transport::udp);
+               (signature.service.transport == Transport::any ||
+                (signature.service.transport == Transport::tcp) != datagram);
     }
     [[nodiscard]] Error fault(const Signature& signature, const std::string& sentence) const {
         return {set_.place(signature) + "pattern: " + sentence};

@@ -5,6 +5,8 @@
 #include <optional>
 #include <unordered_map>
 
+#include "sluice/packet/headers.hpp"
+
 namespace sluice::policy {
 namespace {
 
@@ -26,7 +28,21 @@ bool take(std::string_view& text, std::string_view word) {
 }
 
 Error expected_service() {
-    return {R"(expected "any", "tcp", "udp", "tcp/80,8000-8999" or "tcp/not 80,443")"};
+    return {R"(expected "any", "icmp", "tcp", "udp", "tcp/80,8000-8999" or "tcp/not 80,443")"};
+}
+
+bool is_over(Transport transport, std::uint8_t protocol) {
+    switch (transport) {
+        case Transport::tcp:
+            return protocol == packet::tcp;
+        case Transport::udp:
+            return protocol == packet::udp;
+        case Transport::icmp:
+            return packet::is_icmp(protocol);
+        case Transport::any:
+            return true;
+    }
+    return false;
 }
 
 /// What is wrong with one signature, whatever the others are; empty: nothing.
@@ -68,7 +84,8 @@ class Faults {
 
 }  // namespace
 
-bool SignatureService::covers(std::uint16_t port) const {
+bool SignatureService::covers(std::uint8_t protocol, std::uint16_t port) const {
+    if (!is_over(transport, protocol)) return false;
     if (ports.empty()) return true;
     const bool listed = std::any_of(ports.begin(), ports.end(), [port](const PortRange& range) {
         return range.first <= port && port <= range.last;
@@ -79,6 +96,10 @@ bool SignatureService::covers(std::uint16_t port) const {
 Result<SignatureService> parse_service(std::string_view text) {
     SignatureService out;
     if (text == "any") return out;
+    if (text == "icmp") {
+        out.transport = Transport::icmp;
+        return out;
+    }
     if (take(text, "tcp"))
         out.transport = Transport::tcp;
     else if (take(text, "udp"))

@@ -20,6 +20,7 @@
 #include "app/replay_input.hpp"
 #include "app/signature_file.hpp"
 #include "sluice/inspect/scanner.hpp"
+#include "sluice/packet/headers.hpp"
 
 namespace sluice::app {
 namespace {
@@ -118,7 +119,7 @@ Hits found_in_streams(const std::string& path, inspect::Scanner& scanner) {
             const auto found = [&](std::uint32_t number, std::uint64_t) {
                 const policy::Signature& signature = scanner.database().signatures()[number];
                 const auto port = static_cast<std::uint16_t>(stream.port[1]);
-                if (signature.service.covers(port))
+                if (signature.service.covers(packet::tcp, port))
                     hits.insert({std::min(stream.port[0], stream.port[1]),
                                  std::max(stream.port[0], stream.port[1]), signature.id});
             };

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "app/signature_file.hpp"
+#include "sluice/packet/headers.hpp"
 
 namespace sluice::app {
 namespace {
@@ -47,8 +48,10 @@ mark = 7
     EXPECT_EQ(signature.service.transport, Transport::tcp);
     EXPECT_TRUE(signature.service.except);
     EXPECT_EQ(signature.service.ports, (std::vector<PortRange>{{22, 22}, {8000, 8999}}));
-    EXPECT_TRUE(signature.service.covers(80) && !signature.service.covers(8080) &&
-                !signature.service.covers(22));
+    EXPECT_TRUE(signature.service.covers(packet::tcp, 80));
+    EXPECT_FALSE(signature.service.covers(packet::tcp, 8080));
+    EXPECT_FALSE(signature.service.covers(packet::tcp, 22));
+    EXPECT_FALSE(signature.service.covers(packet::udp, 80));
     EXPECT_EQ(signature.offset, 4U);
     EXPECT_EQ(signature.depth, 300U);
     EXPECT_EQ(signature.action, SignatureAction::mark);
@@ -56,6 +59,16 @@ mark = 7
     EXPECT_EQ(signature.mark, 7U);
     EXPECT_EQ(signature.line, 2U);
     EXPECT_FALSE(read->may_block());
+}
+
+TEST(SignatureFile, AServiceMayBeIcmp) {
+    const auto read =
+        read_signatures("[[signature]]\nid = 1\nname = 'n'\npattern = 'p'\nservice = 'icmp'\n", "s.toml");
+    ASSERT_TRUE(read.ok()) << read.error();
+    const policy::SignatureService& service = (*read)[0].service;
+    EXPECT_EQ(service.transport, Transport::icmp);
+    EXPECT_TRUE(service.covers(packet::icmp, 0) && service.covers(packet::icmpv6, 0));
+    EXPECT_FALSE(service.covers(packet::udp, 0) || service.covers(47, 0));
 }
 
 TEST(SignatureFile, HasDefaults) {
@@ -90,7 +103,8 @@ depth = -1
               "s.toml:5:9: signature.flags: expected letters of i (caseless), s (a dot is any byte) and m (^ "
               "and $ at "
               "each line), each once, found \"x\"\n"
-              "s.toml:6:11: signature.service: expected \"any\", \"tcp\", \"udp\", \"tcp/80,8000-8999\" or "
+              "s.toml:6:11: signature.service: expected \"any\", \"icmp\", \"tcp\", \"udp\", "
+              "\"tcp/80,8000-8999\" or "
               "\"tcp/not "
               "80,443\", found \"tcp/http\"\n"
               "s.toml:7:13: signature.direction: expected one of \"to-server\", \"to-client\", \"both\", "

@@ -147,6 +147,12 @@ std::vector<Sample> samples() {
           "\x40"
           "12345678" +
               zeros(5)}},
+        {3008,
+         server,
+         true,
+         raw("\xd5\x20\x08\x80\xc0\0\x02\x01\0\0\0\x16"),
+         {raw("\0\xd5\x20\x08\x80"), raw("\xd5\x20\x08\x90"), "abcdefghijklmnopqrstuvwabcdefghi"}},
+        {3009, client, true, zeros(8) + "SSH-2.0-OpenSSH_9.2", {"abcdefghijklmnopqrstuvwabcdefghi", "SSH"}},
     };
 }
 

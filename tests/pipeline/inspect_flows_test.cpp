@@ -2,6 +2,8 @@
 // services, how often is told, and other profiles while flows live.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "inspected_box.hpp"
 #include "support/guarded_box.hpp"
 
@@ -63,6 +65,52 @@ TEST(InspectedDatagrams, BehindOneThatIsDroppedNoneOfItsFlowPasses) {
         EXPECT_EQ(box.fate(box.feed(datagram(word, Direction::original, 54))), "signature");
         EXPECT_EQ(box.alerts().size(), 2U);
     }
+}
+
+PacketBuilder ping(const std::string& text, Direction direction = Direction::original, bool ipv6 = false) {
+    const bool client = direction == Direction::original;
+    const std::array<const char*, 2> hosts{ipv6 ? "2001:db8::1" : "10.0.0.1",
+                                           ipv6 ? "2001:db8::2" : "10.0.0.2"};
+    PacketBuilder out;
+    out.ethernet().ip(hosts[client ? 0 : 1], hosts[client ? 1 : 0]);
+    ipv6 ? out.icmpv6(client ? 128 : 129, 0, 7) : out.icmp(client ? 8 : 0, 0, 7);
+    return out.payload(InspectedBox::bytes(text));
+}
+
+TEST(InspectedDatagrams, OfIcmpAndOtherProtocolsAreReadBehindTheirHeader) {
+    for (const bool ipv6 : {false, true}) {
+        InspectedBox box(database_of(signatures({"^attack-w[o]rd"}, SignatureAction::drop)), blocking);
+        EXPECT_EQ(box.fate(box.feed(ping("an " + word, Direction::original, ipv6))), "pass");
+        EXPECT_EQ(box.fate(box.feed(ping(word, Direction::reply, ipv6), Direction::reply)), "signature");
+        EXPECT_EQ(box.fate(box.feed(ping("harmless", Direction::original, ipv6))), "signature");
+        EXPECT_EQ(box.alerts().size(), 1U);
+    }
+    InspectedBox box(database_of(one_signature(SignatureAction::drop)), blocking);
+    PacketBuilder tunnel;
+    tunnel.ethernet().ip("10.0.0.1", "10.0.0.2").protocol(47).payload(InspectedBox::bytes(word));
+    EXPECT_EQ(box.fate(box.feed(tunnel)), "signature");
+    EXPECT_EQ(box.count(Reason::signature), 1U);
+    const auto pieces = ping("0123456789" + word).identification(9).build_fragments(16);
+    box.burst(pieces, Direction::original);
+    EXPECT_EQ(box.count(Reason::signature), 1U + pieces.size());
+}
+
+TEST(InspectedDatagrams, ASignatureAsksForTheirProtocol) {
+    auto all = signatures({"attack-w[o]rd", "attack-wo[r]d", "attack-wor[d]"});
+    all[0].service.transport = Transport::icmp;
+    all[1].service.transport = Transport::udp;
+    InspectedBox box(database_of(all), alerting);
+    const auto found_in = [&](const PacketBuilder& packet) {
+        box.feed(packet);
+        std::string out;
+        for (const auto& alert : box.alerts()) out += std::to_string(alert.signature_id);
+        return out;
+    };
+    EXPECT_EQ(found_in(ping(word)), "13");
+    EXPECT_EQ(found_in(datagram(word)), "23");
+    PacketBuilder tunnel;
+    tunnel.ethernet().ip("10.0.0.1", "10.0.0.2").protocol(47).payload(InspectedBox::bytes(word));
+    EXPECT_EQ(found_in(tunnel), "3");
 }
 
 TEST(InspectedFlows, ASignatureAsksForTheServersPort) {

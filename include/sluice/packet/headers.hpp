@@ -16,6 +16,9 @@ enum class LinkLayer : std::uint8_t { ethernet, raw_ip, linux_cooked_v1, linux_c
 
 /// IANA protocol numbers the tracker treats by name.
 enum Protocol : std::uint8_t { icmp = 1, tcp = 6, udp = 17, icmpv6 = 58 };
+[[nodiscard]] constexpr bool is_icmp(std::uint8_t protocol) {
+    return protocol == icmp || protocol == icmpv6;
+}
 
 /// TCP flag bits as in byte 13 of the header.
 enum TcpFlag : std::uint8_t { fin = 1, syn = 2, rst = 4, psh = 8, ack = 16, urg = 32, ece = 64, cwr = 128 };

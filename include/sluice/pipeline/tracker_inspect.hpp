@@ -199,8 +199,7 @@ template <unsigned AddressBytes>
 [[gnu::noinline]] bool Tracker<Io, Observer>::read(Item& item, Decision decision, Now now) {
     if (item.kind != Kind::flow || decision.action != Action::pass || decision.flow == flow::no_ref)
         return false;
-    if (item.protocol == packet::udp) return read_datagram<AddressBytes>(item, decision, now);
-    if (item.protocol != packet::tcp) return false;
+    if (item.protocol != packet::tcp) return read_datagram<AddressBytes>(item, decision, now);
     const flow::Ref ref = decision.flow;
     inspect::FlowNumber number = inspector_->template number_of<AddressBytes>(ref);
     if (number == inspect::no_flow) return false;
@@ -295,7 +294,7 @@ std::span<const std::uint8_t> Tracker<Io, Observer>::bytes_of(const Packet* pack
     return {gathered, length};
 }
 
-/// Of a TCP or UDP item: what lies behind its header, in one piece.
+/// What lies behind the transport header of an item, in one piece.
 template <PacketIo Io, class Observer>
 std::span<const std::uint8_t> Tracker<Io, Observer>::payload_of(const Item& item, std::uint32_t header,
                                                                 std::uint32_t length) {
@@ -359,8 +358,10 @@ bool Tracker<Io, Observer>::read_datagram(Item& item, const Decision& decision, 
     const auto& record = flows.record(ref);
     bool blocked = record.payload.datagram.blocked != 0;
     if (!blocked) {
-        constexpr std::uint32_t header = 8;
         const packet::Headers& headers = headers_of(item);
+        // UDP and ICMP queries have 8 bytes of their own; of other protocols nothing is known, and all is
+        // read.
+        const std::uint32_t header = item.protocol == packet::udp || packet::is_icmp(item.protocol) ? 8 : 0;
         const std::uint32_t length = headers.udp_length != 0 ? headers.udp_length : headers.transport_length;
         if (length <= header) return false;
         inspector_->counters.datagrams.add();
@@ -397,8 +398,8 @@ template <unsigned AddressBytes>
     auto& flows = table<AddressBytes>();
     const auto& record = flows.record(ref);
     const bool client_is_high = flows.original_from_high(record);
-    if (!matched.service.covers(Ends{record.key, client_is_high ? 1U : 0U}.port(guard::Toward::server)))
-        return SignatureAction::alert;
+    const std::uint16_t port = Ends{record.key, client_is_high ? 1U : 0U}.port(guard::Toward::server);
+    if (!matched.service.covers(record.key.protocol, port)) return SignatureAction::alert;
     SignatureTally& tally = inspector.scanners.tally(profile, signature);
     tally.hits.add();
     inspector.counters.hits.add();

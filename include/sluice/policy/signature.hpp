@@ -23,7 +23,8 @@ enum class Severity : std::uint8_t { low, medium, high, critical };
 /// Which way the bytes go that a signature looks at; the client is who opened the flow.
 enum class Toward : std::uint8_t { server, client, either };
 
-enum class Transport : std::uint8_t { tcp, udp, either };
+/// icmp: echo, timestamp and the other queries of ICMP and ICMPv6.
+enum class Transport : std::uint8_t { tcp, udp, icmp, any };
 
 struct PortRange {
     std::uint16_t first, last;
@@ -32,11 +33,12 @@ struct PortRange {
 
 /// Where a signature applies, by transport and the server's port.
 struct SignatureService {
-    Transport transport = Transport::either;
+    Transport transport = Transport::any;
     bool except = false;           ///< all ports but those
     std::vector<PortRange> ports;  ///< none: all
 
-    [[nodiscard]] bool covers(std::uint16_t port) const;
+    /// A flow of this IP protocol, to this port where the protocol has ports.
+    [[nodiscard]] bool covers(std::uint8_t protocol, std::uint16_t port) const;
     friend bool operator==(const SignatureService&, const SignatureService&) = default;
 };
 
@@ -59,8 +61,8 @@ struct Signature {
     friend bool operator==(const Signature&, const Signature&) = default;
 };
 
-/// What a person may write for `service`: "any", "tcp", "udp/53", "tcp/25,587,8000-8999", "tcp/not 80,8080".
-/// The error says what was expected.
+/// What a person may write for `service`: "any", "icmp", "tcp", "udp/53", "tcp/25,587,8000-8999", "tcp/not
+/// 80". The error says what was expected.
 [[nodiscard]] Result<SignatureService> parse_service(std::string_view text);
 
 /// "i", "is", "" …: into the signature's flags. The error says what was expected.
