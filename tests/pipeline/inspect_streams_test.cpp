@@ -138,6 +138,36 @@ TEST_P(Modes, WhatIsRefusedIsNotRead) {
     EXPECT_EQ(box.alerts().size(), 1U) << "and the flow is read on";
 }
 
+TEST_P(Modes, ASynInAnOpenConnectionSaysNothingOfItsData) {
+    for (const std::string text : {"", "of nobody"}) {
+        InspectedBox box(alerting_database(), terms());
+        box.open();
+        const auto syn = box.send(500, text, packet::syn);
+        EXPECT_EQ(box.fate(syn), GetParam() && !text.empty() ? "syn-data" : "pass");
+        box.feed(box.data(0, text, packet::syn));
+        box.send(0, attack);
+        EXPECT_EQ(box.alerts().size(), 1U) << "what its receiver reads was read";
+    }
+}
+
+TEST(InspectedStreams, DataInFrontOfTheSynThatWasBelievedAreNotLetThrough) {
+    InspectedBox box(dropping_database(), blocking);
+    const auto answer = [&](std::uint32_t later) {
+        return box.feed(box.from(Direction::reply)
+                            .sequence(InspectedBox::server_isn + later)
+                            .acknowledgement(InspectedBox::client_isn + 1)
+                            .window(65'000)
+                            .flags(packet::syn | packet::ack),
+                        Direction::reply);
+    };
+    box.feed(
+        box.from(Direction::original).sequence(InspectedBox::client_isn).window(65'000).flags(packet::syn));
+    EXPECT_EQ(box.fate(answer(0)), "pass");
+    EXPECT_EQ(box.fate(answer(1000)), "pass") << "nobody knows which the client believes";
+    EXPECT_NE(box.fate(box.send(0, secret, 0, Direction::reply)), "pass");
+    EXPECT_EQ(box.text(Direction::reply), "");
+}
+
 TEST(InspectedStreams, BehindARstThatItsReceiverMayNotHaveBelievedTheyAreReadOn) {
     InspectedBox box(alerting_database(), alerting);
     box.open();

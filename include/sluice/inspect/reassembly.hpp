@@ -17,6 +17,8 @@
 // - The first copy of a byte wins. A segment that carries another byte where a copy is held is counted and
 //   told; where the terms block it is dropped, so that the receiver reads what was scanned. That holds for
 //   scanned bytes until the receiver has acknowledged them: it may have lost our copy.
+// - Bytes in front of the first one behind the SYN are none; where the terms block, a segment that carries
+//   some, and is no keep-alive of one byte, is dropped: whoever takes it has seen another SYN than we.
 // - Bytes the receiver has acknowledged, or that lie beyond its window or behind the FIN, are never scanned.
 //   Where the terms block, a segment that reaches beyond is dropped (an honest sender sends none), except the
 //   one byte of a zero-window probe, which is remembered and scanned if the receiver acknowledges it.
@@ -180,6 +182,7 @@ class Reassembly {
         std::uint32_t chunk_count, held_count;
         State state;
         std::uint8_t island_count, probe_byte;
+        bool has_syn;  ///< position 0 is the first byte that there is
         bool has_fin, has_probe, has_stream, in_backlog;
         std::array<Island, most_islands> island;
     };

@@ -46,7 +46,9 @@ template <class Packet, StreamScanner Scanner>
 void Reassembly<Packet, Scanner>::begin(FlowNumber number, tcp::Direction direction, std::uint32_t isn) {
     Half& half = flows_[number].half[static_cast<int>(direction)];
     const bool untouched = half.state == State::open && half.scanned == 0 && half.first_chunk == nil;
-    if (half.state == State::idle || untouched) begin_half(half, isn + 1);
+    if (half.state != State::idle && !untouched) return;
+    begin_half(half, isn + 1);
+    half.has_syn = true;
 }
 
 template <class Packet, StreamScanner Scanner>
@@ -189,6 +191,11 @@ void Reassembly<Packet, Scanner>::take(At<Sink>& at, const StreamSegment& segmen
     }
     const std::uint32_t begin = segment.sequence - half.origin;
     std::uint32_t end = begin + static_cast<std::uint32_t>(segment.payload.size());
+    const bool keeps_alive = begin == 0U - 1 && segment.payload.size() == 1;
+    if (terms.blocking && half.has_syn && half.acknowledged == 0 && before(begin, 0) && !keeps_alive) {
+        tell(at, Event::unverifiable);
+        return leave(true);
+    }
     std::uint32_t limit = segment.right_edge - half.origin;
     if (half.has_fin && before(half.fin, limit)) limit = half.fin;
     const bool fin = segment.fin && !after(end, limit);

@@ -142,6 +142,13 @@ void Tracker<Io, Observer>::give_up(Packet* packet, const Decision& decision) {
            pair == tcp::Pair::time_wait__time_wait;
 }
 
+/// Whether a SYN may say where the data begin.
+[[nodiscard]] inline bool is_opening(const tcp::Connection& connection) {
+    const auto pair = static_cast<tcp::Pair>(connection.pair);
+    return pair == tcp::Pair::syn_sent__syn_rcvd || pair == tcp::Pair::syn_rcvd__syn_rcvd ||
+           pair == tcp::Pair::established__syn_rcvd || pair == tcp::Pair::syn_rcvd__established;
+}
+
 /// A flow is read, or not, as its rule says now. False: it would have to be and there is no room.
 template <PacketIo Io, class Observer>
 template <unsigned AddressBytes>
@@ -223,7 +230,10 @@ template <unsigned AddressBytes>
             drop_unread(item, decision, Reason::syn_data);
             return true;
         }
-        if (decision.reason != Reason::none) return false;  // it says nothing of this connection
+        // Where it says nothing of this connection, nobody takes its number for the first, or its data. So it
+        // is with a SYN,ACK in the window of a connection that is open.
+        const tcp::Connection& connection = table<AddressBytes>().record(ref).payload.tcp;
+        if (decision.reason != Reason::none || !is_opening(connection)) return false;
         begin_streams(number, decision.direction, item.segment);
     }
     read_segment<AddressBytes>(item, number, decision, now);
