@@ -138,6 +138,22 @@ TEST_P(Modes, WhatIsRefusedIsNotRead) {
     EXPECT_EQ(box.alerts().size(), 1U) << "and the flow is read on";
 }
 
+TEST_P(Modes, WhatFollowsTheEndOfTheirReadingInABurstKeepsItsPlace) {
+    inspect::Terms some = terms();
+    some.budget = 4;
+    InspectedBox box(alerting_database(), some);
+    box.open();
+    box.send(0, "four", 0, Direction::reply);
+    const auto first =
+        box.burst({box.data(0, "01").build(), box.data(2, "23").build(), box.data(4, "45").build(),
+                   box.data(6, "67").build(), box.data(8, "", packet::rst).build()},
+                  Direction::original);
+    ASSERT_EQ(box.left.size(), 9U);
+    for (unsigned i = 0; i < 5; ++i) EXPECT_EQ(box.left[4 + i].number, first + i);
+    box.poll();
+    EXPECT_EQ(box.counted().flows.read(), 0U);
+}
+
 TEST_P(Modes, ASynInAnOpenConnectionSaysNothingOfItsData) {
     for (const std::string text : {"", "of nobody"}) {
         InspectedBox box(alerting_database(), terms());

@@ -12,6 +12,7 @@
 #include "sluice/flow/arena.hpp"
 #include "sluice/flow/ref.hpp"
 #include "sluice/inspect/reassembly.hpp"
+#include "sluice/pipeline/burst.hpp"
 #include "sluice/pipeline/policy.hpp"
 #include "sluice/pipeline/settings.hpp"
 #include "sluice/pipeline/verdict.hpp"
@@ -188,6 +189,17 @@ class Inspector {
         numbers_[place<AddressBytes>][ref] = 0;
     }
 
+    /// A flow that needs to be read no more, once the burst is judged; the last of very many may go on.
+    struct Ending {
+        packet::Family family;
+        flow::Ref flow;
+    };
+    void note_ending(packet::Family family, flow::Ref flow) {
+        if (ending_count_ != endings_.size()) endings_[ending_count_++] = {family, flow};
+    }
+    [[nodiscard]] std::span<const Ending> endings() const { return {endings_.data(), ending_count_}; }
+    void forget_endings() { ending_count_ = 0; }
+
     /// The next flow whose profile was replaced, of a bounded number looked at; no_flow: none of those.
     [[nodiscard]] inspect::FlowNumber next_outdated(unsigned& budget) {
         for (; next_ < size_ && budget != 0; --budget) {
@@ -235,6 +247,8 @@ class Inspector {
     std::uint32_t size_;
     inspect::FlowNumber next_;  ///< how far the search for outdated ones has come
     std::uint64_t time_ = 0;
+    std::array<Ending, 2 * max_burst> endings_{};
+    std::size_t ending_count_ = 0;
     bool is_idle_ = true;
 
   public:

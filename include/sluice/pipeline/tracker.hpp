@@ -588,6 +588,7 @@ class Tracker {
                                                          std::uint32_t length);
     [[nodiscard]] std::span<const std::uint8_t> payload_of(const Item& item, std::uint32_t header,
                                                            std::uint32_t length);
+    bool pass_unread(const Item& item, const Decision& decision);
     void drop_unread(const Item& item, Decision decision, Reason reason);
     void drop_unread_of_all();
     template <unsigned AddressBytes>

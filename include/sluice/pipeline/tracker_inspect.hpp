@@ -224,7 +224,8 @@ template <unsigned AddressBytes>
         if (blocking) drop_unread(item, decision, decision.reason);
         return blocking;
     }
-    if ((item.segment.flags & tcp::Flag::rst) != 0) return false;  // what it carries is no data
+    // What a RST carries is no data. It leaves behind the data in front of it, which left their places.
+    if ((item.segment.flags & tcp::Flag::rst) != 0) return pass_unread(item, decision);
     if ((item.segment.flags & tcp::Flag::syn) != 0) {
         if (blocking && item.segment.payload_length != 0) {
             drop_unread(item, decision, Reason::syn_data);
@@ -233,7 +234,7 @@ template <unsigned AddressBytes>
         // Where it says nothing of this connection, nobody takes its number for the first, or its data. So it
         // is with a SYN,ACK in the window of a connection that is open.
         const tcp::Connection& connection = table<AddressBytes>().record(ref).payload.tcp;
-        if (decision.reason != Reason::none || !is_opening(connection)) return false;
+        if (decision.reason != Reason::none || !is_opening(connection)) return pass_unread(item, decision);
         begin_streams(number, decision.direction, item.segment);
     }
     read_segment<AddressBytes>(item, number, decision, now);
@@ -288,7 +289,7 @@ void Tracker<Io, Observer>::read_segment(Item& item, inspect::FlowNumber number,
     if (!sink.resets().empty())
         reset_flow<AddressBytes>(item, ref, decision.direction, unread, now);
     else if (inspector_->streams.is_cleared(number) || is_finished(connection))
-        stop_reading<AddressBytes>(ref);
+        inspector_->note_ending(AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6, ref);
     count_held();
 }
 
@@ -341,6 +342,14 @@ void Tracker<Io, Observer>::reset_flow(Item& item, flow::Ref ref, tcp::Direction
         way = Way{to_server ? *link : packet::reversed(*link), Io::port(item.packet)};
     // What goes on by the port's partner as the item would have, and what goes back by its own.
     kill<AddressBytes>(ref, now, way, direction);
+}
+
+/// Of a flow that is read: in its order, behind what is in the output. True.
+template <PacketIo Io, class Observer>
+bool Tracker<Io, Observer>::pass_unread(const Item& item, const Decision& decision) {
+    ReadingSink(*this, Reason::none)
+        .out({item.packet, decision, item.bytes, item.packets}, inspect::Fate::pass);
+    return true;
 }
 
 template <PacketIo Io, class Observer>
@@ -507,6 +516,15 @@ template <PacketIo Io, class Observer>
 /// Once all packets of a call are judged.
 template <PacketIo Io, class Observer>
 void Tracker<Io, Observer>::end_reading(Output<Io>& out) {
+    // Not before: what follows in the burst would keep its place and overtake what was read.
+    for (const auto& [family, ref] : inspector_->endings())
+        by_family(family, [&, ref = ref]<unsigned AddressBytes>() {
+            const inspect::FlowNumber number = inspector_->template number_of<AddressBytes>(ref);
+            if (number != inspect::no_flow && (inspector_->streams.is_cleared(number) ||
+                                               is_finished(table<AddressBytes>().record(ref).payload.tcp)))
+                stop_reading<AddressBytes>(ref);
+        });
+    inspector_->forget_endings();
     if (has_gaps_) close_gaps(out);
     given_up_.leave(out);
 }
