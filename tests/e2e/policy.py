@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 
+from guard import Flood, ServerView, accept_spoofed, honest, told
 from rig.process import execute, expect, wait_until
 from rig.scenario import scenario
 from rig.services import TcpServer, dns_answer_address, dns_question, ping
@@ -316,6 +317,178 @@ def proxied(context):
         expect(status == 0, f"curl is served (its status was {status})")
         expect(after["answered"] > before["answered"], "and its SYN was answered by the box")
         expect(hits(context, middle)["login"] == 5, "each connection counts once under its rule")
+
+
+@alone("a flood of SYNs at a rule that proxies: clients are served and the server sees their handshakes alone")
+def proxied_flood(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra='[[rule]]\nname = "login"\naction = "proxy"\nprotocol = "tcp"\nto_port = 80\n')
+        rig.start_middle(middle)
+        accept_spoofed(rig)  # the server would answer the flood, if it had any of it
+        rig.nginx()
+        honest(rig, IPV4, count=4, number=1, pause=0)  # shows what the server knows
+        view, before, decided = ServerView(rig), middle.statistics(), hits(context, middle)["login"]
+        flood = Flood(context, rig, IPV4, 10_000, 10)
+        wait_until(lambda: middle.statistics()["answered"] - before["answered"] > 1000, "the box answers the flood")
+        report = honest(rig, IPV4, count=100, number=10, pause=0.05)
+        seen, half_open = view.since(), view.half_open(rig)
+        answered = middle.statistics()["answered"] - before["answered"]
+        decided = hits(context, middle)["login"] - decided
+        flood.stop()
+        rig.transcript.note(f"{told(report)}; {answered} SYNs answered; the server saw {seen}; the rule decided {decided}")
+        expect(report["succeeded"] == report["transactions"], f"all clients are served: {told(report)}")
+        expect(answered > 1000 + report["transactions"], f"each SYN is answered: {answered}")
+        # One SYN a minute may pass unproven, to see what the server knows.
+        expect(seen["completed"] >= report["transactions"], f"the server completes a handshake for each of them: {seen}")
+        expect(seen["syns"] - seen["completed"] <= 1 and half_open <= 1, f"and sees no others: {seen}, {half_open} half open")
+        expect(abs(decided - report["transactions"]) <= 1, f"the rule counts clients, not SYNs: {decided}")
+
+
+EVERYTHING = """
+[inspection]
+flows = 64
+cache = "{cache}"
+
+[[inspection.profile]]
+name = "stop"
+signatures = "stop.toml"
+mode = "block"
+
+[[rule]]
+name = "web"
+action = "inspect stop"
+protocol = "tcp"
+to_port = 80
+
+[[rule]]
+name = "names"
+action = "inspect stop"
+protocol = "udp"
+to_port = 53
+
+[[rule]]
+name = "ping"
+action = "inspect stop"
+protocol = "icmp"
+icmp = "echo-request"
+
+[[rule]]
+name = "login"
+action = "proxy"
+protocol = "tcp"
+to_port = {proxied}
+
+[[rule]]
+name = "shell"
+action = "allow"
+protocol = "tcp"
+to_port = {allowed}
+
+[[rule]]
+name = "closed"
+action = "reject"
+protocol = "tcp"
+to_port = {rejected}
+
+[[rule]]
+name = "silent"
+action = "deny"
+protocol = "tcp"
+to_port = {denied}
+"""
+
+WORD = """
+[[signature]]
+id = 7101
+name = "a word"
+pattern = "swordfish"
+action = "reset"
+"""
+
+PROXIED = 7004
+
+
+def shell(connection):
+    """The server's end of what ssh looks like: a banner, and then each keystroke comes back."""
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.sendall(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n")
+    while data := connection.recv(4096):
+        connection.sendall(data)
+
+
+def converse(rig, port, idle):
+    """The client's end: small segments both ways, then silence, then more of them. What it has heard."""
+    with rig.client:
+        connection = socket.create_connection((IPV4.server, port), 3)
+    with connection:
+        connection.settimeout(3)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        heard = connection.recv(100)
+        expect(heard.startswith(b"SSH-2.0-OpenSSH"), f"the banner comes, not {heard!r}")
+        for number in range(40):
+            if number == 20:
+                time.sleep(idle)
+            keys = b"k" * (1 + number % 48)
+            connection.sendall(keys)
+            heard = b""
+            while len(heard) < len(keys):
+                heard += connection.recv(100)
+            expect(heard == keys, f"what was typed comes back: {heard!r}")
+
+
+@alone("rules that allow, deny, reject, proxy and inspect together do as they say to curl, a shell, DNS and ping")
+def all_actions(context):
+    with context.rig() as rig:
+        cache = os.path.join(rig.folder, "cache")
+        os.mkdir(cache, 0o700)
+        with open(os.path.join(rig.folder, "stop.toml"), "w") as file:
+            file.write(WORD)
+        middle = context.sluiced(rig, extra=EVERYTHING.format(cache=cache, proxied=PROXIED, allowed=ALLOWED, denied=DENIED,
+                                                              rejected=REJECTED))  # fmt: skip
+        rig.start_middle(middle)
+        rig.nginx()
+        rig.dnsmasq()
+
+        status, _ = curl(rig, IPV4)
+        expect(status == 0, f"curl is served (its status was {status})")
+        url = f"http://{IPV4.server}/small-1?swordfish"
+        done = execute(rig.transcript, rig.client.argv("curl", "--silent", "--output", os.devnull, "--max-time", "3", url), check=False)
+        expect(done.returncode in (52, 55, 56), f"a request with the word is reset (curl: {done.returncode})")
+        expect(resolves(rig, IPV4), "a name is resolved")
+        with rig.client:
+            client = socket.socket(IPV4.family, socket.SOCK_DGRAM)
+        with client:
+            client.settimeout(0.4)
+            client.connect((IPV4.server, 53))
+            client.send(dns_question("swordfish.test", 1, 8))
+            try:
+                answer = client.recv(4096)
+            except TimeoutError:
+                answer = None
+            expect(answer is None, f"a question with the word is not heard of, not answered {answer!r}")
+        expect(answers_ping(rig, IPV4), "ping is answered")
+        word = "swordfish".encode().hex()
+        lost = ping(rig.transcript, rig.client, IPV4.server, "-c", "1", "-W", "0.4", "-s", "56", "-p", word)
+        expect("100% packet loss" in lost.stdout, f"a ping with the word is not: {lost.stdout}")
+
+        with TcpServer(rig.server, IPV4.family, ALLOWED, shell), TcpServer(rig.server, IPV4.family, PROXIED, shell):
+            converse(rig, ALLOWED, 1.0)
+            for _ in range(3):  # the first shows what the server knows
+                converse(rig, PROXIED, 0.1)
+        expect(middle.statistics()["answered"] >= 2, "connections of the rule that proxies are answered by the box")
+        with TcpServer(rig.server, IPV4.family, REJECTED, shell), TcpServer(rig.server, IPV4.family, DENIED, shell):
+            began = time.monotonic()
+            error = connects(rig, IPV4, REJECTED)
+            expect(isinstance(error, ConnectionRefusedError), f"who is rejected is refused, not {error!r}")
+            expect(time.monotonic() - began < 0.5, "at once")
+            error = connects(rig, IPV4, DENIED, 0.7)
+            expect(isinstance(error, TimeoutError), f"who is denied hears nothing, not {error!r}")
+        decided = hits(context, middle)
+        expect(all(decided[name] for name in ("web", "names", "ping", "login", "shell", "closed", "silent")),
+               f"each rule has decided: {decided}")  # fmt: skip
+        rows = map(json.loads, middle.sluice("signatures", "--json", quiet=True).stdout.splitlines())
+        found = {row["id"]: row["hits"] for row in rows}
+        expect(found == {7101: 3}, f"the word was found in a request, a question and a ping: {found}")
 
 
 @alone("what reloads bring costs no packet and no connection")
