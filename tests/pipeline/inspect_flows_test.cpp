@@ -183,6 +183,16 @@ TEST_P(Resets, BothEndsAreToldAtOnceWithTheNumbersTheyExpect) {
     EXPECT_EQ(alerts[0].done, SignatureAction::reset);
 }
 
+TEST(InspectedFlows, AMatchBehindARstStaysBlocked) {
+    InspectedBox box(database_of(one_signature(SignatureAction::reset)), blocking);
+    box.open();
+    box.feed(box.data(0, "", packet::rst));
+    EXPECT_EQ(box.fate(box.send(0, word)), "signature");
+    EXPECT_NE(box.fate(box.send(6, word.substr(6))), "pass");
+    EXPECT_NE(box.fate(box.send(0, word.substr(0, 6))), "pass");
+    EXPECT_EQ(box.text(), "") << "no byte of it, in whatever order";
+}
+
 TEST(InspectedFlows, AMatchBehindAHoleResetsWhenTheHoleIsFilled) {
     InspectedBox box(database_of(one_signature(SignatureAction::reset)), blocking);
     box.open();

@@ -11,6 +11,7 @@
 #pragma once
 
 #include "sluice/pipeline/tracker.hpp"
+#include "sluice/pipeline/tracker_refusals.hpp"
 
 namespace sluice::pipeline {
 
@@ -333,6 +334,9 @@ void Tracker<Io, Observer>::reset_flow(Item& item, flow::Ref ref, tcp::Direction
                                        std::uint32_t unread, Now now) {
     auto& flows = table<AddressBytes>();
     const auto& record = flows.record(ref);
+    // Nobody is told. It stays and so do its streams, which let nothing through: without it, where
+    // connections are picked up in mid-stream, what comes next would begin another.
+    if (is_over(record.payload.tcp)) return;
     FlowState state = record.payload;
     state.tcp.side[static_cast<unsigned>(direction)].end = unread;
     flows.update(ref, state, record.expiry, now.tick);
@@ -485,8 +489,10 @@ template <PacketIo Io, class Observer>
         for (const inspect::FlowNumber number : sink.resets()) {
             const Reading& reading = inspector_->reading(number);
             if (reading.flow == flow::no_ref) continue;
-            by_family(reading.family,
-                      [&]<unsigned AddressBytes>() { kill<AddressBytes>(reading.flow, now); });
+            by_family(reading.family, [&]<unsigned AddressBytes>() {
+                if (!is_over(table<AddressBytes>().record(reading.flow).payload.tcp))
+                    kill<AddressBytes>(reading.flow, now);
+            });
         }
     }
     inspector_->count_now();
