@@ -109,6 +109,17 @@ Result<CaptureReader> CaptureReader::open(const std::string& path) {
     return CaptureReader(path, std::move(handle), *link, kind == Kind::microsecond_pcap);
 }
 
+std::uint64_t CaptureReader::bytes_read() const {
+    const auto at = ftello(pcap_file(handle_.get()));
+    return at < 0 ? 0 : static_cast<std::uint64_t>(at);
+}
+
+std::uint64_t CaptureReader::bytes() const {
+    struct stat status {};
+    const bool regular = fstat(fileno(pcap_file(handle_.get())), &status) == 0 && S_ISREG(status.st_mode);
+    return regular ? static_cast<std::uint64_t>(status.st_size) : 0;
+}
+
 CaptureReader::Next CaptureReader::next(CapturedPacket& packet) {
     pcap_pkthdr* header = nullptr;
     const u_char* bytes = nullptr;

@@ -44,6 +44,9 @@ class CaptureReader {
     /// The file certainly keeps microseconds, no finer. False for nanosecond pcap, pcapng and pipes.
     [[nodiscard]] bool microseconds() const { return microseconds_; }
     [[nodiscard]] std::uint64_t packets_read() const { return packets_read_; }
+    /// Of a regular file: how far it has been read, and how long it is; else 0.
+    [[nodiscard]] std::uint64_t bytes_read() const;
+    [[nodiscard]] std::uint64_t bytes() const;
     [[nodiscard]] const std::string& error() const { return error_; }
 
   private:

@@ -113,10 +113,7 @@ Status take_words(Scanned& scanned) {
     auto& words = scanned.words;
     if (scanned.command == nullptr && !words.empty()) {
         scanned.command = command_of_word(words.front());
-        if (scanned.command == nullptr)
-            return Error{is_later_command(words.front())
-                             ? fmt::format("`{}' is not available in this version", words.front())
-                             : fmt::format("unknown command `{}'", words.front())};
+        if (scanned.command == nullptr) return Error{fmt::format("unknown command `{}'", words.front())};
         words.erase(words.begin());
     }
     if (words.empty()) return success();
@@ -194,6 +191,7 @@ std::string usage(Command about) {
         "      explain   tell what became of the connections in captures (sluice explain --help)\n"
         "      capture   show packets and what was decided about them (sluice capture --help)\n"
         "      check     check a configuration file (sluice check --help)\n"
+        "      top       show what the daemon does, on a screen that lives (sluice top --help)\n"
         "      doctor    say what this machine lacks for sluiced (sluice doctor --help)\n"
         "      rules     show the rules and how often each decided (sluice rules --help)\n"
         "      save      write the flows to a file (sluice save --help)\n"

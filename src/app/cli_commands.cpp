@@ -11,6 +11,7 @@
 #include "app/cli_rows.hpp"
 #include "app/cli_signatures.hpp"
 #include "app/output.hpp"
+#include "app/progress.hpp"
 #include "sluice/base/reason.hpp"
 #include "sluice/control/client.hpp"
 
@@ -124,6 +125,15 @@ int conclude(const Arguments& arguments, const End& end) {
     }
 }
 
+/// How many flows a listing will show, where that is known at once.
+std::uint64_t flows_to_come(control::Client& client, const Arguments& arguments) {
+    if (arguments.command != Command::list || !arguments.query.filter.everything()) return 0;
+    control::Query query;
+    query.kind = control::Query::Kind::count;
+    const auto end = client.ask(query, [](std::string_view) {});
+    return end ? end->count : 0;
+}
+
 int ask_the_daemon(const Arguments& arguments) {
     auto client = control::Client::connect(arguments.socket);
     if (!client) {
@@ -131,10 +141,15 @@ int ask_the_daemon(const Arguments& arguments) {
         return refused;
     }
     std::string heading = heading_of(arguments);
+    Progress progress("listing", "flows", 0, Progress::Output::rows);
+    if (progress.possible()) progress.set_total(flows_to_come(**client, arguments));
+    std::uint64_t rows = 0;
     const auto end = (*client)->ask(arguments.query, [&](std::string_view row) {
         print(std::exchange(heading, ""));
         print_row(arguments, row);
+        progress.at(++rows);
     });
+    progress.end();
     // Before the closing sentence, which says that the rows have been shown.
     const bool shown = output_written("sluice");
     if (!end || !end->ok) {

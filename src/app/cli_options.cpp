@@ -1,7 +1,5 @@
 #include "app/cli_options.hpp"
 
-#include <algorithm>
-
 namespace sluice::app {
 namespace {
 
@@ -189,8 +187,6 @@ constexpr OptionText options[] = {
     {OptionId::unavailable, 'c', {"secmark", "", ""}, "SECMARK", any, ""},
 };
 
-constexpr std::string_view later[] = {"top"};
-
 }  // namespace
 
 std::span<const CommandText> command_texts() {
@@ -198,9 +194,6 @@ std::span<const CommandText> command_texts() {
 }
 std::span<const OptionText> option_texts() {
     return options;
-}
-bool is_later_command(std::string_view word) {
-    return std::find(std::begin(later), std::end(later), word) != std::end(later);
 }
 
 }  // namespace sluice::app

@@ -97,7 +97,4 @@ struct OptionText {
 };
 [[nodiscard]] std::span<const OptionText> option_texts();
 
-/// Words that are commands of later versions.
-[[nodiscard]] bool is_later_command(std::string_view word);
-
 }  // namespace sluice::app

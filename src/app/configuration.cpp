@@ -187,7 +187,7 @@ int check_main(const std::string& path, std::span<const std::string> overrides, 
         return 1;
     }
     // Whether patterns can be compiled is known when they have been; what is kept is the daemon's.
-    if (const auto compiled = compile_profiles(configuration->inspection, {}); !compiled) {
+    if (const auto compiled = compile_profiles(configuration->inspection, compiling_shown()); !compiled) {
         print_error(compiled.error() + '\n');
         return 1;
     }

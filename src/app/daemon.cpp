@@ -134,13 +134,12 @@ Result<std::unique_ptr<control::HttpEndpoint>> Daemon::open_site(const std::stri
 
 /// Late, when all that is shown is there.
 Status Daemon::open_metrics() {
-    const std::uint64_t started = wall_nanoseconds() / 1'000'000'000;
     auto endpoint = open_site(configuration_.metrics.listen,
                               {.readers = "scrapers",
                                .elsewhere = "the metrics are at /metrics",
                                .pages = {{"/metrics", "text/plain; version=0.0.4; charset=utf-8",
-                                          [this, started](std::string_view) {
-                                              return control::metrics_page(workers_, started);
+                                          [this](std::string_view) {
+                                              return control::metrics_page(workers_, workers_.start_seconds);
                                           }}}});
     if (!endpoint) return Error{endpoint.error()};
     metrics_ = std::move(*endpoint);
@@ -292,6 +291,7 @@ void Daemon::show_workers_to_control() {
     workers_.half_open_limit = settings_->half_open_limit;
     workers_.tcp = settings_->tcp;
     workers_.port_names = runtime_->port_names();
+    workers_.start_seconds = wall_nanoseconds() / 1'000'000'000;
     workers_.extra_counters = [this] {
         auto counters = runtime_->counters();
         records_->append_counters(counters);

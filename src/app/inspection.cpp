@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/progress.hpp"
+
 namespace sluice::app {
 namespace {
 
@@ -64,6 +66,17 @@ bool same(const pipeline::InspectionProfile& a, const pipeline::InspectionProfil
 }
 
 }  // namespace
+
+Compiling compiling_shown() {
+    Compiling out;
+    out.compile = [](const policy::SignatureSet& signatures, const inspect::CompileLimits& limits) {
+        Progress progress("compiling " + signatures.file(), "signatures", signatures.size(),
+                          Progress::Output::elsewhere);
+        return inspect::compile_in_child(signatures, limits,
+                                         [&](std::uint32_t looked_at) { progress.now_at(looked_at); });
+    };
+    return out;
+}
 
 Result<std::vector<pipeline::InspectionProfile>> compile_profiles(const InspectionOptions& options,
                                                                   const Compiling& compiling) {

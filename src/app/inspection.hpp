@@ -23,6 +23,9 @@ struct Compiling {
     std::shared_ptr<const pipeline::Inspection> running;
 };
 
+/// In a child of this process, with a line on the terminal that says how far it has come (progress.hpp).
+[[nodiscard]] Compiling compiling_shown();
+
 /// The profiles with their signatures compiled, in the order of the configuration. The error has a line
 /// "FILE:LINE: pattern: …" for the first signature that is refused. Takes up to minutes.
 [[nodiscard]] Result<std::vector<pipeline::InspectionProfile>> compile_profiles(

@@ -5,6 +5,7 @@
 
 #include "app/configuration_rules.hpp"
 #include "app/inspection.hpp"
+#include "app/progress.hpp"
 
 namespace sluice::app {
 
@@ -38,9 +39,16 @@ Status replay_capture(Capture& capture, ReplayEngine& engine, const std::functio
     }
     CaptureReader& reader = *capture.open;
     engine.set_link_layer(reader.link());
+    const std::uint64_t bytes = reader.bytes();
+    Progress progress(name_of_capture(capture.path), bytes != 0 ? "bytes" : "packets", bytes,
+                      Progress::Output::rows);
+    const bool shows_bytes = bytes != 0 && progress.possible();
     CapturedPacket packet;
     auto next = CaptureReader::Next::end;
-    while (!stop() && (next = reader.next(packet)) == CaptureReader::Next::packet) engine.feed(packet);
+    while (!stop() && (next = reader.next(packet)) == CaptureReader::Next::packet) {
+        engine.feed(packet);
+        progress.at(shows_bytes ? reader.bytes_read() : reader.packets_read());
+    }
     const std::string fault = next == CaptureReader::Next::failed ? reader.error() : std::string{};
     capture.open.reset();
     if (!fault.empty()) return Error{fault};
@@ -61,7 +69,7 @@ Status divide_among(unsigned workers, Configuration& configuration) {
     share(configuration.limits.ipv4_flows);
     share(configuration.limits.ipv6_flows);
     share(configuration.settings.half_open_limit);
-    auto inspection = build_inspection(configuration, workers, {});
+    auto inspection = build_inspection(configuration, workers, compiling_shown());
     if (!inspection) return Error{inspection.error()};
     obey_rules(configuration, workers, std::move(*inspection));
     return success();

@@ -9,6 +9,7 @@
 #include "app/cli_rules.hpp"
 #include "app/cli_snapshot.hpp"
 #include "app/cli_story.hpp"
+#include "app/cli_top.hpp"
 #include "app/doctor.hpp"
 #include "app/explain.hpp"
 #include "app/output.hpp"
@@ -31,6 +32,7 @@ constexpr Subcommand subcommands[] = {
     {"rules", sluice::app::rules_command},
     {"save", sluice::app::save_command},
     {"test-packet", sluice::app::test_packet_command},
+    {"top", sluice::app::top_command},
 };
 
 int obey(int argc, char** argv) {

@@ -19,10 +19,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 20> kind_names{
-    "version", "list",       "count",   "get",     "delete", "update", "insert",
-    "flush",   "stats",      "reasons", "floods",  "reload", "rules",  "test-packet",
-    "events",  "signatures", "drops",   "capture", "save",   "restore"};
+constexpr std::array<std::string_view, 21> kind_names{
+    "version", "list",       "count",   "get",     "delete", "update",  "insert",
+    "flush",   "stats",      "reasons", "floods",  "reload", "rules",   "test-packet",
+    "events",  "signatures", "drops",   "capture", "save",   "restore", "census"};
 constexpr std::array<std::string_view, 5> event_names{"new", "updates", "destroy", "floods",
                                                       "alerts"};  // by bit
 constexpr std::array<std::string_view, 3> style_names{"listing", "save", "json"};

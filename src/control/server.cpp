@@ -55,7 +55,11 @@ Status Server::open() {
 }
 
 SessionContext Server::session_context() {
-    return {workers_, options_, desk_, *events_, *captures_, *drops_, settled(), workers_.now()};
+    const auto censuses = std::count_if(sessions_.begin(), sessions_.end(),
+                                        [](const auto& session) { return session->has_census(); });
+    return {workers_,  options_,       desk_,
+            *events_,  *captures_,     *drops_,
+            settled(), workers_.now(), static_cast<unsigned>(censuses)};
 }
 
 void Server::turn(int timeout_milliseconds) {

@@ -1,5 +1,6 @@
 #include "session.hpp"
 
+#include <sodium.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,6 +22,10 @@ using MailRequest = pipeline::Request;
 
 /// Changes of one client under way at once: a quarter of a mailbox, so that several clients get on.
 constexpr std::uint32_t changes_at_once = 64;
+/// Clients that may have a census: each is some megabytes.
+constexpr unsigned most_censuses = 8;
+/// Talkers of a kind told by each of their weights.
+constexpr std::size_t talkers_told = 50;
 
 std::uint64_t wall_nanoseconds(const ServerOptions& options) {
     if (options.wall_clock) return options.wall_clock();
@@ -136,6 +141,9 @@ void Session::begin(SessionContext& context, std::string_view line) {
         case Query::Kind::restore:
             begin_restore(context);
             break;
+        case Query::Kind::census:
+            begin_census(context);
+            break;
         case Query::Kind::stats:
             append_statistics(output_, context.workers, context.events, context.captures);
             finish(context, {true, context.workers.all.size(), {}});
@@ -225,6 +233,26 @@ void Session::test_packet(SessionContext& context) {
     finish(context, {true, 1, {}});
 }
 
+void Session::begin_census(SessionContext& context) {
+    if (census_ == nullptr) {
+        if (context.censuses >= most_censuses)
+            return finish(context, {false, 0, "too many others have a census already"});
+        ++context.censuses;
+        SipHashKey secret;
+        randombytes_buf(secret.data(), sizeof secret);
+        census_ = std::make_unique<FlowCensus>(context.options.census_slots, secret);
+    }
+    census_->begin(context.workers, context.now);
+    stage_ = Stage::census;
+}
+
+void Session::go_on_with_census(SessionContext& context) {
+    unsigned budget = context.options.slots_per_slice;
+    if (!census_->go_on(context.workers, context.now, budget)) return;
+    begin_output(context);
+    finish(context, {true, census_->append_rows(output_, talkers_told), {}});
+}
+
 /// No more than half of the clients may follow.
 bool Session::crowded(const SessionContext& context) {
     return context.events.counts.readers + context.captures.counts.readers >=
@@ -291,7 +319,7 @@ void Session::finish(SessionContext& context, const End& end) {
 bool Session::can_go_on(const SessionContext& context) const {
     if (finished_ || !room_for_rows(context)) return false;
     if (stage_ == Stage::scan) return !blocked_;
-    if (stage_ == Stage::rows) return true;
+    if (stage_ == Stage::rows || stage_ == Stage::census) return true;
     if (stage_ == Stage::reload) return reloaded_->has_value();
     if (stage_ == Stage::settle) return context.settled;
     if (stage_ == Stage::save) return lent_ == 0 && room_for_flows(context);
@@ -312,6 +340,9 @@ void Session::work(SessionContext& context) {
             break;
         case Stage::rows:
             show_rows(context);
+            break;
+        case Stage::census:
+            go_on_with_census(context);
             break;
         case Stage::await:
             break;

@@ -14,6 +14,7 @@
 #include "sluice/control/alert_words.hpp"
 #include "sluice/control/desk.hpp"
 #include "sluice/control/flood_words.hpp"
+#include "sluice/control/flow_census.hpp"
 #include "sluice/control/flow_transfer.hpp"
 #include "sluice/control/query.hpp"
 #include "sluice/control/server.hpp"
@@ -31,6 +32,7 @@ struct SessionContext {
     const DropRates& drops;
     bool settled = true;  ///< no change of settings is on its way to the workers
     Tick now = 0;
+    unsigned censuses = 0;  ///< clients that have one
 };
 
 class Session {
@@ -60,6 +62,7 @@ class Session {
     void answered(SessionContext& context, std::uint32_t slot, const pipeline::Request& answer);
     void send(const SessionContext& context);
     void hang_up() { finished_ = true; }
+    [[nodiscard]] bool has_census() const { return census_ != nullptr; }
 
     /// Wants events as they come, and which.
     [[nodiscard]] bool follows() const { return stage_ == Stage::follow && !finished_; }
@@ -108,6 +111,7 @@ class Session {
         settle,   ///< and then until every worker obeys new settings
         save,     ///< taking flows out of the workers, one after the other
         restore,  ///< giving flows to the workers
+        census,   ///< going through a piece of the tables
         follow,   ///< shown events until it asks for something else, or sends no more
     };
     /// Where a scan stands: worker, family, record.
@@ -134,6 +138,8 @@ class Session {
     void show_rules(SessionContext& context);
     void begin_signatures(SessionContext& context);
     void show_signatures(SessionContext& context);
+    void begin_census(SessionContext& context);
+    void go_on_with_census(SessionContext& context);
     void begin_following(SessionContext& context);
     void begin_story(SessionContext& context, std::uint64_t hash);
     void await_story(SessionContext& context);
@@ -194,6 +200,8 @@ class Session {
     std::shared_ptr<std::optional<Status>> reloaded_;  ///< what became of a reload, once it is known
     std::shared_ptr<const pipeline::Inspection> inspection_;  ///< whose signatures are shown
     pipeline::ProfileNumber profile_ = 0;                     ///< of that, the one being shown
+
+    std::unique_ptr<FlowCensus> census_;  ///< once it was asked for: its rates are those between two requests
 
     unsigned lent_ = 0;  ///< requests at the desk with memory of ours in them
     std::unique_ptr<pipeline::FlowExport> export_;

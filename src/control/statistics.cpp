@@ -53,6 +53,28 @@ void add_own_counters(ordered_json& row, const pipeline::Counters& counters) {
         reasons[std::string(reason_texts[i].name)] = counters.reasons[i].read();
 }
 
+/// Half-open flows, and how many there may be.
+void add_half_open(ordered_json& row, const WorkerHandle& worker, std::uint32_t limit) {
+    const auto half_open = [](const auto& table) {
+        return table.size_of_class(static_cast<std::uint8_t>(EvictionClass::half_open));
+    };
+    row["half_open"] = half_open(*worker.table4) + half_open(*worker.table6);
+    row["half_open_limit"] = limit != 0
+                                 ? 2 * std::uint64_t{limit}
+                                 : std::uint64_t{worker.table4->capacity()} + worker.table6->capacity();
+}
+
+void add_loop_counters(ordered_json& row, const pipeline::WorkerCounters& loop) {
+    std::uint64_t bursts = 0;
+    for (std::size_t i = 0; i <= decltype(loop.bursts)::size; ++i) bursts += loop.bursts.count(i);
+    row["nanoseconds"] = loop.nanoseconds.read();
+    row["busy_nanoseconds"] = loop.busy_polls.sum();
+    row["polls"] = loop.polls.read();
+    row["bursts"] = bursts;
+    row["burst_packets"] = loop.bursts.sum();
+    row["taken_over"] = loop.taken_over.read();
+}
+
 void add_inspection_counters(ordered_json& row, const pipeline::InspectionCounters& counters) {
     row["flows"] = counters.flows.read();
     row["chunks"] = counters.chunks.read();
@@ -116,6 +138,8 @@ void append_statistics(std::string& out, const Workers& workers, const EventFeed
                         {"ipv4_limit", worker.table4->capacity()},
                         {"ipv6", worker.table6->size()},
                         {"ipv6_limit", worker.table6->capacity()}};
+        add_half_open(row, worker, workers.half_open_limit);
+        if (worker.loop != nullptr) add_loop_counters(row["loop"], *worker.loop);
         if (worker.events != nullptr) {
             row["events"] = worker.events->recorded();
             row["events_lost"] = worker.events->lost(pipeline::all_event_kinds);
@@ -186,6 +210,8 @@ void append_version(std::string& out, const Workers& workers) {
     row["workers"] = workers.all.size();
     row["accounting"] = workers.accounting;
     row["timestamps"] = workers.timestamps;
+    row["start"] = workers.start_seconds;
+    row["ports"] = workers.port_names;
     out += row.dump();
     out += '\n';
 }

@@ -1,6 +1,7 @@
 #include "sluice/control/web_state.hpp"
 
 #include <fmt/format.h>
+#include <sodium.h>
 
 #include <algorithm>
 #include <charconv>
@@ -92,15 +93,6 @@ ordered_json reasons_json(const Workers& workers) {
     return out;
 }
 
-ordered_json census_json(const FlowCensus::Result& census, Tick now) {
-    if (census.rows.empty()) return {};
-    ordered_json rows = ordered_json::array();
-    for (const FlowCensus::Row& row : census.rows)
-        if (row.flows != 0)
-            rows.push_back({{"protocol", row.protocol}, {"state", row.state}, {"flows", row.flows}});
-    return {{"took_ms", census.ended - census.began}, {"age_ms", now - census.ended}, {"rows", rows}};
-}
-
 }  // namespace
 
 WebState::WebState(const Workers& workers, std::function<std::string()> statistics, std::string host,
@@ -116,15 +108,31 @@ WebState::WebState(const Workers& workers, std::function<std::string()> statisti
 void WebState::look(Moment now) {
     now_ = now;
     if (asked_at_ == 0 || now.monotonic - asked_at_ > interest) {
-        census_.stop();
+        census_.reset();
+        counting_ = false;
+        census_rows_.clear();
     } else if (now.monotonic - counted_at_ >= census_pause) {
         counted_at_ = now.monotonic;
-        census_.look(workers_, census_slots);
+        go_on_counting();
     }
     if (now.monotonic - last_at_ >= row_interval) {
         keep(read());
         body_.clear();
     }
+}
+
+void WebState::go_on_counting() {
+    if (census_ == nullptr) {
+        SipHashKey secret;
+        randombytes_buf(secret.data(), sizeof secret);
+        census_ = std::make_unique<FlowCensus>(FlowCensus::usual_slots, secret);
+    }
+    if (!counting_) census_->begin(workers_, workers_.now());
+    unsigned budget = census_slots;
+    counting_ = !census_->go_on(workers_, workers_.now(), budget);
+    if (counting_) return;
+    census_rows_.clear();
+    census_->append_rows(census_rows_, most_talkers);
 }
 
 WebState::Sums WebState::read() const {
@@ -196,11 +204,11 @@ std::string WebState::make_body() const {
     auto& workers = out["workers"] = ordered_json::array();
     for (const WorkerHandle& worker : workers_.all) workers.push_back(worker_json(worker, workers_.now()));
     out["reasons"] = reasons_json(workers_);
-    out["census"] = census_json(census_.result(), workers_.now());
     // No text of ours is other than UTF-8; what an operator has named may be.
     std::string text = out.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
     text.pop_back();
     text += ",\"stats\":" + list_of(statistics_());
+    text += ",\"census\":" + list_of(census_rows_);
     if (workers_.guard != nullptr)
         text += ",\"floods\":" + floods_of(*workers_.guard) + ",\"services\":" + services_of(*workers_.guard);
     text += ",\"alerts\":[";

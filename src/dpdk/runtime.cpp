@@ -400,6 +400,7 @@ std::vector<std::pair<std::string, std::uint64_t>> Runtime::counters() const {
         out.emplace_back(prefix + "handed_over", counted.handed_over.read());
         out.emplace_back(prefix + "taken_over", counted.taken_over.read());
     }
+    out.emplace_back("cycles_per_second", rte_get_tsc_hz());
     const auto devices = parts_->ports.device_counters();
     out.insert(out.end(), devices.begin(), devices.end());
     return out;

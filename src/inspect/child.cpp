@@ -1,5 +1,5 @@
-#include "child.hpp"
-
+// Compiles in a process of its own, with a budget of processor time and memory.
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -7,11 +7,15 @@
 #include <unistd.h>
 #include <csignal>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
 #include <new>
 #include <sstream>
+
+#include "compiler.hpp"
+#include "sluice/inspect/database.hpp"
 
 namespace sluice::inspect {
 namespace {
@@ -85,10 +89,14 @@ bool write_all(int file, const std::string& text) {
     ::_exit(write_all(out, answer) ? 0 : 1);
 }
 
-std::string read_all(int in) {
+/// What the child says until it is done; `wait()` is called ten times a second meanwhile.
+template <class Wait>
+std::string read_all(int in, Wait&& wait) {
+    constexpr int patience_milliseconds = 100;
     std::string out;
     std::string chunk(256U << 10U, '\0');
     for (;;) {
+        for (pollfd watched{in, POLLIN, 0}; ::poll(&watched, 1, patience_milliseconds) == 0;) wait();
         const ssize_t got = ::read(in, chunk.data(), chunk.size());
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return out;
@@ -117,7 +125,8 @@ Error blame(const policy::SignatureSet& signatures, const CompileLimits& limits,
 
 }  // namespace
 
-Result<std::string> compile_in_child(const policy::SignatureSet& signatures, const CompileLimits& limits) {
+Result<std::string> compile_in_child(const policy::SignatureSet& signatures, const CompileLimits& limits,
+                                     const std::function<void(std::uint32_t)>& told) {
     SharedProgress progress;
     int ends[2];
     if (!progress.ok() || ::pipe(ends) != 0)
@@ -132,7 +141,11 @@ Result<std::string> compile_in_child(const policy::SignatureSet& signatures, con
         ::close(ends[0]);
         return Error{signatures.file() + ": cannot be compiled: " + std::strerror(errno)};
     }
-    std::string answer = read_all(ends[0]);
+    std::string answer = read_all(ends[0], [&] {
+        const auto signatures_done =
+            std::min(static_cast<std::uint32_t>(*progress), static_cast<std::uint32_t>(signatures.size()));
+        if (told) told(signatures_done);
+    });
     ::close(ends[0]);
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {

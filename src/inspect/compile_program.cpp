@@ -14,8 +14,6 @@
 #include <type_traits>
 #include <utility>
 
-#include "child.hpp"
-
 namespace sluice::inspect {
 namespace {
 

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "cache.hpp"
-#include "child.hpp"
+#include "compiler.hpp"
 
 namespace sluice::inspect {
 

@@ -255,7 +255,7 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair{"-L -p tcp --sport", "option `--sport' requires an argument"},
         std::pair{"-L -D", "Invalid commands combination"}, std::pair{"-p tcp", "give a command"},
         std::pair{"frobnicate", "unknown command `frobnicate'"},
-        std::pair{"top", "not available in this version"}, std::pair{"-E -e NEW,OLD", "Bad parameter `OLD'"},
+        std::pair{"-E -e NEW,OLD", "Bad parameter `OLD'"},
         std::pair{"-E -e", "option `-e' requires an argument"}, std::pair{"-E -b many", "`many' is no value"},
         std::pair{"-L -e NEW", "Illegal option `--event-mask'"},
         std::pair{"-E -t 5", "Illegal option `--timeout'"}, std::pair{"-L nat", "unknown type `nat'"},

@@ -154,32 +154,19 @@ TEST(WebState, IsMadeOnceASecond) {
     EXPECT_EQ(state["stats"][0]["insert"].get<int>() + state["stats"][1]["insert"].get<int>(), 10);
 }
 
-TEST(WebState, CountsFlowsByStateWhileSomebodyLooks) {
+TEST(WebState, CountsFlowsWhileSomebodyLooks) {
     WebRig rig;
     rig.fill(300);
     rig.pass(2'000);
-    EXPECT_EQ(rig.told()["census"], json()) << "nobody had asked";
+    EXPECT_EQ(rig.told()["census"], json::array()) << "nobody had asked";
     rig.pass(1'000);
     const json census = rig.told()["census"];
-    EXPECT_EQ(census["rows"], json::parse(R"([{"protocol":"udp","state":"unanswered","flows":300}])"));
+    ASSERT_GT(census.size(), 1U);
+    EXPECT_EQ(census[0]["census"]["protocols"]["udp"], 300);
+    EXPECT_EQ(census[0]["census"]["flows"], 300);
+    EXPECT_EQ(census[1]["talker"], "source");
     rig.pass(30'000);
-    EXPECT_EQ(rig.told()["census"], json()) << "nobody had asked for a while";
-}
-
-TEST(WebState, CountsTheFlowsOfATableInSlices) {
-    WebRig rig;
-    rig.fill(301);
-    FlowCensus census;
-    unsigned slices = 1;
-    while (!census.look(rig.workers, 100)) ++slices;
-    EXPECT_EQ(slices, 4U);
-    std::uint64_t flows = 0;
-    for (const auto& row : census.result().rows) flows += row.flows;
-    EXPECT_EQ(flows, 301U);
-    EXPECT_TRUE(census.look(rig.workers, 4'096));
-    rig.now = rig.now.load() + 2'000 * ticks_per_second;
-    EXPECT_TRUE(census.look(rig.workers, 4'096));
-    for (const auto& row : census.result().rows) EXPECT_EQ(row.flows, 0U) << "their time has run out";
+    EXPECT_EQ(rig.told()["census"], json::array()) << "nobody had asked for a while";
 }
 
 TEST(WebState, ShowsFloodsAndTheBusiestServices) {

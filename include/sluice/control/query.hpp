@@ -82,7 +82,8 @@ struct Query {
         drops,
         capture,
         save,
-        restore
+        restore,
+        census
     };
     Kind kind = Kind::version;
     Filter filter;                  ///< list, count, get, remove, update

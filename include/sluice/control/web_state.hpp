@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,7 +24,7 @@ namespace sluice::control {
 class WebState {
   public:
     static constexpr std::size_t most_rows = 900;  ///< seconds
-    static constexpr std::size_t most_alerts = 20, most_floods = 20, most_services = 10;
+    static constexpr std::size_t most_alerts = 20, most_floods = 20, most_services = 10, most_talkers = 5;
     /// Slots for flows that are looked at in a turn while somebody reads the page: about a millisecond.
     static constexpr std::uint32_t census_slots = 65'536;
 
@@ -61,6 +62,7 @@ class WebState {
         std::string text;
     };
 
+    void go_on_counting();
     [[nodiscard]] Sums read() const;
     void keep(const Sums& sums);
     [[nodiscard]] std::string make_body() const;
@@ -77,7 +79,9 @@ class WebState {
     std::string body_;                ///< of this second; empty: nobody has asked yet
     std::uint64_t asked_at_ = 0;      ///< 0: never
     std::uint64_t counted_at_ = 0;    ///< flows, last
-    FlowCensus census_;
+    std::unique_ptr<FlowCensus> census_;  ///< while somebody looks
+    bool counting_ = false;               ///< a look of it is under way
+    std::string census_rows_;             ///< what it knew last
 };
 
 }  // namespace sluice::control

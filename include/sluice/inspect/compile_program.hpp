@@ -4,7 +4,7 @@
 // copied on its first write, tables and packet buffers among them, and copying the page tables of gigabytes
 // keeps a worker's own page faults waiting. So the daemon starts its own executable again with
 // `compile_argument`, which copies no memory; that process, small and with one thread, forks the child that
-// has the budget of time and memory (child.hpp). Signatures go in and the databases come out over one socket.
+// has the budget of time and memory (child.cpp). Signatures go in and the databases come out over one socket.
 #pragma once
 
 #include <stop_token>

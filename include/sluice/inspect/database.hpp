@@ -33,6 +33,14 @@ struct CompileLimits {
 /// Makes what a Database is loaded from, within the limits, where it pleases.
 using Compile = std::function<Result<std::string>(const policy::SignatureSet&, const CompileLimits&)>;
 
+/// A Compile in a child of this process: what is compiled by where nothing else is said. Refuses what asks
+/// for more than the limits allow, naming the signature. `told`, which may be empty, is called ten times a
+/// second with how many signatures have been looked at, each alone; it takes about as long again to compile
+/// them together.
+[[nodiscard]] Result<std::string> compile_in_child(const policy::SignatureSet& signatures,
+                                                   const CompileLimits& limits,
+                                                   const std::function<void(std::uint32_t)>& told = {});
+
 class Database {
   public:
     /// `cache_folder` empty: nothing is kept. `compile` is called when nothing was; without one this forks:

@@ -386,19 +386,38 @@
 
   const PROTOCOLS = { tcp: "TCP", udp: "UDP", icmp: "ICMP", icmpv6: "ICMPv6", other: "Other" };
   function showCensus() {
-    const census = latest().census;
+    const [first, ...talkers] = latest().census, census = first?.census;
     $("census").closest("section").classList.toggle("waiting", !census);
-    say($("census-age"), census ? (census.age_ms > 2000 ? `counted ${lasting(census.age_ms / 1000)} ago` : "") : "being counted");
-    const items = census ? census.rows : [];
-    const all = items.reduce((sum, item) => sum + item.flows, 0);
+    say($("census-age"), !census ? "being counted" : census.whole ? "" : `${percent(census.slots / Math.max(1, census.slots_in_use))} counted so far`);
+    const items = [];
+    for (const [state, flows] of Object.entries(census?.states ?? {})) items.push({ protocol: "tcp", state, flows });
+    for (const [protocol, flows] of Object.entries(census?.protocols ?? {}))
+      if (protocol !== "tcp" && flows) items.push({ protocol, state: "", flows });
     keep($("census").tBodies[0], items, (item) => item.protocol + item.state, cellsOfShare, (row, item) => {
       const [name, flows, share] = row.children;
       say(name, PROTOCOLS[item.protocol] + " " + item.state);
       if (!flows.firstChild) flows.append(make("data"));
       number(flows.firstChild, item.flows, exact(item.flows));
-      bar(share, all ? item.flows / all : 0, name.textContent, false);
+      bar(share, census.flows ? item.flows / census.flows : 0, name.textContent, false);
     });
     if (!census) $("census").closest("section").querySelector(".empty").hidden = true;
+    showTalkers(talkers);
+  }
+
+  // Sources, then services, by flows.
+  const cellsOfTalker = cells(["th", ""], ["td", "n", "data"], ["td", "n wide", "data"], ["td", "n", "data"]);
+  function showTalkers(talkers) {
+    $("talkers-section").hidden = talkers.length === 0;
+    const rank = (item) => (item.talker === "source" ? 0 : 1);
+    const place = (item) => (item.address.includes(":") && item.port !== undefined ? `[${item.address}]` : item.address) + (item.port !== undefined ? ":" + item.port : "");
+    const items = [...talkers].sort((a, b) => rank(a) - rank(b) || b.flows - a.flows);
+    keep($("talkers").tBodies[0], items, (item) => item.talker + item.protocol + place(item), cellsOfTalker, (row, item) => {
+      const [name, flows, packets, bits] = row.children;
+      say(name, item.talker === "source" ? `from ${place(item)}` : `to ${place(item)} ${item.protocol}`);
+      number(flows.firstChild, item.flows, exact(item.flows));
+      number(packets.firstChild, item.packets ?? "", item.packets === null ? NOTHING : plain(item.packets));
+      number(bits.firstChild, item.bytes === null ? "" : item.bytes * 8, item.bytes === null ? NOTHING : plain(item.bytes * 8));
+    });
   }
 
   const doneAbout = (flood) => `What is done: ${flood.done}.`;
