@@ -75,10 +75,10 @@ class WebState {
     Sums last_;
     std::uint64_t last_at_;
     std::deque<Row> rows_;
-    std::deque<std::string> alerts_;  ///< JSON, newest first
-    std::string body_;                ///< of this second; empty: nobody has asked yet
-    std::uint64_t asked_at_ = 0;      ///< 0: never
-    std::uint64_t counted_at_ = 0;    ///< flows, last
+    std::deque<std::string> alerts_;      ///< JSON, newest first
+    std::string body_;                    ///< of this second; empty: nobody has asked yet
+    std::uint64_t asked_at_ = 0;          ///< 0: never
+    std::uint64_t counted_at_ = 0;        ///< flows, last
     std::unique_ptr<FlowCensus> census_;  ///< while somebody looks
     bool counting_ = false;               ///< a look of it is under way
     std::string census_rows_;             ///< what it knew last
