@@ -71,8 +71,17 @@ std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t h
 
 void append_address(std::string& out, packet::Family family, const packet::Address& address) {
     char text[INET6_ADDRSTRLEN];
-    const int kernel_family = family == packet::Family::ipv4 ? AF_INET : AF_INET6;
-    out += inet_ntop(kernel_family, address.data(), text, sizeof text);
+    if (family == packet::Family::ipv6) {
+        out += inet_ntop(AF_INET6, address.data(), text, sizeof text);
+        return;
+    }
+    // inet_ntop() makes these with sprintf(): 379 ns each instead of 40, and a line has four of them.
+    char* end = text;
+    for (std::size_t i = 0; i < 4; ++i) {
+        if (i != 0) *end++ = '.';
+        end = std::to_chars(end, text + sizeof text, address[i]).ptr;
+    }
+    out.append(text, end);
 }
 
 std::string address_text(packet::Family family, const packet::Address& address) {
