@@ -1,6 +1,7 @@
 #include "hand_made_flow.hpp"
 
 #include "sluice/control/text.hpp"
+#include "sluice/tcp/begin.hpp"
 
 namespace sluice::control {
 namespace {
@@ -25,13 +26,10 @@ pipeline::FlowState state_of(const NewFlow& flow, Tick now) {
     const auto bit = [&](StatusBit which) { return (flow.status & which) != 0 ? 1U : 0U; };
     pipeline::FlowState state{};
     if (flow.protocol == packet::tcp) {
-        state.tcp = tcp::Connection{};
-        state.tcp.pair = static_cast<std::uint32_t>(flow.pair) & 31U;
-        state.tcp.lifetime = static_cast<std::uint32_t>(tcp::text_of(flow.pair).lifetime) & 31U;
+        state.tcp = tcp::unheard(flow.pair);
         state.tcp.seen_reply = bit(seen_reply_bit) & 1U;
         state.tcp.assured = bit(assured_bit) & 1U;
         state.tcp.fixed_timeout = bit(fixed_timeout_bit) & 1U;
-        state.tcp.picked_up = 1;
         return state;
     }
     state.datagram = pipeline::DatagramFlow{};

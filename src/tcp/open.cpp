@@ -34,6 +34,18 @@ Connection open_in_mid_stream(const Segment& segment) {
 
 }  // namespace
 
+Connection unheard(Pair pair) {
+    Connection connection{};
+    connection.pair = static_cast<unsigned>(pair) & 31U;
+    connection.lifetime = static_cast<unsigned>(text_of(pair).lifetime) & 31U;
+    connection.scale_original = detail::unknown_scale;
+    connection.scale_reply = detail::unknown_scale;
+    connection.scale_offered = both;
+    connection.sack_permitted = both;
+    connection.picked_up = 1;
+    return connection;
+}
+
 Verdict open(Connection& connection, const Segment& segment, const Settings& settings) {
     const FlagClass cls = classify_flags(segment.flags);
     if (cls == FlagClass::bad) return {.outcome = Outcome::refused, .reason = Reason::bad_flags};

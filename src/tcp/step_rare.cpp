@@ -88,10 +88,28 @@ void open_one_way(Case& c) {
     c.receiver().max_end = c.span.acknowledgement;
 }
 
+/// Of a flow made by hand, or taken up from an old record, neither side is known: the first segment tells of
+/// both.
+void begin_in_mid_stream(Case& c) {
+    const std::uint32_t window = std::max(detail::unknown_window, c.span.window);
+    c.sender() = {
+        .end = c.span.end, .max_end = c.span.end, .max_window = window, .max_ack = c.span.acknowledgement};
+    c.receiver() = {.end = c.span.sack,
+                    .max_end = c.span.acknowledgement + window,
+                    .max_window = 0,
+                    .max_ack = c.span.sequence};
+    c.mark_seen();
+}
+
 /// What an unseen side would have to confirm is granted; what is seen of it for the first time is believed.
 void take_for_granted(Case& c) {
     if (c.trial.seen == 3U || c.dialling() || c.closed()) return;
     constexpr unsigned granted = spec::in_order | ack_not_back;
+    if (c.trial.seen == 0 && is_plain(c.cls)) {
+        begin_in_mid_stream(c);
+        c.forced = granted;
+        return;
+    }
     if (!c.receiver_seen()) {
         c.forced = is_plain(c.cls) ? granted : static_cast<unsigned>(sender_seen | not_after);
         if (is_plain(c.cls)) {

@@ -24,6 +24,10 @@ inline constexpr Verdict opens{.outcome = Outcome::accepted,
                                .refresh = Refresh::set,
                                .lifetime = Lifetime::syn_sent};
 
+/// A connection of which nothing has been heard but that it is there (made by hand): its numbers are learnt
+/// from what is heard, as of one picked up in mid-stream (O14). All but the status is set.
+[[nodiscard]] Connection unheard(Pair pair);
+
 /// A connection that begins with `syn`, its sender the originator. All but `pending_syn` is set.
 [[nodiscard, gnu::always_inline]] inline Connection begin(const Segment& syn, const Former& former = {}) {
     const std::uint32_t end = syn.sequence + 1 + std::max<std::uint32_t>(syn.payload_length, former.payload);
