@@ -48,6 +48,7 @@ struct ControlSocket {
 struct StateFile {
     std::string path;                     ///< absolute; empty: they are lost when the daemon stops
     std::uint32_t max_age_seconds = 300;  ///< an older file is refused
+    std::uint32_t interval_seconds = 0;   ///< between copies while the daemon runs; 0: none is made
 };
 
 /// Totals over workers and address families, as an operator thinks of them.

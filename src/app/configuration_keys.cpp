@@ -273,6 +273,11 @@ void add_state(std::vector<Key>& out) {
     out.push_back(number(
         {"state.max_age", may, on_reload, "A file of flows that was written longer ago is refused."},
         {1, 86'400, "seconds", "", false}, [](auto& c) -> auto& { return c.state.max_age_seconds; }));
+    out.push_back(number(
+        {"state.interval", may, on_reload,
+         "How often a running daemon copies its flows to a file beside state.file, so that after a crash no "
+         "more are lost than began since (docs/restart.md). At most state.max_age."},
+        {1, 86'400, "seconds", "never", false}, [](auto& c) -> auto& { return c.state.interval_seconds; }));
 }
 
 /// Events in the order of their kinds.

@@ -318,6 +318,7 @@ void Reader::check_together() {
     check_flow_records();
     check_web();
     check_services();
+    check_state();
     profiles_.finish();
     rules_.finish();
 }
@@ -328,6 +329,15 @@ void Reader::check_cpus() {
     faults_.add(source_of("daemon.cpus"), "daemon.cpus",
                 "expected one core for each of the " + std::to_string(into_.dpdk.workers) +
                     " workers (daemon.workers), found " + std::to_string(cpus));
+}
+
+void Reader::check_state() {
+    const StateFile& state = into_.state;
+    if (state.interval_seconds <= state.max_age_seconds || faults_.names("state.max_age")) return;
+    faults_.add(source_of("state.interval"), "state.interval",
+                "expected no more than state.max_age (" + std::to_string(state.max_age_seconds) +
+                    "), beyond which a copy would be refused, found " +
+                    std::to_string(state.interval_seconds));
 }
 
 void Reader::check_sizes() {

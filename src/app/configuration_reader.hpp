@@ -66,6 +66,7 @@ class Reader {
     void check_service_map();
 
     void check_cpus();
+    void check_state();
     void check_sizes();
     void check_ether_types();
     void check_flow_records();

@@ -324,15 +324,16 @@ void Daemon::restore_flows() {
         spdlog::log(line.warning ? spdlog::level::warn : spdlog::level::info, "{}", line.text);
     if (!found) return;
     control::RestoreTally tally;
-    control::restore_all(found->snapshot.records(), found->fit, found->passed, workers_, trackers_,
+    control::restore_all(found->snapshot.records(), found->fit, found->since, workers_, trackers_,
                          runtime_->clock().now(), tally);
-    spdlog::info("{}; saved {} ms ago, read in {} ms", describe(tally), found->passed,
+    spdlog::info("{}; saved {} ms ago, read in {} ms", describe(tally), found->since.passed,
                  milliseconds_since(began));
 }
 
 /// The workers have stopped: writes down what they knew. False, and said, when that cannot be done.
 bool Daemon::keep_flows() {
     if (!keeper_.keeps()) return true;
+    if (copy_ != nullptr) copy_->wait();  // nobody goes on with it
     const auto began = std::chrono::steady_clock::now();
     const pipeline::Now now = runtime_->clock().now();
     auto file = keeper_.begin(workers_.layout, wall_nanoseconds());
@@ -361,6 +362,38 @@ void Daemon::note_flows() {
     const Status noted = keeper_.note(flows, wall_nanoseconds());
     if (!noted && !note_failed_) spdlog::warn("{}", noted.error());
     note_failed_ = !noted;
+}
+
+/// Begins a copy of the flows whenever it is time, and says what became of one when it is not what became of
+/// the one before.
+void Daemon::keep_copy(std::chrono::steady_clock::time_point now) {
+    const std::chrono::seconds interval(configuration_.state.interval_seconds);
+    std::optional<Result<std::uint64_t>> outcome;
+    if (copy_ != nullptr) {
+        outcome = copy_->outcome();
+        if (!outcome) return;
+        copy_.reset();
+    } else if (interval.count() != 0 && (!last_copy_s_fault_ || now - copy_began_ >= interval)) {
+        copy_began_ = now;
+        auto file = keeper_.begin_copy(workers_.layout, wall_nanoseconds());
+        if (file) {
+            copy_ = std::make_shared<FlowCopy>(std::move(*file));
+            server_->copy_flows(copy_);
+            return;
+        }
+        outcome = Error{file.error()};
+    } else {
+        return;
+    }
+    const std::string fault = *outcome ? "" : outcome->error();
+    if (last_copy_s_fault_ == fault) return;
+    last_copy_s_fault_ = fault;
+    if (*outcome)
+        spdlog::info("{} flows copied in {} ms, and again every {} seconds", **outcome,
+                     milliseconds_since(copy_began_), interval.count());
+    else
+        spdlog::warn("{}; should this daemon be killed, flows that began since the last copy are lost",
+                     fault);
 }
 
 std::string Daemon::ready_line() const {
@@ -482,6 +515,7 @@ void Daemon::look_around() {
         next_note_ = now + note_interval;
         note_flows();
     }
+    if (keeper_.keeps()) keep_copy(now);
 }
 
 /// What a signature has found.

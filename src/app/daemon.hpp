@@ -10,6 +10,7 @@
 
 #include "app/configuration.hpp"
 #include "app/daemon_records.hpp"
+#include "app/flow_copy.hpp"
 #include "app/flow_keeper.hpp"
 #include "app/reloader.hpp"
 #include "app/service_manager.hpp"
@@ -60,6 +61,7 @@ class Daemon {
     void restore_flows();
     [[nodiscard]] bool keep_flows();
     void note_flows();
+    void keep_copy(std::chrono::steady_clock::time_point now);
     void reload(control::ServerOptions::Reloaded done);
     /// What a reload brings, read and compiled.
     struct Reload {
@@ -104,8 +106,10 @@ class Daemon {
     std::unique_ptr<control::HttpEndpoint> metrics_;  ///< null: nobody scrapes
     std::unique_ptr<control::WebState> web_state_;    ///< null: there is no page
     std::unique_ptr<control::HttpEndpoint> web_;      ///< the same
-    std::chrono::steady_clock::time_point next_look_{}, next_note_{};
+    std::chrono::steady_clock::time_point next_look_{}, next_note_{}, copy_began_{};
     bool note_failed_ = false;
+    std::shared_ptr<FlowCopy> copy_;                ///< being made; null: none
+    std::optional<std::string> last_copy_s_fault_;  ///< empty: it went well; nothing: there was none
     Watchdog watchdog_;
     Reloader<Reload> reloader_;
     bool hinted_ = false;

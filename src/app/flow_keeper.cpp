@@ -11,7 +11,6 @@
 #include <cstring>
 
 #include "app/regular_file.hpp"
-#include "sluice/control/flow_transfer.hpp"
 
 namespace sluice::app {
 namespace {
@@ -45,38 +44,52 @@ std::optional<Note> parse_note(const std::string& text) {
 
 }  // namespace
 
-void FlowKeeper::say_what_was_lost(std::uint64_t now, std::vector<Line>& lines) const {
-    if (!exists(note_path())) return;
-    std::string text = "the daemon before this one did not stop in good order: its flows are lost";
+/// ", N of them when it last counted, S seconds ago", or nothing.
+std::string FlowKeeper::last_words(std::uint64_t now) const {
     const auto read = read_regular_file(note_path(), "a note", most_note_bytes);
     const auto note = read ? parse_note(*read) : std::nullopt;
-    if (note) {
-        const std::uint64_t seconds = now / nanoseconds_per_second;
-        text += fmt::format(", {} of them when it last counted, {} seconds ago", note->flows,
-                            seconds > note->seconds ? seconds - note->seconds : 0);
-    }
-    lines.push_back({true, text + "; connections that it had let through must be opened anew"});
+    if (!note) return "";
+    const std::uint64_t seconds = now / nanoseconds_per_second;
+    return fmt::format(", {} of them when it last counted, {} seconds ago", note->flows,
+                       seconds > note->seconds ? seconds - note->seconds : 0);
 }
 
 std::optional<FlowKeeper::Found> FlowKeeper::find(const Room& room, std::uint64_t now,
                                                   std::vector<Line>& lines) {
     if (!keeps()) return std::nullopt;
     // A file beside the note was left by a stop before the last start, which failed before it was used.
-    if (exists(options_.path)) {
-        auto found = fitting(room, now);
-        if (found) return std::move(*found);
-        const std::string aside = options_.path + ".refused";
-        const bool moved = std::rename(options_.path.c_str(), aside.c_str()) == 0;
-        lines.push_back({true, found.error() + "; no flow of it was taken up" +
-                                   (moved ? ", and it is " + aside + " now" : "")});
-        return std::nullopt;
+    if (exists(options_.path)) return take(options_.path, room, now, lines);
+    if (!exists(note_path())) return std::nullopt;
+    std::string text =
+        "the daemon before this one did not stop in good order: its flows are lost" + last_words(now);
+    if (exists(copy_path())) {
+        if (auto found = take(copy_path(), room, now, lines)) {
+            lines.push_back(
+                {true, fmt::format("{}, but for those of the copy that it made {} ms ago; connections that "
+                                   "it let through since must be opened anew",
+                                   text, found->since.passed)});
+            found->since.went_on = true;
+            return found;
+        }
     }
-    say_what_was_lost(now, lines);
+    lines.push_back({true, text + "; connections that it had let through must be opened anew"});
     return std::nullopt;
 }
 
-Result<FlowKeeper::Found> FlowKeeper::fitting(const Room& room, std::uint64_t now) const {
-    const std::string& path = options_.path;
+/// What does not fit is put aside.
+std::optional<FlowKeeper::Found> FlowKeeper::take(const std::string& path, const Room& room,
+                                                  std::uint64_t now, std::vector<Line>& lines) const {
+    auto found = fitting(path, room, now);
+    if (found) return std::move(*found);
+    const std::string aside = options_.path + ".refused";
+    const bool moved = std::rename(path.c_str(), aside.c_str()) == 0;
+    lines.push_back({true, found.error() + "; no flow of it was taken up" +
+                               (moved ? ", and it is " + aside + " now" : "")});
+    return std::nullopt;
+}
+
+Result<FlowKeeper::Found> FlowKeeper::fitting(const std::string& path, const Room& room,
+                                              std::uint64_t now) const {
     const std::uint64_t most_bytes = control::max_snapshot_head + control::Snapshot::trailer_bytes +
                                      (room.ipv4_flows + room.ipv6_flows) * control::max_snapshot_record;
     auto snapshot = control::read_snapshot(path, most_bytes);
@@ -99,11 +112,13 @@ Result<FlowKeeper::Found> FlowKeeper::fitting(const Room& room, std::uint64_t no
     if (snapshot->ipv6_flows() > room.ipv6_flows)
         return too_many(snapshot->ipv6_flows(), room.ipv6_flows, "IPv6");
     const Tick passed = control::ticks_between(head.saved_nanoseconds, now);
-    return Found{std::move(*snapshot), std::move(*fit), passed};
+    return Found{std::move(*snapshot), std::move(*fit), {passed}};
 }
 
 void FlowKeeper::used() {
-    if (keeps()) (void)unlink(options_.path.c_str());
+    if (!keeps()) return;
+    (void)unlink(options_.path.c_str());
+    if (options_.interval_seconds == 0) (void)unlink(copy_path().c_str());
 }
 
 Status FlowKeeper::note(std::uint64_t flows, std::uint64_t now) {
@@ -129,8 +144,15 @@ Result<std::unique_ptr<control::SnapshotFile>> FlowKeeper::begin(const control::
     return control::SnapshotFile::create(options_.path, {layout, now});
 }
 
+Result<std::unique_ptr<control::SnapshotFile>> FlowKeeper::begin_copy(const control::SnapshotLayout& layout,
+                                                                      std::uint64_t now) const {
+    return control::SnapshotFile::create(copy_path(), {layout, now});
+}
+
 void FlowKeeper::stop() {
-    if (keeps()) (void)unlink(note_path().c_str());
+    if (!keeps()) return;
+    (void)unlink(note_path().c_str());
+    (void)unlink(copy_path().c_str());
 }
 
 }  // namespace sluice::app

@@ -3,6 +3,7 @@
 //
 //     FILE           the flows of a daemon that was stopped; used once
 //     FILE.running   while a daemon runs: how many flows it had, and when
+//     FILE.last      while it runs, with state.interval: a copy of its flows
 //     FILE.refused   a file that did not fit, put aside
 //
 // One thread.
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "app/configuration.hpp"
+#include "sluice/control/flow_transfer.hpp"
 #include "sluice/control/snapshot.hpp"
 #include "sluice/control/snapshot_file.hpp"
 
@@ -30,7 +32,7 @@ class FlowKeeper {
     struct Found {
         control::Snapshot snapshot;
         control::SnapshotFit fit;
-        Tick passed;  ///< since it was made
+        control::SavedSince since;
     };
     /// What flows are to fit into.
     struct Room {
@@ -43,10 +45,12 @@ class FlowKeeper {
 
     [[nodiscard]] bool keeps() const { return !options_.path.empty(); }
 
-    /// Looks for what an earlier daemon left, at the time `now` (ns since 1970). A file that does not fit is
-    /// put aside; what was lost is said in `lines`.
+    /// Looks for what an earlier daemon left, at the time `now` (ns since 1970): the file of its stop, or,
+    /// when it did not stop in good order, its last copy. A file that does not fit is put aside; what was
+    /// lost is said in `lines`.
     [[nodiscard]] std::optional<Found> find(const Room& room, std::uint64_t now, std::vector<Line>& lines);
-    /// The flows have been taken up: nobody will take them up again.
+    /// The flows have been taken up: nobody will take them up again. A copy stays until there is a newer one,
+    /// if there will be one.
     void used();
 
     /// Once at start and then now and then: should this daemon end without stop(), the next one says what was
@@ -56,13 +60,19 @@ class FlowKeeper {
     /// Begins the file of a stop.
     [[nodiscard]] Result<std::unique_ptr<control::SnapshotFile>> begin(const control::SnapshotLayout& layout,
                                                                        std::uint64_t now) const;
-    /// The daemon stops in good order: the note goes.
+    /// Begins a copy, which takes the place of the one before when it is whole.
+    [[nodiscard]] Result<std::unique_ptr<control::SnapshotFile>> begin_copy(
+        const control::SnapshotLayout& layout, std::uint64_t now) const;
+    /// The daemon stops in good order: the note goes, and the copy.
     void stop();
 
   private:
     [[nodiscard]] std::string note_path() const { return options_.path + ".running"; }
-    void say_what_was_lost(std::uint64_t now, std::vector<Line>& lines) const;
-    [[nodiscard]] Result<Found> fitting(const Room& room, std::uint64_t now) const;
+    [[nodiscard]] std::string copy_path() const { return options_.path + ".last"; }
+    [[nodiscard]] std::string last_words(std::uint64_t now) const;
+    [[nodiscard]] std::optional<Found> take(const std::string& path, const Room& room, std::uint64_t now,
+                                            std::vector<Line>& lines) const;
+    [[nodiscard]] Result<Found> fitting(const std::string& path, const Room& room, std::uint64_t now) const;
 
     StateFile options_;
 };

@@ -2,10 +2,12 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <utility>
 
 #include "capture_feed.hpp"
 #include "drop_rates.hpp"
@@ -30,10 +32,24 @@ constexpr std::chrono::microseconds event_wait{5000};
 constexpr unsigned events_at_once = 512;
 /// Alerts taken of one worker in a turn.
 constexpr unsigned alerts_at_once = 256;
-/// How often we look for clients that wait to be accepted while all places are taken.
-constexpr std::chrono::milliseconds crowded_wait{100};
+/// While a copy of the flows waits for whoever takes it: how often we look whether it is ready.
+constexpr std::chrono::milliseconds copy_wait{1};
 constexpr Tick crowded_idle = ticks_per_second;  ///< a client idle for so long makes room for one that waits
-constexpr Tick accept_pause = 100;               ///< ticks without accepting when descriptors run out
+/// Ticks without accepting when descriptors or places run out.
+constexpr Tick accept_pause = 100;
+/// How long strangers wait for a place before they are told that there is none. Behind them root may wait.
+constexpr Tick longest_queue = ticks_per_second;
+
+/// Requests at the desk that are no session's: what slot 0 and 1 of serial 0 mean.
+constexpr std::uint64_t settings_ticket = 0, copy_ticket = 1;
+
+/// Neither root nor the daemon's own user is at the other end.
+bool is_stranger(int client) {
+    ucred peer{};
+    socklen_t length = sizeof peer;
+    if (getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return true;
+    return peer.uid != 0 && peer.uid != geteuid();
+}
 
 }  // namespace
 
@@ -55,11 +71,18 @@ Status Server::open() {
 }
 
 SessionContext Server::session_context() {
-    const auto censuses = std::count_if(sessions_.begin(), sessions_.end(),
-                                        [](const auto& session) { return session->has_census(); });
-    return {workers_,  options_,       desk_,
-            *events_,  *captures_,     *drops_,
-            settled(), workers_.now(), static_cast<unsigned>(censuses)};
+    const std::size_t few = options_.few_clients, sharing = std::max(few, sessions_.size());
+    return {.workers = workers_,
+            .options = options_,
+            .desk = desk_,
+            .events = *events_,
+            .captures = *captures_,
+            .drops = *drops_,
+            .crowd = crowd_,
+            .output_bytes = options_.output_bytes * few / sharing,
+            .slots_per_slice = static_cast<unsigned>(options_.slots_per_slice * few / sharing),
+            .settled = settled(),
+            .now = workers_.now()};
 }
 
 void Server::turn(int timeout_milliseconds) {
@@ -68,6 +91,11 @@ void Server::turn(int timeout_milliseconds) {
     wait(timeout_milliseconds);
     hand_out_answers();
     drops_->look(workers_, workers_.now());
+    crowd_.clients = sessions_.size();
+    crowd_.transfers = static_cast<unsigned>(
+        std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->transfers(); }));
+    crowd_.censuses = static_cast<unsigned>(
+        std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->has_census(); }));
     SessionContext context = session_context();
     for (std::size_t i = 0; i < sessions_.size(); ++i) {
         Session& session = *sessions_[(first_ + i) % sessions_.size()];
@@ -77,6 +105,7 @@ void Server::turn(int timeout_milliseconds) {
         session.check_patience(context);
     }
     ++first_;
+    go_on_copying();
     deliver_alerts();
     deliver();
     drop_finished();
@@ -220,7 +249,8 @@ void Server::post_settings() {
         pipeline::Request request;
         request.kind = pipeline::Request::Kind::settings;
         request.settings = change.settings.get();
-        while (change.posted < workers_.all.size() && desk_.post(change.posted, request, 0)) ++change.posted;
+        while (change.posted < workers_.all.size() && desk_.post(change.posted, request, settings_ticket))
+            ++change.posted;
         if (change.answered < workers_.all.size()) return;
         in_force_ = std::move(change.settings);
         changeovers_.pop_front();
@@ -231,8 +261,13 @@ void Server::hand_out_answers() {
     SessionContext context = session_context();
     desk_.collect([&](std::uint64_t ticket, unsigned, const pipeline::Request& answer) {
         const std::uint64_t serial = Session::serial_of(ticket);
-        if (serial == 0) {
+        if (ticket == settings_ticket) {
             ++changeovers_.front().answered;
+            return;
+        }
+        if (ticket == copy_ticket) {
+            const auto [records, flows] = sweep_->answered();
+            if (flows != 0) taker_->take(records, flows);
             return;
         }
         // A client that went away leaves its answers unclaimed.
@@ -250,18 +285,18 @@ std::chrono::microseconds Server::patience(int timeout_milliseconds) {
         if (session->can_go_on(context)) return std::chrono::microseconds{0};
     std::chrono::microseconds wait = std::chrono::milliseconds{std::max(timeout_milliseconds, 0)};
     if (desk_.waiting()) wait = std::min(wait, answer_wait);
+    if (sweep_ != nullptr) wait = std::min<std::chrono::microseconds>(wait, copy_wait);
     if (more_to_deliver_) return std::chrono::microseconds{0};
     if (events_->counts.readers + captures_->counts.readers + writers_.size() != 0)
         wait = std::min(wait, event_wait);
-    if (accept_paused_ || sessions_.size() >= options_.max_clients)
-        wait = std::min<std::chrono::microseconds>(wait, crowded_wait);
+    if (accept_paused_)
+        wait = std::min<std::chrono::microseconds>(wait, std::chrono::milliseconds{accept_pause});
     return wait;
 }
 
 void Server::wait(int timeout_milliseconds) {
-    const bool full = sessions_.size() >= options_.max_clients;
     if (accept_paused_ && reached(workers_.now(), accept_again_)) accept_paused_ = false;
-    const bool listening = socket_ != nullptr && !full && !accept_paused_;
+    const bool listening = socket_ != nullptr && !accept_paused_;
     std::vector<pollfd> watched;
     watched.reserve(sessions_.size() + also_.size() + 1);
     for (const auto& session : sessions_) {
@@ -276,39 +311,107 @@ void Server::wait(int timeout_milliseconds) {
 
     const SessionContext context = session_context();
     for (std::size_t i = 0; i < sessions_.size(); ++i) {
+        if ((watched[i].revents & POLLOUT) != 0) sessions_[i]->writable();
         if ((watched[i].revents & POLLIN) != 0)
             sessions_[i]->receive(context);
         else if ((watched[i].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0)
             sessions_[i]->hang_up();
     }
-    if (full) make_room();
     if (listening && (watched.back().revents & POLLIN) != 0) accept_clients();
 }
 
+// ---- Copies of the flows
+
+void Server::copy_flows(std::shared_ptr<FlowTaker> taker) {
+    if (sweep_ != nullptr) return;
+    taker_ = std::move(taker);
+    sweep_ = std::make_unique<FlowSweep>(workers_.now());
+}
+
+void Server::go_on_copying() {
+    if (sweep_ == nullptr || sweep_->asked() || !taker_->ready()) return;
+    if (!sweep_->through(workers_)) {
+        (void)sweep_->ask(desk_, copy_ticket);  // a full mailbox: the next turn
+        return;
+    }
+    taker_->finish();
+    sweep_.reset();
+    taker_.reset();
+}
+
+// ---- Clients come and go
+
 void Server::accept_clients() {
-    for (unsigned i = 0; i < accepts_per_turn && sessions_.size() < options_.max_clients; ++i) {
+    for (unsigned i = 0; i < accepts_per_turn; ++i) {
+        // Nobody is to go for one who does not come.
+        pollfd door{socket_->descriptor(), POLLIN, 0};
+        if (poll(&door, 1, 0) != 1) return;
+        if (!has_place()) return pause_accepting();
         const int client = accept4(socket_->descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (client >= 0) {
-            sessions_.push_back(std::make_unique<Session>(client, next_serial_++, workers_.now()));
+            const bool stranger = is_stranger(client);
+            if (stranger && crowded_since_)
+                refuse(client);
+            else
+                sessions_.push_back(
+                    std::make_unique<Session>(client, next_serial_++, workers_.now(), stranger));
             continue;
         }
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            accept_paused_ = true;
-            accept_again_ = workers_.now() + accept_pause;
+            let_idlest_go(false);
+            pause_accepting();
         }
         if (errno != EINTR && errno != ECONNABORTED) return;
     }
 }
 
-/// All places are taken and somebody waits: whoever has asked for nothing the longest goes.
-void Server::make_room() {
-    pollfd door{socket_ != nullptr ? socket_->descriptor() : -1, POLLIN, 0};
-    if (poll(&door, 1, 0) != 1) return;
+std::size_t Server::strangers() const {
+    return static_cast<std::size_t>(
+        std::count_if(sessions_.begin(), sessions_.end(), [](const auto& s) { return s->stranger(); }));
+}
+
+/// Whether one more may be accepted, if need be in the place of who keeps us waiting. While strangers have
+/// all of theirs (`crowded_since_`), nobody is for a while, and then all who are no strangers.
+bool Server::has_place() {
+    if (sessions_.size() >= options_.max_clients && !let_idlest_go(false)) return false;
+    const std::size_t theirs =
+        options_.max_clients - std::min(options_.max_clients, options_.reserved_clients);
+    if (strangers() < theirs || let_idlest_go(true)) {
+        crowded_since_.reset();
+        return true;
+    }
+    if (!crowded_since_) crowded_since_ = workers_.now();
+    return workers_.now() - *crowded_since_ >= longest_queue;
+}
+
+/// Somebody waits for a place: who has kept us waiting the longest goes. False when nobody has for long.
+bool Server::let_idlest_go(bool strangers_alone) {
     const Tick now = workers_.now();
-    const auto idlest =
-        std::max_element(sessions_.begin(), sessions_.end(),
-                         [&](const auto& a, const auto& b) { return a->idle(now) < b->idle(now); });
-    if (idlest != sessions_.end() && (*idlest)->idle(now) >= crowded_idle) (*idlest)->hang_up();
+    const auto idle = [&](const std::unique_ptr<Session>& session) {
+        return strangers_alone && !session->stranger() ? 0 : session->idle(now);
+    };
+    const auto idlest = std::max_element(sessions_.begin(), sessions_.end(),
+                                         [&](const auto& a, const auto& b) { return idle(a) < idle(b); });
+    if (idlest == sessions_.end() || idle(*idlest) < crowded_idle) return false;
+    (*idlest)->hang_up();
+    if (!(*idlest)->finished()) return false;  // a worker has something of its: soon
+    sessions_.erase(idlest);
+    return true;
+}
+
+void Server::pause_accepting() {
+    accept_paused_ = true;
+    accept_again_ = workers_.now() + accept_pause;
+}
+
+/// Says why, if that goes at once.
+void Server::refuse(int client) {
+    ++crowd_.refused;
+    const std::string why = to_line({false, 0,
+                                     "all places at the control socket are taken by others, who are busy; "
+                                     "try again"});
+    (void)::send(client, why.data(), why.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    close(client);
 }
 
 void Server::drop_finished() {

@@ -145,7 +145,7 @@ void Session::begin(SessionContext& context, std::string_view line) {
             begin_census(context);
             break;
         case Query::Kind::stats:
-            append_statistics(output_, context.workers, context.events, context.captures);
+            append_statistics(output_, context.workers, context.events, context.captures, context.crowd);
             finish(context, {true, context.workers.all.size(), {}});
             break;
         case Query::Kind::reasons:
@@ -235,9 +235,9 @@ void Session::test_packet(SessionContext& context) {
 
 void Session::begin_census(SessionContext& context) {
     if (census_ == nullptr) {
-        if (context.censuses >= most_censuses)
+        if (context.crowd.censuses >= most_censuses)
             return finish(context, {false, 0, "too many others have a census already"});
-        ++context.censuses;
+        ++context.crowd.censuses;
         SipHashKey secret;
         randombytes_buf(secret.data(), sizeof secret);
         census_ = std::make_unique<FlowCensus>(context.options.census_slots, secret);
@@ -247,16 +247,15 @@ void Session::begin_census(SessionContext& context) {
 }
 
 void Session::go_on_with_census(SessionContext& context) {
-    unsigned budget = context.options.slots_per_slice;
+    unsigned budget = context.slots_per_slice;
     if (!census_->go_on(context.workers, context.now, budget)) return;
     begin_output(context);
     finish(context, {true, census_->append_rows(output_, talkers_told), {}});
 }
 
-/// No more than half of the clients may follow.
+/// No more may follow.
 bool Session::crowded(const SessionContext& context) {
-    return context.events.counts.readers + context.captures.counts.readers >=
-           std::max(context.options.max_clients / 2, 1U);
+    return context.events.counts.readers + context.captures.counts.readers >= context.options.max_followers;
 }
 
 void Session::begin_following(SessionContext& context) {
@@ -307,7 +306,7 @@ void Session::finish(SessionContext& context, const End& end) {
     floods_.shrink_to_fit();
     policy_.reset();
     inspection_.reset();
-    export_.reset();
+    sweep_.reset();
     deliveries_.clear();
     query_.records.clear();
     query_.records.shrink_to_fit();
@@ -415,7 +414,7 @@ void Session::show_rows(SessionContext& context) {
 }
 
 void Session::scan(SessionContext& context) {
-    unsigned budget = context.options.slots_per_slice;
+    unsigned budget = context.slots_per_slice;
     blocked_ = false;
     while (cursor_.worker < context.workers.all.size()) {
         const WorkerHandle& worker = context.workers.all[cursor_.worker];
@@ -656,11 +655,12 @@ void Session::begin_output(const SessionContext& context) {
 }
 
 void Session::send(const SessionContext& context) {
-    while (has_output()) {
+    while (has_output() && !stuck_) {
         const ssize_t taken =
             ::send(descriptor_, output_.data() + sent_, output_.size() - sent_, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (taken < 0) {
             if (errno == EINTR) continue;
+            stuck_ = true;
             if (errno != EAGAIN) finished_ = true;
             break;
         }
@@ -669,10 +669,10 @@ void Session::send(const SessionContext& context) {
     }
     if (!has_output()) {
         output_.clear();
-        if (output_.capacity() > 2 * context.options.output_bytes && !follows()) output_.shrink_to_fit();
+        if (output_.capacity() > 2 * context.output_bytes && !follows()) output_.shrink_to_fit();
         sent_ = 0;
         if (last_words_ || (hung_up_ && !busy() && !line_ready_)) finished_ = true;
-    } else if (sent_ > context.options.output_bytes / 2) {
+    } else if (sent_ > context.output_bytes / 2) {
         output_.erase(0, sent_);
         sent_ = 0;
     }

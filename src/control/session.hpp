@@ -11,6 +11,7 @@
 #include "capture_feed.hpp"
 #include "drop_rates.hpp"
 #include "event_feed.hpp"
+#include "flow_sweep.hpp"
 #include "sluice/control/alert_words.hpp"
 #include "sluice/control/desk.hpp"
 #include "sluice/control/flood_words.hpp"
@@ -30,22 +31,26 @@ struct SessionContext {
     EventFeed& events;
     CaptureFeed& captures;
     const DropRates& drops;
+    Crowd& crowd;
+    std::size_t output_bytes;  ///< a client's share: ServerOptions
+    unsigned slots_per_slice;
     bool settled = true;  ///< no change of settings is on its way to the workers
     Tick now = 0;
-    unsigned censuses = 0;  ///< clients that have one
 };
 
 class Session {
   public:
-    /// Owns `descriptor`, which is non-blocking. `serial` is never used twice.
-    Session(int descriptor, std::uint64_t serial, Tick now)
-        : descriptor_(descriptor), serial_(serial), since_(now) {}
+    /// Owns `descriptor`, which is non-blocking. `serial` is never used twice. `stranger`: neither root's nor
+    /// the daemon's own user's.
+    Session(int descriptor, std::uint64_t serial, Tick now, bool stranger)
+        : descriptor_(descriptor), serial_(serial), stranger_(stranger), since_(now) {}
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
     [[nodiscard]] int descriptor() const { return descriptor_; }
     [[nodiscard]] std::uint64_t serial() const { return serial_; }
+    [[nodiscard]] bool stranger() const { return stranger_; }
     /// Nothing more is to be done for it, and no worker has anything of its.
     [[nodiscard]] bool finished() const { return finished_ && lent_ == 0; }
 
@@ -57,12 +62,17 @@ class Session {
     [[nodiscard]] bool can_go_on(const SessionContext& context) const;
 
     void receive(const SessionContext& context);
-    /// A slice of work, at most options.slots_per_slice flow slots.
+    /// A slice of work, at most context.slots_per_slice flow slots.
     void work(SessionContext& context);
     void answered(SessionContext& context, std::uint32_t slot, const pipeline::Request& answer);
+    /// Sends what it takes at once.
     void send(const SessionContext& context);
+    /// It takes more again.
+    void writable() { stuck_ = false; }
     void hang_up() { finished_ = true; }
     [[nodiscard]] bool has_census() const { return census_ != nullptr; }
+    /// Saves or restores.
+    [[nodiscard]] bool transfers() const { return stage_ == Stage::save || stage_ == Stage::restore; }
 
     /// Wants events as they come, and which.
     [[nodiscard]] bool follows() const { return stage_ == Stage::follow && !finished_; }
@@ -88,11 +98,11 @@ class Session {
 
     /// Drops the client when it has kept us waiting too long.
     void check_patience(const SessionContext& context);
-    /// How long it has asked for nothing, in ticks; 0 while a request of its is being answered.
-    /// Of one who follows events: how long it has not read those that wait.
+    /// How long it has kept us waiting, in ticks: has not read what waits for it, or asked for nothing. 0
+    /// while a request of its is being answered.
     [[nodiscard]] Tick idle(Tick now) const {
-        if (follows()) return has_output() ? now - progress_ : 0;
-        return busy() || has_output() ? 0 : now - since_;
+        if (has_output()) return now - progress_;
+        return busy() ? 0 : now - since_;
     }
 
     /// Names a request at the desk: which session, which of its requests under way.
@@ -123,7 +133,7 @@ class Session {
 
     [[nodiscard]] bool busy() const { return stage_ != Stage::idle; }
     [[nodiscard]] bool room_for_rows(const SessionContext& context) const {
-        return output_.size() - sent_ + max_line_bytes * (asked_ + 1) <= context.options.output_bytes;
+        return output_.size() - sent_ + max_line_bytes * (asked_ + 1) <= context.output_bytes;
     }
 
     void take_requests(SessionContext& context);
@@ -152,6 +162,7 @@ class Session {
     }
     [[nodiscard]] static bool crowded(const SessionContext& context);
     // session_flows.cpp
+    [[nodiscard]] bool begin_transfer(SessionContext& context);
     void begin_save(SessionContext& context);
     [[nodiscard]] bool room_for_flows(const SessionContext& context) const;
     void save(SessionContext& context);
@@ -175,6 +186,7 @@ class Session {
 
     int descriptor_;
     std::uint64_t serial_;
+    bool stranger_;
     Tick since_;               ///< the last request was answered, or the client came
     Tick request_since_ = 0;   ///< the first byte of an unfinished request came
     Tick progress_ = 0;        ///< output was last taken, or begun
@@ -183,6 +195,7 @@ class Session {
     bool last_words_ = false;  ///< close once the output is sent
     bool line_ready_ = false;  ///< `input_` holds a whole request
     bool blocked_ = false;     ///< the last slice stopped for want of a mailbox slot
+    bool stuck_ = false;       ///< the socket took no more: poll() says when it does
     std::string input_;
     std::string output_;
     std::size_t sent_ = 0;
@@ -204,8 +217,7 @@ class Session {
     std::unique_ptr<FlowCensus> census_;  ///< once it was asked for: its rates are those between two requests
 
     unsigned lent_ = 0;  ///< requests at the desk with memory of ours in them
-    std::unique_ptr<pipeline::FlowExport> export_;
-    std::uint64_t left_out_ = 0;  ///< flows that cannot be saved
+    std::unique_ptr<FlowSweep> sweep_;
     struct Delivery {
         unsigned worker;
         std::shared_ptr<pipeline::FlowImport> flows;

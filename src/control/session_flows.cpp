@@ -13,17 +13,27 @@ constexpr std::size_t batch_bytes = pipeline::FlowExport::most * max_snapshot_re
 
 }  // namespace
 
+/// No more than a few may save or restore: a batch is a hundred kilobytes, and the daemon has one of each
+/// worker for each.
+bool Session::begin_transfer(SessionContext& context) {
+    if (context.crowd.transfers < context.options.max_transfers) {
+        ++context.crowd.transfers;
+        return true;
+    }
+    finish(context, {false, 0, "too many others save or restore flows; try again"});
+    return false;
+}
+
 // ---- Out
 
 /// Whoever reads slowly waits; one batch always has room, however little a session may keep.
 bool Session::room_for_flows(const SessionContext& context) const {
-    return !has_output() || output_.size() - sent_ + batch_bytes <= context.options.output_bytes;
+    return !has_output() || output_.size() - sent_ + batch_bytes <= context.output_bytes;
 }
 
 void Session::begin_save(SessionContext& context) {
-    export_ = std::make_unique<pipeline::FlowExport>();
-    export_->since = context.now;
-    left_out_ = 0;
+    if (!begin_transfer(context)) return;
+    sweep_ = std::make_unique<FlowSweep>(context.now);
     std::string head;
     append_head(head, {context.workers.layout, query_.format.wall_nanoseconds});
     output_ += "{\"snapshot\":\"" + to_base64(head) + "\"}\n";
@@ -32,15 +42,12 @@ void Session::begin_save(SessionContext& context) {
 
 void Session::save(SessionContext& context) {
     if (lent_ != 0 || !room_for_flows(context)) return;
-    if (cursor_.worker == context.workers.all.size()) {
+    if (sweep_->through(context.workers)) {
         begin_output(context);
-        output_ += "{\"left_out\":" + std::to_string(left_out_) + "}\n";
+        output_ += "{\"left_out\":" + std::to_string(sweep_->left_out()) + "}\n";
         return finish(context, {true, count_, {}});
     }
-    MailRequest request;
-    request.kind = MailRequest::Kind::save;
-    request.saved = export_.get();
-    if (!context.desk.post(cursor_.worker, request, ticket(0))) return;
+    if (!sweep_->ask(context.desk, ticket(0))) return;
     ++asked_;
     ++lent_;
 }
@@ -49,21 +56,11 @@ void Session::save(SessionContext& context) {
 void Session::saved(SessionContext& context) {
     --lent_;
     if (finished_) return;
-    if (export_->count != 0) {
-        std::string records;
-        for (std::size_t i = 0; i < export_->count; ++i) append_flow(records, export_->flows[i]);
-        begin_output(context);
-        output_ +=
-            "{\"flows\":" + std::to_string(export_->count) + ",\"records\":\"" + to_base64(records) + "\"}\n";
-        count_ += export_->count;
-        export_->count = 0;
-    }
-    if (!export_->complete) return;
-    left_out_ += export_->left_out;
-    ++cursor_.worker;
-    export_->next4 = export_->next6 = 0;
-    export_->left_out = 0;
-    export_->complete = false;
+    const auto [records, flows] = sweep_->answered();
+    if (flows == 0) return;
+    begin_output(context);
+    output_ += "{\"flows\":" + std::to_string(flows) + ",\"records\":\"" + to_base64(records) + "\"}\n";
+    count_ += flows;
 }
 
 // ---- In
@@ -76,11 +73,12 @@ void Session::begin_restore(SessionContext& context) {
     if (query_.records.size() > max_restore_bytes)
         return finish(context, {false, 0, "more flows than a request may hold"});
     const auto fit = SnapshotFit::find(head->layout, context.workers.layout);
+    if (fit && !begin_transfer(context)) return;
     if (!fit) return finish(context, {false, 0, "the snapshot " + fit.error()});
     tally_ = {};
     deliveries_.clear();
     next_delivery_ = 0;
-    deal_out(query_.records, *fit, ticks_between(head->saved_nanoseconds, query_.format.wall_nanoseconds),
+    deal_out(query_.records, *fit, {ticks_between(head->saved_nanoseconds, query_.format.wall_nanoseconds)},
              context.workers, tally_, [&](unsigned worker, std::shared_ptr<pipeline::FlowImport> flows) {
                  deliveries_.push_back({worker, std::move(flows)});
              });

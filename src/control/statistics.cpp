@@ -127,7 +127,7 @@ std::string_view name_of(Outcome outcome) {
 }
 
 void append_statistics(std::string& out, const Workers& workers, const EventFeed& events,
-                       const CaptureFeed& captures) {
+                       const CaptureFeed& captures, const Crowd& crowd) {
     for (std::size_t i = 0; i < workers.all.size(); ++i) {
         const WorkerHandle& worker = workers.all[i];
         ordered_json row;
@@ -163,7 +163,9 @@ void append_statistics(std::string& out, const Workers& workers, const EventFeed
     }
     if (workers.extra_counters)
         for (const auto& [name, value] : workers.extra_counters()) counters[name] = value;
-    if (!counters.empty()) out += ordered_json{{"counters", std::move(counters)}}.dump() + "\n";
+    counters["clients"] = crowd.clients;
+    counters["clients_refused"] = crowd.refused;
+    out += ordered_json{{"counters", std::move(counters)}}.dump() + "\n";
 }
 
 void append_reasons(std::string& out, const Workers& workers) {

@@ -7,6 +7,7 @@
 #include "capture_feed.hpp"
 #include "drop_rates.hpp"
 #include "event_feed.hpp"
+#include "sluice/control/server.hpp"
 #include "sluice/control/workers.hpp"
 
 namespace sluice::control {
@@ -16,7 +17,7 @@ namespace sluice::control {
 
 /// One JSON object a line: a worker each, and one with the counters of ports and rings when there are any.
 void append_statistics(std::string& out, const Workers& workers, const EventFeed& events,
-                       const CaptureFeed& captures);
+                       const CaptureFeed& captures, const Crowd& crowd);
 /// One JSON object a line: a reason each, with the packets all workers counted under it.
 void append_reasons(std::string& out, const Workers& workers);
 /// One JSON object a line: a reason each under which packets were refused or dropped, and behind it the last

@@ -6,6 +6,7 @@
 #include "sluice/base/lifetime.hpp"
 #include "sluice/base/time.hpp"
 #include "sluice/policy/rule.hpp"
+#include "sluice/tcp/rows.hpp"
 
 namespace sluice::pipeline {
 namespace {
@@ -56,6 +57,20 @@ bool age(SavedFlow& flow, Tick passed) {
         until -= std::min(until, passed);
     }
     return true;
+}
+
+void forget_numbers(SavedFlow& flow) {
+    const std::uint8_t protocol =
+        flow.family == packet::Family::ipv4 ? flow.key4.protocol : flow.key6.protocol;
+    tcp::Connection& connection = flow.state.tcp;
+    if (protocol != packet::tcp || !tcp::spec::synchronised.has(static_cast<tcp::Pair>(connection.pair)))
+        return;
+    connection.side = {};
+    connection.seen = 0;
+    connection.picked_up = 1;
+    connection.retransmissions = 0;
+    connection.pending_syn = 0;
+    flow.has_pending_syn = false;
 }
 
 }  // namespace sluice::pipeline

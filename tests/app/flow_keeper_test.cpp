@@ -7,6 +7,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
+
+#include "app/flow_copy.hpp"
 
 namespace sluice::app {
 namespace {
@@ -47,6 +50,13 @@ class FlowKeepers : public testing::Test {
         ASSERT_TRUE((*file)->commit());
         keeper.stop();
     }
+    /// While it runs.
+    void copy(const FlowKeeper& keeper, std::uint16_t flows, std::uint64_t at) const {
+        auto file = keeper.begin_copy(room.layout, at);
+        ASSERT_TRUE(file) << file.error();
+        for (std::uint16_t i = 1; i <= flows; ++i) (*file)->add(flow(i));
+        ASSERT_TRUE((*file)->commit());
+    }
     std::optional<FlowKeeper::Found> find(std::uint64_t at = start + second) {
         lines.clear();
         return FlowKeeper(options).find(room, at, lines);
@@ -73,7 +83,8 @@ TEST_F(FlowKeepers, FindWhatAStopLeftAndUseItOnce) {
     ASSERT_TRUE(found) << line();
     EXPECT_TRUE(lines.empty());
     EXPECT_EQ(found->snapshot.flows(), 2U);
-    EXPECT_EQ(found->passed, 2'000U);
+    EXPECT_EQ(found->since.passed, 2'000U);
+    EXPECT_FALSE(found->since.went_on);
     FlowKeeper(options).used();
     EXPECT_FALSE(there());
     EXPECT_FALSE(find());
@@ -101,6 +112,87 @@ TEST_F(FlowKeepers, SayWhatWasLostWithADaemonThatWasKilled) {
         "had let through must be opened anew");
 }
 
+TEST_F(FlowKeepers, FindTheLastCopyOfADaemonThatWasKilled) {
+    options.interval_seconds = 10;
+    FlowKeeper killed(options);
+    ASSERT_TRUE(killed.note(2, start + 3 * second));
+    copy(killed, 1, start);
+    const auto found = find(start + 5 * second);
+    ASSERT_TRUE(found) << line();
+    EXPECT_TRUE(found->since.went_on);
+    EXPECT_EQ(found->since.passed, 5'000U);
+    EXPECT_EQ(found->snapshot.flows(), 1U);
+    EXPECT_EQ(line(),
+              "the daemon before this one did not stop in good order: its flows are lost, 2 of them when it "
+              "last counted, 2 seconds ago, but for those of the copy that it made 5000 ms ago; connections "
+              "that it let through since must be opened anew");
+    FlowKeeper(options).used();
+    EXPECT_TRUE(there(".last")) << "until the next one is there, this daemon may be killed, too";
+    options.interval_seconds = 0;
+    FlowKeeper(options).used();
+    EXPECT_FALSE(there(".last"));
+}
+
+TEST_F(FlowKeepers, PutAsideACopyThatDoesNotFitAndSayWhatWasLost) {
+    FlowKeeper killed(options);
+    ASSERT_TRUE(killed.note(2, start));
+    copy(killed, 1, start);
+    EXPECT_FALSE(find(start + 301 * second));
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_NE(lines[0].text.find(".last: was written 301 seconds ago"), std::string::npos) << lines[0].text;
+    EXPECT_NE(lines[1].text.find("connections that it had let through must be opened anew"),
+              std::string::npos);
+    EXPECT_TRUE(there(".refused"));
+}
+
+TEST_F(FlowKeepers, LeaveNoCopyAfterAStopInGoodOrder) {
+    FlowKeeper keeper(options);
+    ASSERT_TRUE(keeper.note(2, start));
+    copy(keeper, 2, start);
+    leave(1);
+    EXPECT_FALSE(there(".last"));
+    const auto found = find();
+    ASSERT_TRUE(found);
+    EXPECT_FALSE(found->since.went_on);
+}
+
+TEST_F(FlowKeepers, CopyBlockByBlockWhileTheDiskIsWaitedForElsewhere) {
+    std::filesystem::create_directory(folder + "/state");
+    auto file = FlowKeeper(options).begin_copy(room.layout, start);
+    ASSERT_TRUE(file);
+    FlowCopy out(std::move(*file));
+    constexpr std::uint64_t batches = 100, each = 500;  // some megabytes
+    std::uint16_t port = 0;
+    for (std::uint64_t batch = 0; batch < batches; ++batch) {
+        while (!out.ready()) std::this_thread::yield();
+        std::string records;
+        for (std::uint64_t i = 0; i < each; ++i) control::append_flow(records, flow(++port));
+        out.take(records, each);
+    }
+    EXPECT_FALSE(out.outcome());
+    EXPECT_FALSE(there(".last")) << "it is not whole";
+    out.finish();
+    std::optional<Result<std::uint64_t>> outcome;
+    while (!(outcome = out.outcome())) std::this_thread::yield();
+    ASSERT_TRUE(*outcome) << outcome->error();
+    EXPECT_EQ(**outcome, batches * each);
+    const auto read = control::read_snapshot(options.path + ".last", 1U << 30U);
+    ASSERT_TRUE(read) << read.error();
+    EXPECT_EQ(read->flows(), batches * each);
+}
+
+TEST_F(FlowKeepers, LeaveNothingOfACopyThatIsNotFinished) {
+    std::filesystem::create_directory(folder + "/state");
+    {
+        auto file = FlowKeeper(options).begin_copy(room.layout, start);
+        ASSERT_TRUE(file);
+        FlowCopy out(std::move(*file));
+        out.take("x", 1);
+        EXPECT_TRUE(there(".last.new"));
+    }
+    EXPECT_TRUE(std::filesystem::is_empty(folder + "/state"));
+}
+
 TEST_F(FlowKeepers, PutAsideWhatIsTooOld) {
     leave(1);
     ASSERT_TRUE(find(start + 300 * second));
@@ -117,7 +209,7 @@ TEST_F(FlowKeepers, PutAsideWhatTheClockSaysIsOfTheFuture) {
     leave(1);
     const auto found = find(start - 2 * second);
     ASSERT_TRUE(found) << "a clock that was set back a little";
-    EXPECT_EQ(found->passed, 0U);
+    EXPECT_EQ(found->since.passed, 0U);
     EXPECT_FALSE(find(start - 400 * second));
     EXPECT_NE(line().find("400 seconds from now on, says the clock"), std::string::npos) << line();
 }

@@ -36,7 +36,7 @@ inline std::string snapshot_of(const std::string& records, std::uint64_t flows,
 /// Puts records into trackers; who owns which flow is asked of the first one's steering.
 template <class TrackerT>
 control::RestoreTally restore_into(const std::vector<TrackerT*>& trackers, const std::string& records,
-                                   pipeline::Now now, Tick passed = 0,
+                                   pipeline::Now now, control::SavedSince since = {},
                                    const pipeline::Steering& steering = {},
                                    const control::SnapshotLayout& layout = layout_of()) {
     control::Workers workers;
@@ -48,7 +48,7 @@ control::RestoreTally restore_into(const std::vector<TrackerT*>& trackers, const
     workers.owner6 = [&](const flow::Key6& key) { return owner(key, trackers[0]->table6()); };
     const auto fit = control::SnapshotFit::find(layout, layout);
     control::RestoreTally tally;
-    control::restore_all(records, fit.value(), passed, workers, trackers, now, tally);
+    control::restore_all(records, fit.value(), since, workers, trackers, now, tally);
     return tally;
 }
 

@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "saved_flows.hpp"
@@ -40,7 +41,7 @@ std::unique_ptr<TrackerBox> elsewhere(const pipeline::Settings& settings = {},
 std::unique_ptr<TrackerBox> restored(TrackerBox& box, Tick passed = 0) {
     auto out = elsewhere(box.settings());
     restore_into<MemoryTracker>({&out->tracker()}, records_of(box.tracker(), box.moment()), out->moment(),
-                                passed);
+                                {passed});
     return out;
 }
 
@@ -114,6 +115,99 @@ TEST(SavedFlows, OfTcpCutAnywhereGoOnAsIfNothingHadHappened) {
     }
 }
 
+// ---- TCP, saved some time before the tracker ended
+
+struct OldRecords {
+    std::string records;
+    Tick at = 0;
+    std::size_t segment = 0;
+};
+
+bool is_open(const std::string& records) {
+    std::string_view rest = records;
+    pipeline::SavedFlow flow;
+    return control::take_flow(rest, flow) &&
+           static_cast<tcp::Pair>(flow.state.tcp.pair) == tcp::Pair::established__established;
+}
+
+TEST(SavedFlows, OfTcpThatHasGoneOnSinceAreLearntAnewFromWhatIsHeard) {
+    pipeline::Settings settings;
+    settings.tcp.loose = false;
+    std::size_t restores = 0, judged = 0, tolerated = 0;
+    for (std::uint64_t seed = 1; judged < 10'000; ++seed) {
+        Random random(seed), where(seed + 1'000'000);
+        Coverage coverage;
+        ConversationPlan plan = draw_plan(random, false);
+        plan.redials = 0;
+        TrackerBox box(settings, everything_kept());
+        std::unique_ptr<TrackerBox> twin;
+        std::optional<OldRecords> old;
+        std::size_t segments = 0;
+        const Tick start = box.now();
+        converse(plan, random, coverage, [&](End from, const tcp::Segment& segment, double milliseconds) {
+            const Tick passed = start + static_cast<Tick>(milliseconds) - box.now();
+            box.pass_ticks(passed);
+            if (twin != nullptr) twin->pass_ticks(passed);
+            if (twin == nullptr) {
+                const std::string records = records_of(box.tracker(), box.moment());
+                if (!old && where() % 4 == 0 && is_open(records)) old = {records, box.now(), segments};
+                // Killed a while later, and started again.
+                if (old && segments > old->segment + where() % 16 && is_open(records)) {
+                    twin = elsewhere(settings);
+                    restore_into<MemoryTracker>({&twin->tracker()}, old->records, twin->moment(),
+                                                {.passed = box.now() - old->at, .went_on = true});
+                    ++restores;
+                }
+            }
+            ++segments;
+            ScriptSegment script;
+            script.tcp = segment;
+            const Frame frame = TrackerBackend::frame(packet::Family::ipv4, from, script);
+            const Decision one = box.feed(frame);
+            if (twin == nullptr) return true;
+            const Decision other = twin->feed(frame);
+            ++judged;
+            tolerated += other.reason != Reason::none ? 1 : 0;
+            if (one.action == Action::pass) {
+                EXPECT_EQ(other.action, Action::pass)
+                    << "segment " << segments << ": " << text_of(other.reason).name;
+            }
+            return !testing::Test::HasFailure();
+        });
+        ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
+    }
+    EXPECT_GT(restores, 100U);
+    EXPECT_LT(tolerated * 20, judged) << "of " << judged;
+}
+
+TEST(SavedFlows, OfTcpThatHasGoneOnSinceAreHeldToTheirWindowsOnceBothEndsWereHeard) {
+    pipeline::Settings settings;
+    settings.tcp.loose = false;
+    TrackerBox box(settings, everything_kept());
+    const auto segment = [](bool from_client, std::uint32_t sequence, std::uint32_t acknowledgement,
+                            unsigned flags, std::size_t payload = 0) {
+        auto packet = between(false, from_client);
+        return (from_client ? packet.tcp(5000, 80) : packet.tcp(80, 5000))
+            .sequence(sequence)
+            .acknowledgement(acknowledgement)
+            .flags(static_cast<std::uint8_t>(flags))
+            .payload(payload)
+            .build();
+    };
+    box.feed(segment(true, 99, 0, packet::syn));
+    box.feed(segment(false, 999, 100, packet::syn | packet::ack));
+    box.feed(segment(true, 100, 1000, packet::ack));
+    auto twin = elsewhere(settings);
+    restore_into<MemoryTracker>({&twin->tracker()}, records_of(box.tracker(), box.moment()), twin->moment(),
+                                {.passed = 1000, .went_on = true});
+    // A hundred megabytes later.
+    EXPECT_EQ(twin->feed(segment(false, 100'000'000, 100, packet::ack, 100)).action, Action::pass);
+    EXPECT_EQ(twin->feed(segment(true, 100, 100'000'100, packet::ack)).action, Action::pass);
+    EXPECT_EQ(twin->feed(segment(false, 100'000'100, 100, packet::ack, 100)).action, Action::pass);
+    EXPECT_EQ(twin->feed(segment(false, 500'000'000, 100, packet::ack, 100)).action, Action::drop);
+    EXPECT_EQ(twin->feed(segment(true, 100, 500'000'000, packet::ack)).action, Action::drop);
+}
+
 // ---- Other protocols
 
 class SavedDatagrams : public testing::TestWithParam<bool> {
@@ -151,9 +245,9 @@ TEST_P(SavedDatagrams, ThatExpireInBetweenAreNotRestored) {
     box.feed(udp(true));
     auto next = elsewhere();
     const auto records = records_of(box.tracker(), box.moment());
-    EXPECT_EQ(restore_into<MemoryTracker>({&next->tracker()}, records, next->moment(), 30'000).expired, 1U);
+    EXPECT_EQ(restore_into<MemoryTracker>({&next->tracker()}, records, next->moment(), {30'000}).expired, 1U);
     EXPECT_EQ(next->flows(), 0U);
-    EXPECT_EQ(restore_into<MemoryTracker>({&next->tracker()}, records, next->moment(), 29'999).restored(),
+    EXPECT_EQ(restore_into<MemoryTracker>({&next->tracker()}, records, next->moment(), {29'999}).restored(),
               1U);
     EXPECT_NE(records_of(next->tracker(), next->moment()), "");
     next->pass_ticks(1);
@@ -229,7 +323,7 @@ TEST(SavedFlows, OfOneWorkerAreDealtOutToThreeEachToItsOwner) {
     }
     pipeline::Steering steering;
     steering.workers = 3;
-    const auto tally = restore_into(trackers, records, boxes[0]->moment(), 0, steering);
+    const auto tally = restore_into(trackers, records, boxes[0]->moment(), {}, steering);
     EXPECT_EQ(tally.restored(), 300U);
     for (unsigned port = 1; port <= 300; ++port) {
         const Decision decision = boxes[0]->feed(syn_of(port));

@@ -1,5 +1,6 @@
 // `save` and `restore` over the control socket, while workers run.
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "daemon_rig.hpp"
 #include "sluice/control/base64.hpp"
@@ -73,6 +74,61 @@ TEST(ServerFlows, SavedByTwoWorkersAreRestoredByThreeEachOnce) {
     EXPECT_EQ(restore(*to, saved).of(pipeline::Restored::exists), 3'000U) << "those that live stay";
     EXPECT_EQ(ask(*to, query_of(Kind::count)).end.count, 3'000U);
     EXPECT_EQ(ask(*from, query_of(Kind::count)).end.count, 3'000U) << "saving takes nothing away";
+}
+
+/// Takes a batch only every other time that it is asked.
+struct SlowTaker final : FlowTaker {
+    bool ready() override { return ++asked % 2 == 0; }
+    void take(std::string_view batch, std::size_t count) override {
+        records += batch;
+        flows += count;
+    }
+    void finish() override { finished = true; }
+    std::string records;
+    std::size_t flows = 0, asked = 0;
+    bool finished = false;
+};
+
+TEST(ServerFlows, AreCopiedForTheDaemonItselfEachOnceWhileClientsAreServed) {
+    DaemonRig rig(2);
+    rig.fill(3'000);
+    rig.server = std::make_unique<Server>(rig.workers, rig.options);
+    ASSERT_TRUE(rig.server->open().ok());
+    rig.start_workers();
+    for (int time = 0; time < 2; ++time) {
+        const auto taker = std::make_shared<SlowTaker>();
+        rig.server->copy_flows(taker);
+        RawClient raw(rig.options.path);
+        ASSERT_TRUE(raw.send("{\"sluice\":1,\"request\":\"save\"}\n"));
+        for (int i = 0; i < 10'000 && !taker->finished; ++i) rig.server->turn(1);
+        ASSERT_TRUE(taker->finished);
+        EXPECT_EQ(taker->flows, 3'000U);
+        std::string_view rest = taker->records;
+        pipeline::SavedFlow flow;
+        std::set<std::string> keys;
+        while (!rest.empty()) {
+            ASSERT_TRUE(take_flow(rest, flow));
+            keys.emplace(reinterpret_cast<const char*>(&flow.key4), sizeof flow.key4);
+        }
+        EXPECT_EQ(keys.size(), 3'000U);
+    }
+}
+
+TEST(ServerFlows, AreSavedForAFewClientsAtATime) {
+    DaemonRig rig(1);
+    rig.options.max_transfers = 1;
+    rig.fill(4'000);
+    rig.start();
+    RawClient lazy(rig.options.path);
+    ASSERT_TRUE(lazy.send("{\"sluice\":1,\"request\":\"save\"}\n"));
+    EXPECT_TRUE(lazy.line().starts_with("{\"snapshot\""));
+    const auto client = rig.client();
+    EXPECT_EQ(ask(*client, query_of(Kind::save)).end.error,
+              "too many others save or restore flows; try again");
+    lazy.hang_up();
+    for (int i = 0; i < 5000 && !ask(*client, query_of(Kind::save)).end.ok; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_EQ(ask(*client, query_of(Kind::save)).end.count, 4'000U);
 }
 
 TEST(ServerFlows, OfAnEmptyTableAreASnapshotToo) {

@@ -1,4 +1,6 @@
 // Clients that mean ill, or are broken: the daemon's memory stays bounded and everybody else is served.
+#include <sys/syscall.h>
+
 #include <nlohmann/json.hpp>
 
 #include "daemon_rig.hpp"
@@ -174,6 +176,7 @@ TEST_F(Hostile, AThousandConnectionsAreServedInTheirTurn) {
 }
 
 TEST_F(Hostile, AThousandOpenConnectionsTakeNoMoreThanTheirPlaces) {
+    rig.options.max_clients = 64;
     start_by_hand();
     std::vector<std::unique_ptr<RawClient>> open;
     for (int i = 0; i < 1000; ++i) {
@@ -185,12 +188,77 @@ TEST_F(Hostile, AThousandOpenConnectionsTakeNoMoreThanTheirPlaces) {
     // Those that ask nothing make room for those who wait, a second later.
     RawClient honest(rig.options.path);
     ASSERT_TRUE(honest.send(count_line));
-    std::thread reader([&] { EXPECT_TRUE(parse_end(honest.line())); });
-    for (int i = 0; i < 1100; ++i) {
-        rig.now += 2 * ticks_per_second;
-        rig.server->turn(0);
+    std::atomic<bool> answered = false;
+    std::thread reader([&] {
+        const auto end = parse_end(honest.line());
+        EXPECT_TRUE(end && end->ok);
+        answered = true;
+    });
+    for (int second = 0; second < 1000 / 64 + 2; ++second) {
+        rig.now += ticks_per_second;
+        for (int i = 0; i < 20; ++i) rig.server->turn(0);
     }
+    for (int i = 0; i < 1000 && !answered; ++i) rig.server->turn(1);
+    EXPECT_TRUE(answered) << "as many of them as there are places go every second";
+    for (auto& each : open) each->hang_up();
     reader.join();
+}
+
+TEST_F(Hostile, WhoeverReadsNothingMakesRoomForWhoWaitsAfterASecond) {
+    rig.options.max_clients = 4;
+    rig.options.output_bytes = 8 * 1024;
+    rig.fill(4000);
+    start_by_hand();
+    std::vector<std::unique_ptr<RawClient>> lazy;
+    for (int i = 0; i < 4; ++i) {
+        lazy.push_back(std::make_unique<RawClient>(rig.options.path));
+        ASSERT_TRUE(lazy.back()->send(list_line + list_line + list_line));
+    }
+    turn_until_clients(4);
+    for (int i = 0; i < 1000; ++i) rig.server->turn(0);
+    RawClient honest(rig.options.path);
+    ASSERT_TRUE(honest.send(count_line));
+    for (int i = 0; i < 100; ++i) rig.server->turn(0);
+    EXPECT_EQ(rig.server->clients(), 4U);
+    rig.now += ticks_per_second + 1;
+    for (int i = 0; i < 100; ++i) rig.server->turn(0);
+    EXPECT_EQ(parse_end(honest.line())->count, 4000U);
+    EXPECT_EQ(rig.server->clients(), 4U) << "one of them went";
+}
+
+TEST_F(Hostile, StrangersWhoTakeAllTheirPlacesAreToldSoAndDoNotKeepRootOut) {
+    if (geteuid() != 0) GTEST_SKIP() << "only root can be two users";
+    rig.options.max_clients = 4;
+    rig.options.reserved_clients = 2;
+    rig.options.mode = 0666;
+    std::filesystem::permissions(rig.directory.file(""), std::filesystem::perms(0755));
+    start_by_hand();
+    const auto stranger = [&] {
+        // Of this thread alone.
+        EXPECT_EQ(syscall(SYS_setresuid, -1, 65534, -1), 0);
+        auto out = std::make_unique<RawClient>(rig.options.path);
+        EXPECT_EQ(syscall(SYS_setresuid, -1, 0, -1), 0);
+        EXPECT_TRUE(out->connected());
+        return out;
+    };
+    const auto one = stranger(), other = stranger();
+    turn_until_clients(2);
+    const auto third = stranger();
+    RawClient root(rig.options.path);
+    ASSERT_TRUE(root.send(count_line));
+    // They are busy: nobody goes for others.
+    const auto pass = [&](Tick ticks) {
+        rig.now += ticks;
+        for (const RawClient* each : {one.get(), other.get()}) EXPECT_TRUE(each->send(count_line));
+        for (int i = 0; i < 20; ++i) rig.server->turn(0);
+    };
+    pass(500);
+    EXPECT_EQ(rig.server->clients(), 2U) << "a place may become free";
+    for (int i = 0; i < 3; ++i) pass(500);
+    EXPECT_EQ(parse_end(third->line())->error,
+              "all places at the control socket are taken by others, who are busy; try again");
+    EXPECT_TRUE(parse_end(root.line())->ok);
+    EXPECT_EQ(rig.server->clients(), 3U);
 }
 
 TEST_F(Hostile, WhoeverAsksNothingForAMinuteIsLetGo) {

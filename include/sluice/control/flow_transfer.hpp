@@ -48,11 +48,18 @@ struct RestoreTally {
 /// clocks are set.
 [[nodiscard]] Tick ticks_between(std::uint64_t saved_nanoseconds, std::uint64_t now_nanoseconds);
 
-/// Deals out `records` (append_flow()), aged by `passed` ticks. `take(unsigned worker, const
+/// What became of saved flows until they are dealt out.
+struct SavedSince {
+    Tick passed = 0;  ///< since they were saved
+    /// Their tracker went on after that: pipeline::forget_numbers().
+    bool went_on = false;
+};
+
+/// Deals out `records` (append_flow()), aged by what has passed. `take(unsigned worker, const
 /// std::shared_ptr<FlowImport>&)` is called with a batch of each worker whenever it is full, and at the end
 /// with what is left; the batch is the callee's. Counts in `tally` what is dealt to nobody.
 template <class Take>
-void deal_out(std::string_view records, const SnapshotFit& fit, Tick passed, const Workers& workers,
+void deal_out(std::string_view records, const SnapshotFit& fit, SavedSince since, const Workers& workers,
               RestoreTally& tally, Take&& take) {
     std::vector<std::shared_ptr<pipeline::FlowImport>> batches(workers.all.size());
     pipeline::SavedFlow flow;
@@ -65,10 +72,11 @@ void deal_out(std::string_view records, const SnapshotFit& fit, Tick passed, con
             ++tally.misfits;
             continue;
         }
-        if (!pipeline::age(flow, passed)) {
+        if (!pipeline::age(flow, since.passed)) {
             ++tally.expired;
             continue;
         }
+        if (since.went_on) pipeline::forget_numbers(flow);
         const unsigned owner =
             flow.family == packet::Family::ipv4 ? workers.owner4(flow.key4) : workers.owner6(flow.key6);
         auto& batch = batches[owner];
@@ -82,9 +90,9 @@ void deal_out(std::string_view records, const SnapshotFit& fit, Tick passed, con
 
 /// Restores all of `records` into trackers that no worker runs yet: `trackers[i]` is worker i's.
 template <class Trackers>
-void restore_all(std::string_view records, const SnapshotFit& fit, Tick passed, const Workers& workers,
+void restore_all(std::string_view records, const SnapshotFit& fit, SavedSince since, const Workers& workers,
                  Trackers& trackers, pipeline::Now now, RestoreTally& tally) {
-    deal_out(records, fit, passed, workers, tally,
+    deal_out(records, fit, since, workers, tally,
              [&](unsigned worker, const std::shared_ptr<pipeline::FlowImport>& batch) {
                  trackers[worker]->import_flows(*batch, now, pipeline::FlowImport::most);
                  tally.add(*batch);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sluice/base/result.hpp"
@@ -26,6 +27,7 @@ class CaptureFeed;
 class DropRates;
 class EventFeed;
 class EventWriter;
+class FlowSweep;
 class ListeningSocket;
 class Session;
 class SharedEvent;
@@ -36,7 +38,13 @@ struct ServerOptions {
     std::uint32_t mode = 0660;  ///< permission bits of the socket
     std::string group;          ///< its group; empty: the process's own
 
-    unsigned max_clients = 64;              ///< served at once; more wait to be accepted
+    unsigned max_clients = 512;      ///< served at once; more wait to be accepted, or are told so
+    unsigned reserved_clients = 16;  ///< of those, for root and the daemon's own user
+    unsigned max_followers = 32;     ///< of those may follow events or capture
+    unsigned max_transfers = 8;      ///< of those may save or restore
+    /// What up to `few_clients` have each; more share what these would have: so neither the memory nor the
+    /// length of a turn grows with them.
+    unsigned few_clients = 64;
     std::size_t output_bytes = 256 * 1024;  ///< a client's answer waiting to be read, at most about this
     unsigned slots_per_slice = 4096;        ///< flow slots looked at per client and turn
     std::uint32_t census_slots = FlowCensus::usual_slots;  ///< of a look of a client's census
@@ -55,6 +63,27 @@ struct ServerOptions {
     std::function<void(const AlertNews&)> alerted;
     /// Nanoseconds since 1970; empty: the system's clock.
     std::function<std::uint64_t()> wall_clock;
+};
+
+/// Those at the socket.
+struct Crowd {
+    std::size_t clients = 0;
+    unsigned transfers = 0;     ///< that save or restore
+    unsigned censuses = 0;      ///< that have a census
+    std::uint64_t refused = 0;  ///< whom there was no place for, ever
+};
+
+/// Who wants every flow, a batch at a time, while packets go on. Called by the control thread, between the
+/// slices of others: nothing of it may wait.
+class FlowTaker {
+  public:
+    virtual ~FlowTaker() = default;
+    /// Has room for a batch; asked again soon when not.
+    [[nodiscard]] virtual bool ready() = 0;
+    /// `flows` records as append_flow() makes them.
+    virtual void take(std::string_view records, std::size_t flows) = 0;
+    /// That were all.
+    virtual void finish() = 0;
 };
 
 /// Used by the control thread alone.
@@ -80,6 +109,9 @@ class Server {
     /// Has every worker obey `settings` from now on, in the order of the calls; keeps them alive as long as a
     /// worker may look at them. The turns to come do the work.
     void replace_settings(std::shared_ptr<const pipeline::Settings> settings);
+    /// Has the workers copy their flows out for `taker`, beside all else that they do: a few records a poll.
+    /// One at a time; nothing is done where another is under way.
+    void copy_flows(std::shared_ptr<FlowTaker> taker);
     /// Something about a flood, for those who follow events.
     void tell(const FloodChange& change);
 
@@ -111,8 +143,13 @@ class Server {
     unsigned offer_to_writers(const SharedEvent& event);
     template <class Drain>
     void deliver_some(Drain&& drain);
+    void go_on_copying();
     void accept_clients();
-    void make_room();
+    [[nodiscard]] std::size_t strangers() const;
+    [[nodiscard]] bool has_place();
+    bool let_idlest_go(bool strangers_alone);
+    void pause_accepting();
+    void refuse(int client);
     void drop_finished();
 
     const Workers& workers_;
@@ -130,8 +167,12 @@ class Server {
     std::vector<std::unique_ptr<Session>> sessions_;
     std::uint64_t next_serial_ = 1;  ///< 0 stands for the server itself
     std::size_t first_ = 0;          ///< whose turn is first, so that nobody always finds the mailboxes full
-    Tick accept_again_ = 0;          ///< out of descriptors: when to try again
+    Tick accept_again_ = 0;          ///< out of descriptors or places: when to try again
     bool accept_paused_ = false;
+    std::optional<Tick> crowded_since_;  ///< since when nobody but root can be given a place
+    Crowd crowd_;
+    std::shared_ptr<FlowTaker> taker_;
+    std::unique_ptr<FlowSweep> sweep_;  ///< for it
     std::shared_ptr<const pipeline::Settings> in_force_;
     std::deque<Changeover> changeovers_;
 };

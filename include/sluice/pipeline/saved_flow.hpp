@@ -47,6 +47,11 @@ static_assert(std::is_trivially_copyable_v<SavedFlow>);
 /// Ages a flow by `passed` ticks; false when it has expired.
 [[nodiscard]] bool age(SavedFlow& flow, Tick passed);
 
+/// Of a flow that was saved some time before its tracker ended: its conversation has gone on, nobody knows
+/// how far. What is known of the numbers of an open TCP connection is forgotten, to be learnt anew from what
+/// is heard, as of one picked up in mid-stream; where its ends stand, and their window scales, are kept.
+void forget_numbers(SavedFlow& flow);
+
 /// Flows copied out of a tracker, and how far through its tables that has come.
 struct FlowExport {
     static constexpr std::size_t most = 512;
