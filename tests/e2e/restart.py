@@ -1,4 +1,5 @@
-"""The daemon is stopped, killed, reloaded and replaced under a thousand connections that are in use."""
+"""The daemon is stopped, killed, reloaded and replaced under connections that are in use: a hundred, with SLUICE_LONG=1 a
+thousand."""
 
 import json
 import os
@@ -8,12 +9,13 @@ import subprocess
 import sys
 import time
 
+from guard import LONG, say
 from rig.process import Program, execute, expect, wait_until
 from rig.scenario import scenario
 from rig.topology import IPV4
 
 HELD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rig", "held.py")
-CONNECTIONS = 1000
+CONNECTIONS = 1000 if LONG else 100
 PORT = 7000
 
 
@@ -27,7 +29,7 @@ def serve(rig):
 
 
 class Connections:
-    """A thousand of them unless it is said otherwise, to what serve() has started, through the middle of a rig."""
+    """CONNECTIONS of them unless it is said otherwise, to what serve() has started, through the middle of a rig."""
 
     def __init__(self, rig, count=CONNECTIONS):
         self.count = count
@@ -51,13 +53,20 @@ class Connections:
         self.holder.stdin.close()
         self.holder.stdout.close()
 
-    def check(self, seconds=8.0):
+    def check(self, seconds=30.0):
         """How many go on, and the longest that one had to wait."""
         self.holder.stdin.write(f"check {seconds}\n")
         self.holder.stdin.flush()
         answer = json.loads(self.holder.stdout.readline())
         self.transcript.note(f"(of {self.count} connections {answer['alive']} go on; the longest wait {answer['gap']} s)")
         return answer["alive"], answer["gap"]
+
+    def finish(self, seconds=15.0):
+        """Each comes to its end, and what arrived is what was sent."""
+        self.holder.stdin.write(f"finish {seconds}\n")
+        self.holder.stdin.flush()
+        whole = json.loads(self.holder.stdout.readline())["whole"]
+        expect(whole == self.count, f"of {self.count} connections {whole} arrived byte by byte")
 
 
 class Pings:
@@ -80,11 +89,11 @@ def sluice(context, middle, word, path, check=True):
     return execute(context.transcript, argv, check=check)
 
 
-def state_of(rig):
-    return f'[state]\nfile = "{rig.folder}/state/flows"\n'
+def state_of(rig, more=""):
+    return f'[state]\nfile = "{rig.folder}/state/flows"\n{more}'
 
 
-@restarted("a thousand connections in use go on over a reload and over a restart, and the gap is measured")
+@restarted("connections in use go on over a reload and over a restart, and the gap is measured")
 def restart(context):
     with context.rig() as rig:
         middle = context.sluiced(rig, extra=state_of(rig))
@@ -108,9 +117,10 @@ def restart(context):
             expect(alive == CONNECTIONS, f"of {CONNECTIONS} connections {alive} outlive a restart: {log[-600:]!r}")
             expect("flows restored; saved" in log, "the daemon says what it took up")
             expect(not os.path.exists(f"{rig.folder}/state/flows"), "the file is used once")
+            connections.finish()
             statistics = middle.statistics()
             expect(statistics["invalid"] == 0, "no segment was refused after the restart")
-            print(f"        restart: none of {CONNECTIONS} connections lost, no ping for {gap:.2f} s, an exchange took {wait:.2f} s at most")
+            say(f"restart: none of {CONNECTIONS} connections lost, no ping for {gap:.2f} s, an exchange took {wait:.2f} s at most")
 
 
 @restarted("a daemon that was killed comes up by itself and says what was lost")
@@ -127,11 +137,37 @@ def killed(context):
             rig.start_middle(middle)
             log = middle.program.log()
             expect("did not stop in good order: its flows are lost, 10" in log, f"what was lost is said: {log[-600:]!r}")
-            alive, _ = connections.check(2.0)
+            alive, _ = connections.check(1.0)
             expect(alive == 0, f"{alive} connections outlive it though nobody knows them: is the other scenario a test?")
             expect(middle.statistics()["reason_no-connection"] > 0, "they are refused for that reason")
         with Connections(rig, 50) as connections:
             expect(connections.check()[0] == 50, "new connections are served as ever")
+
+
+@restarted("after a daemon was killed the next takes up the last copy of its flows, and connections of before go on")
+def copied(context):
+    with context.rig() as rig:
+        middle = context.sluiced(rig, extra=state_of(rig, "interval = 1\n"))
+        rig.start_middle(middle)
+        serve(rig)
+        with Connections(rig) as connections:
+            expect(connections.check()[0] == CONNECTIONS, "all connections are in use")
+            copy = f"{rig.folder}/state/flows.last"
+            flows = os.stat(copy).st_mtime_ns
+            wait_until(lambda: os.stat(copy).st_mtime_ns != flows, "another copy is made", every=0.1)
+            connections.check(1.0)  # and they go on after it
+            before = middle.program
+            before.stop(signal.SIGKILL)
+            expect("flows copied in" in before.log(), f"the first copy is told of: {before.log()[-300:]!r}")
+            rig.start_middle(middle)
+            log = middle.program.log()
+            expect("but for those of the copy that it made" in log, f"what was lost is said: {log[-600:]!r}")
+            alive, wait = connections.check()
+            expect(alive == CONNECTIONS, f"of {CONNECTIONS} connections {alive} outlive it: {middle.sluice('drops').stdout!r}")
+            connections.finish()
+            expect(middle.statistics()["invalid"] == 0, "no segment was refused")
+            say(f"SIGKILL with copies each second: none of {CONNECTIONS} connections lost, an exchange took {wait:.2f} s at most")
+            expect(middle.stop() == 0 and not os.path.exists(copy), "a stop in good order leaves no copy")
 
 
 @restarted("flows saved from one daemon, once its wire is cut, and restored into another go on there")

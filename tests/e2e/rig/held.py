@@ -1,5 +1,6 @@
-"""Many connections held open: each client sends a counter and waits for its echo, over and over, while what is between
-the two ends comes and goes. A connection is alive as long as its bytes come back, however late.
+"""Many connections held open: each client sends some bytes and waits for their echo, over and over, while what is between
+the two ends comes and goes. A connection is alive as long as its bytes come back, however late; at its end the server says
+the digest of all that it was sent.
 
     python3 held.py serve ADDRESS PORT
     python3 held.py hold ADDRESS PORT --connections N
@@ -8,26 +9,35 @@ The holder prints `ready` when all are open, and obeys words on its standard inp
 
     check S   have every connection make one more exchange within S seconds; prints {"alive": N, "gap": SECONDS}, the
               longest that any connection had waited for an echo since the last check
-    end       ends
+    finish S  has every connection end within S seconds; prints {"whole": N}: those that were told the right digest
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
+import random
 import sys
 import time
 
-MESSAGE = 64  # bytes
+MESSAGE = 256  # bytes
 PAUSE = 0.2  # between two exchanges of a connection
 
 
 async def echo(reader, writer):
+    digested = hashlib.sha256()
     try:
-        while data := await reader.readexactly(MESSAGE):
+        while True:
+            data = await reader.readexactly(MESSAGE)
+            digested.update(data)
             writer.write(data)
             await writer.drain()
-    except (OSError, asyncio.IncompleteReadError):
-        writer.close()
+    except asyncio.IncompleteReadError as end:
+        if not end.partial:
+            writer.write(digested.digest())
+    except OSError:
+        pass
+    writer.close()
 
 
 async def serve(options):
@@ -41,20 +51,26 @@ class Held:
 
     def __init__(self):
         self.exchanges, self.waited, self.dead = 0, 0.0, False
+        self.finishing = self.whole = False
 
     async def open(self, options):
         self.reader, self.writer = await asyncio.open_connection(options.address, options.port)
 
     async def talk(self):
+        digested = hashlib.sha256()
         try:
-            while True:
-                sent, begun = self.exchanges.to_bytes(MESSAGE, "big"), time.monotonic()
+            while not self.finishing:
+                sent, begun = random.randbytes(MESSAGE), time.monotonic()
+                digested.update(sent)
                 self.writer.write(sent)
                 if await self.reader.readexactly(MESSAGE) != sent:
                     raise OSError("other bytes came back")
                 self.waited = max(self.waited, time.monotonic() - begun)
                 self.exchanges += 1
                 await asyncio.sleep(PAUSE)
+            self.writer.write_eof()
+            self.whole = await self.reader.read() == digested.digest()
+            self.writer.close()
         except (OSError, asyncio.IncompleteReadError):
             self.dead = True
 
@@ -84,7 +100,11 @@ async def hold(options):
     words = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(words), sys.stdin)
     while line := (await words.readline()).decode().split():
-        if line[0] == "end":
+        if line[0] == "finish":
+            for held in all_held:
+                held.finishing = True
+            await asyncio.wait(tasks, timeout=float(line[1]))
+            print(json.dumps({"whole": sum(held.whole for held in all_held)}), flush=True)
             break
         await check(all_held, float(line[1]))
     for task in tasks:
