@@ -87,7 +87,7 @@ def flooded_followers(context):
             rig.start_middle(context.sluiced(rig, extra=STEADY))
             accept_spoofed(rig)
             said = os.path.join(rig.folder, "said")
-            argv = [context.programs.sluice, "--socket", rig.middle.socket_path, "-E", "-b", "65536", "-e", "NEW,UPDATES,DESTROY", *words]
+            argv = [context.programs.sluice, "--socket", rig.middle.socket_path, "-E", *([] if LONG else ["-b", "65536"]), "-e", "NEW,UPDATES,DESTROY", *words]
             follower = Program(rig.transcript, argv, os.devnull, error_path=said)
             rig.programs.append(follower)
             wait_until(lambda: rig.middle.statistics().get("event_readers") == 1, "somebody follows the events")
