@@ -375,7 +375,7 @@ std::size_t Server::strangers() const {
 bool Server::has_place() {
     if (sessions_.size() >= options_.max_clients && !let_idlest_go(false)) return false;
     const std::size_t theirs =
-        options_.max_clients - std::min(options_.max_clients, options_.reserved_clients);
+        options_.max_clients - std::min(options_.max_clients / 2, options_.reserved_clients);
     if (strangers() < theirs || let_idlest_go(true)) {
         crowded_since_.reset();
         return true;

@@ -39,7 +39,7 @@ struct ServerOptions {
     std::string group;          ///< its group; empty: the process's own
 
     unsigned max_clients = 512;      ///< served at once; more wait to be accepted, or are told so
-    unsigned reserved_clients = 16;  ///< of those, for root and the daemon's own user
+    unsigned reserved_clients = 16;  ///< of those (half at most), for root and the daemon's own user
     unsigned max_followers = 32;     ///< of those may follow events or capture
     unsigned max_transfers = 8;      ///< of those may save or restore
     /// What up to `few_clients` have each; more share what these would have: so neither the memory nor the
