@@ -233,7 +233,7 @@ void Server::tell(const FloodChange& change) {
 
 std::string Server::statistics() const {
     std::string out;
-    append_statistics(out, workers_, *events_, *captures_);
+    append_statistics(out, workers_, *events_, *captures_, crowd_);
     return out;
 }
 

@@ -27,7 +27,7 @@ struct WebRig : DaemonRig {
     }
     [[nodiscard]] std::string statistics() const {
         std::string out;
-        append_statistics(out, workers, EventFeed(workers), CaptureFeed(workers));
+        append_statistics(out, workers, EventFeed(workers), CaptureFeed(workers), Crowd{});
         return out;
     }
     /// Turns of the control thread, ten a second.
