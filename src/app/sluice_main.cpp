@@ -1,4 +1,5 @@
 // The command `sluice`: words with arguments of their own first, all else as conntrack's users type it.
+#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
@@ -35,10 +36,20 @@ constexpr Subcommand subcommands[] = {
     {"top", sluice::app::top_command},
 };
 
+const Subcommand* subcommand_of(std::string_view word) {
+    for (const Subcommand& subcommand : subcommands)
+        if (subcommand.word == word) return &subcommand;
+    return nullptr;
+}
+
 int obey(int argc, char** argv) {
+    // `sluice --socket PATH WORD …` is `sluice WORD --socket PATH …`.
+    constexpr std::string_view socket = "--socket";
+    if (argc > 3 && argv[1] == socket && subcommand_of(argv[3]) != nullptr)
+        std::rotate(argv + 1, argv + 3, argv + 4);
     if (argc > 1)
-        for (const auto& subcommand : subcommands)
-            if (subcommand.word == argv[1]) return subcommand.main(argc - 1, argv + 1);
+        if (const Subcommand* subcommand = subcommand_of(argv[1]))
+            return subcommand->main(argc - 1, argv + 1);
 
     const auto arguments = sluice::app::parse_arguments(argc, argv, std::getenv("SLUICE_SOCKET"));
     if (!arguments) {

@@ -334,20 +334,21 @@ void put_foot(Screen& screen, const TopView& view) {
 
 void put_help(Screen& screen) {
     constexpr std::string_view lines[] = {
-        "  q F10 ^C       end                       F1 h ?       this help, and away with it",
-        "  1 to 7         a page: overview, sources, services, drops, floods, workers, ports",
-        "  Tab            the next page",
-        "  Up Down PgUp PgDn Home End               rows of a page",
-        "  N P M          sources and services by flows, packets, bits",
-        "  < > F6         by the column before, by the next one           I  the other way round",
-        "  F4 / \\         only rows that have a text in them; Esc takes it away",
-        "  + -            read less often, more often (0.1 to 50 seconds)",
-        "  space          stands still, goes on",
+        "  F1 h ?      this help, and away with it",
+        "  q F10 ^C    end",
+        "  1 to 7 Tab  a page, the next page",
+        "  arrows PgUp PgDn Home End   rows of a page",
+        "  N P M       talkers by flows, packets, bits",
+        "  < > F6      by the column before, the next; I turns it round",
+        "  F4 / \\      rows that have a text in them; Esc: all",
+        "  + -         read less often, more often (0.1 to 50 s)",
+        "  space       stands still, goes on",
         "",
-        "  Rates are those since the reading before. CYCLES/P: the worker's cycles for a packet.",
-        "  Sources are addresses that flows begin at, services what they lead to. Of a table with more",
-        "  flows than are looked at in a reading (262,144), they are of the last round through it.",
-        "  PACKETS/S and BITS/S of them need tracker.acct.",
+        "  Rates are those since the reading before. CYCLES/P: the",
+        "  worker's cycles for a packet. Flows begin at sources and",
+        "  lead to services. Of a table with more flows than a",
+        "  reading looks at (262,144) they are of the last round",
+        "  through it; their rates need tracker.acct.",
     };
     std::size_t y = 1;
     for (const auto line : lines)
