@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 
 from events import following, lines_of
 from lifecycle import refused
@@ -65,6 +66,13 @@ def collect(rig):
     return program, folder
 
 
+def has_read_all(rig):
+    """Whether the collector has taken all datagrams out of its socket: it ends without those it has not."""
+    sockets = [line.split() for line in rig.between.run("cat", "/proc/net/udp", quiet=True).stdout.splitlines()[1:]]
+    waiting = [int(words[4].split(":")[1], 16) for words in sockets if int(words[1].split(":")[1], 16) == int(PORT)]
+    return waiting == [0]
+
+
 def nfdump(rig, folder):
     text = execute(rig.transcript, ["nfdump", "-R", folder, "-o", "json"], quiet=True).stdout
     rig.transcript.note(text)
@@ -79,6 +87,7 @@ def log_and_collector(context):
                                          f'[ipfix]\ncollector = "127.0.0.1:{PORT}"\ntemplate_refresh = 1\n'))  # fmt: skip
         middle = rig.middle
         collector, collected = collect(rig)  # after the daemon, so it has missed the first templates
+        time.sleep(1.1)  # until they are due again
         rig.nginx()
         follower = following(context, rig, "-o", "json", "-e", "DESTROY")
         wait_until(lambda: middle.statistics().get("event_readers") == 1, "somebody follows the events")
@@ -111,6 +120,7 @@ def log_and_collector(context):
         logged = sorted(told(json.loads(line)) for line in lines_of(follower))
         expect(logged == sorted(map(told, listed)), "with packets and bytes of the listing before")
         wait_until(lambda: middle.statistics()["ipfix_records"] == len(listed), "all are sent to the collector")
+        wait_until(lambda: has_read_all(rig), "the collector has read all")
         expect(collector.stop(signal.SIGTERM) == 0, "nfcapd stops")
         collected_flows = nfdump(rig, collected)
         theirs = sorted(map(told_by_nfdump, collected_flows))
@@ -144,6 +154,7 @@ def active(context):
             expect(len(listed) == 1, f"one connection is listed: {listed}")
             middle.sluice("-D", "-p", "tcp")
             expect(middle.stop() == 0, "the daemon stops with status 0")
+        wait_until(lambda: has_read_all(rig), "the collector has read all")
         expect(collector.stop(signal.SIGTERM) == 0, "nfcapd stops")
         records = [told_by_nfdump(row) for row in nfdump(rig, collected) if row["proto"] == 6]
         expect(len(records) >= 3, f"it was told again and again: {records}")
