@@ -54,7 +54,7 @@ class Daemon {
         require(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0,
                 "a pair of sockets");
         client_ = ends[0];
-        session_ = std::make_unique<Session>(ends[1], 1, now);
+        session_ = std::make_unique<Session>(ends[1], 1, now, true);
     }
     ~Daemon() {
         if (client_ >= 0) close(client_);
@@ -100,6 +100,7 @@ class Daemon {
     std::unique_ptr<EventFeed> events_;
     std::unique_ptr<CaptureFeed> captures_;
     DropRates drops_;
+    Crowd crowd_;
     std::unique_ptr<Session> session_;
     int client_ = -1;
     std::string sent_, received_;
@@ -109,7 +110,17 @@ class Daemon {
         pipeline::Output<pipeline::MemoryIo> out;
         for (int turns = 0;; ++turns) {
             require(turns < 10'000, "every request comes to an end");
-            SessionContext context{workers_, options_, *desk_, *events_, *captures_, drops_, true, now};
+            SessionContext context{.workers = workers_,
+                                   .options = options_,
+                                   .desk = *desk_,
+                                   .events = *events_,
+                                   .captures = *captures_,
+                                   .drops = drops_,
+                                   .crowd = crowd_,
+                                   .output_bytes = options_.output_bytes,
+                                   .slots_per_slice = options_.slots_per_slice,
+                                   .settled = true,
+                                   .now = now};
             const std::size_t before = received_.size();
             for (auto& tracker : trackers_) tracker->poll({now, 1'700'000'000'000'000'000}, out);
             desk_->collect([&](std::uint64_t ticket, unsigned, const pipeline::Request& answer) {
