@@ -342,7 +342,8 @@ void Tracker<Io, Observer>::reset_flow(Item& item, flow::Ref ref, tcp::Direction
     flows.update(ref, state, record.expiry, now.tick);
     const bool to_server = direction == tcp::Direction::original;
     std::optional<Way> way;
-    if (const auto link = packet::link_header_of(input_of(item.general->bearer), headers_of(item)))
+    const packet::Headers& headers = headers_of(item);  // which fills item.general
+    if (const auto link = packet::link_header_of(input_of(item.general->bearer), headers))
         way = Way{to_server ? *link : packet::reversed(*link), Io::port(item.packet)};
     // What goes on by the port's partner as the item would have, and what goes back by its own.
     kill<AddressBytes>(ref, now, way, direction);
