@@ -82,10 +82,10 @@ Result<std::unique_ptr<Daemon>> Daemon::start(Configuration configuration,
                                               std::vector<std::string> eal_arguments) {
     std::unique_ptr<Daemon> daemon(new Daemon(std::move(configuration), std::move(eal_arguments)));
     // The socket first: another daemon at the same path is found out before any port is touched.
-    for (const auto step : {&Daemon::open_socket, &Daemon::open_records, &Daemon::start_guard,
-                            &Daemon::compile_signatures, &Daemon::start_ports, &Daemon::load_rules,
-                            &Daemon::start_workers, &Daemon::open_metrics, &Daemon::open_web,
-                            &Daemon::open_telemetry}) {
+    for (const auto step :
+         {&Daemon::open_socket, &Daemon::open_records, &Daemon::start_guard, &Daemon::compile_signatures,
+          &Daemon::start_ports, &Daemon::load_rules, &Daemon::start_workers, &Daemon::open_metrics,
+          &Daemon::open_web, &Daemon::open_telemetry}) {
         if (const Status done = (daemon.get()->*step)(); !done) return Error{done.error()};
     }
     return daemon;
@@ -134,13 +134,13 @@ Result<std::unique_ptr<control::HttpEndpoint>> Daemon::open_site(const std::stri
 
 /// Late, when all that is shown is there.
 Status Daemon::open_metrics() {
-    auto endpoint = open_site(configuration_.metrics.listen,
-                              {.readers = "scrapers",
-                               .elsewhere = "the metrics are at /metrics",
-                               .pages = {{"/metrics", "text/plain; version=0.0.4; charset=utf-8",
-                                          [this](std::string_view) {
-                                              return control::metrics_page(workers_, workers_.start_seconds);
-                                          }}}});
+    auto endpoint = open_site(
+        configuration_.metrics.listen,
+        {.readers = "scrapers",
+         .elsewhere = "the metrics are at /metrics",
+         .pages = {{"/metrics", "text/plain; version=0.0.4; charset=utf-8", [this](std::string_view) {
+                        return control::metrics_page(workers_, workers_.start_seconds);
+                    }}}});
     if (!endpoint) return Error{endpoint.error()};
     metrics_ = std::move(*endpoint);
     return success();

@@ -48,7 +48,7 @@ struct ServerOptions {
     std::size_t output_bytes = 256 * 1024;  ///< a client's answer waiting to be read, at most about this
     unsigned slots_per_slice = 4096;        ///< flow slots looked at per client and turn
     std::uint32_t census_slots = FlowCensus::usual_slots;  ///< of a look of a client's census
-    unsigned event_rows_per_turn = 8192;    ///< rows of events handed out, to all clients together
+    unsigned event_rows_per_turn = 8192;  ///< rows of events handed out, to all clients together
     std::uint32_t idle_seconds =
         60;  ///< a client that asks nothing, or reads nothing, for so long is dropped
     std::uint32_t request_seconds = 10;  ///< how long the rest of a request may take

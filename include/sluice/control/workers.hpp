@@ -39,7 +39,7 @@ struct Workers {
     std::function<Tick()> now;  ///< the workers' clock
     bool accounting = false, timestamps = false;
     std::uint64_t start_seconds = 0;  ///< when the daemon started, in seconds since 1970
-    SnapshotLayout layout;  ///< that the keys of flows depend on
+    SnapshotLayout layout;            ///< that the keys of flows depend on
     /// Which worker owns a flow with this key: by the keyed hash or RSS (pipeline::Steering::owner).
     std::function<unsigned(const flow::Key4&)> owner4;
     std::function<unsigned(const flow::Key6&)> owner6;
