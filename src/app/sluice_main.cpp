@@ -63,6 +63,7 @@ int obey(int argc, char** argv) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): nobody could do more about one than the runtime does
 int main(int argc, char** argv) {
     const int status = obey(argc, argv);
     return sluice::app::output_written("sluice") ? status : 1;

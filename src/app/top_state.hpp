@@ -16,7 +16,7 @@ namespace sluice::app {
 
 /// One round of answers, row by row as they came; docs/control-socket.md says what is in them. What a daemon
 /// does not have, the guard for instance, is empty.
-struct TopReading {
+struct TopReading {  // NOLINT(bugprone-exception-escape): moving JSON does not throw
     using Rows = std::vector<nlohmann::ordered_json>;
 
     double at = 0;  ///< seconds, by a clock that never goes back

@@ -116,8 +116,9 @@ void TopTerminal::draw(const Screen& screen) {
         for (std::size_t x = 0; x < screen.width(); ++x) {
             const Screen::Cell& cell = screen.at(x, y);
             const auto style = static_cast<std::size_t>(cell.style);
-            const attr_t look = colours_ ? looks[style].attributes | COLOR_PAIR(static_cast<int>(style) + 1)
-                                         : looks[style].without_colours;
+            const attr_t look = colours_
+                                    ? looks[style].attributes | COLOR_PAIR(static_cast<attr_t>(style + 1))
+                                    : looks[style].without_colours;
             (void)mvaddch(static_cast<int>(y), static_cast<int>(x), static_cast<chtype>(cell.text) | look);
         }
     refresh();

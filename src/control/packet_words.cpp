@@ -14,7 +14,7 @@ namespace {
 
 std::string endpoint_words(const packet::Headers& headers, const packet::Address& address,
                            std::uint16_t port) {
-    const std::string text = address_text(headers.family, address);
+    std::string text = address_text(headers.family, address);
     const bool knows_port = has_ports(headers.protocol) && !packet::is_later_fragment(headers) &&
                             (headers.refusal == Reason::none || port != 0);
     if (!knows_port) return text;

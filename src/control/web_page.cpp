@@ -4,7 +4,7 @@
 
 namespace sluice::control {
 
-HttpSite web_site(std::function<std::string(std::string_view since)> state) {
+HttpSite web_site(std::function<std::string(std::string_view since)> state) {  // NOLINT: it is moved from
     return {
         .readers = "browsers",
         .elsewhere = "the page is at /",
