@@ -66,6 +66,11 @@ bool is_set(const char* variable) {
     return value != nullptr && *value != '\0';
 }
 
+/// COLOR_PAIR(), whose macro mixes signs.
+attr_t colour(std::size_t pair) {
+    return static_cast<attr_t>(COLOR_PAIR(static_cast<int>(pair)));  // NOLINT
+}
+
 }  // namespace
 
 bool TopTerminal::possible() {
@@ -116,9 +121,8 @@ void TopTerminal::draw(const Screen& screen) {
         for (std::size_t x = 0; x < screen.width(); ++x) {
             const Screen::Cell& cell = screen.at(x, y);
             const auto style = static_cast<std::size_t>(cell.style);
-            const attr_t look = colours_
-                                    ? looks[style].attributes | COLOR_PAIR(static_cast<attr_t>(style + 1))
-                                    : looks[style].without_colours;
+            const attr_t look =
+                colours_ ? looks[style].attributes | colour(style + 1) : looks[style].without_colours;
             (void)mvaddch(static_cast<int>(y), static_cast<int>(x), static_cast<chtype>(cell.text) | look);
         }
     refresh();
