@@ -57,8 +57,10 @@ TEST(ConfigurationKeys, TakeEveryIntegerOfTheirRangeAndNoneBeyond) {
         const std::string name(key.name);
         const auto given = [&](std::int64_t number) {
             // Whatever the number, the other keys must leave room for it.
-            return replay_reads("tracker.max = 1073741824\ntracker.acct = true\ntracker.timestamp = true",
-                                {name + '=' + std::to_string(number)});
+            return replay_reads(
+                "tracker.max = 1073741824\ntracker.acct = true\ntracker.timestamp = true\nstate.max_age = "
+                "86400",
+                {name + '=' + std::to_string(number)});
         };
         for (const std::int64_t number : {key.range.least, key.range.most}) {
             const auto c = given(number);
