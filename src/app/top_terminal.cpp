@@ -68,7 +68,8 @@ bool is_set(const char* variable) {
 
 /// COLOR_PAIR(), whose macro mixes signs.
 attr_t colour(std::size_t pair) {
-    return static_cast<attr_t>(COLOR_PAIR(static_cast<int>(pair)));  // NOLINT
+    return static_cast<attr_t>(
+        COLOR_PAIR(static_cast<int>(pair)));  // NOLINT(clang-diagnostic-sign-conversion)
 }
 
 }  // namespace

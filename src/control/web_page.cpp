@@ -4,7 +4,8 @@
 
 namespace sluice::control {
 
-HttpSite web_site(std::function<std::string(std::string_view since)> state) {  // NOLINT: it is moved from
+HttpSite web_site(
+    std::function<std::string(std::string_view since)> state) {  // NOLINT(performance-*): it is moved from
     return {
         .readers = "browsers",
         .elsewhere = "the page is at /",

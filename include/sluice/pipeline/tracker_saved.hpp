@@ -72,7 +72,7 @@ void Tracker<Io, Observer>::export_one(flow::Ref ref, FlowExport& out, Now now) 
     if (translated) saved.translation = guard_->template record<AddressBytes>(ref).translation();
 }
 
-/// A request's share of a poll: 16 records cost about 2.5 µs from memory, as much as a burst of packets. A
+/// A request's share of a poll: 16 records cost some 2.5 µs from memory (64 took 10), as much as a burst. A
 /// running daemon copies its flows so again and again (state.interval).
 template <PacketIo Io, class Observer>
 bool Tracker<Io, Observer>::save_slice(Request& request, Now now) {
