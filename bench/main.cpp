@@ -32,6 +32,10 @@ int main(int argc, char** argv) {
     benchmark::AddCustomContext("instruction_set", sluice::bench::instruction_set);
     benchmark::AddCustomContext("huge_pages", huge_pages());
     benchmark::AddCustomContext("tsc_mhz", std::to_string(std::lround(sluice::bench::tsc_hertz() / 1e6)));
+#ifdef SLUICE_QUICK_BUILD
+    benchmark::AddCustomContext(
+        "build", "quick (-Dquick=true): not optimised as what is shipped; its figures tell nothing");
+#endif
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
     benchmark::RunSpecifiedBenchmarks();

@@ -90,6 +90,10 @@ Result<Report> measure_one(const Arguments& arguments, const Environment& enviro
     if (arguments.profile == Profile::setup || arguments.profile == Profile::synflood)
         report.notes.emplace_back("closed connections stay for one second (tcp.timeout_time_wait)");
     if (arguments.in_turns) report.notes.emplace_back(in_turns_note);
+#ifdef SLUICE_QUICK_BUILD
+    report.notes.emplace_back(
+        "a quick build (-Dquick=true), not optimised as what is shipped: its figures tell nothing");
+#endif
     Campaign campaign(**stand, report);
     const auto run = arguments.search                         ? search_lossless_rates
                      : arguments.profile == Profile::setup    ? measure_setup

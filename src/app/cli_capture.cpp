@@ -12,6 +12,7 @@
 
 #include "app/cli_commands.hpp"
 #include "app/cli_follow.hpp"
+#include "app/exit_status.hpp"
 #include "app/interruption.hpp"
 #include "app/output.hpp"
 #include "app/pcapng_writer.hpp"
@@ -23,8 +24,6 @@ namespace sluice::app {
 namespace {
 
 using control::CaptureRow;
-
-constexpr int done = 0, refused = 1, wrong_usage = 2;
 
 /// A line as `sluice replay` prints it.
 class Lines {

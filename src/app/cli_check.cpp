@@ -9,12 +9,12 @@
 
 #include "app/cli_commands.hpp"
 #include "app/configuration.hpp"
+#include "app/exit_status.hpp"
 #include "app/output.hpp"
 
 namespace sluice::app {
 namespace {
 
-constexpr int wrong_usage = 2;
 constexpr const char* usage_text =
     "Checks a configuration file and says every fault with its line and column.\n"
     "Usage: sluice check [--set KEY=VALUE]... [--replay] FILE\n"

@@ -10,6 +10,7 @@
 #include "app/cli_floods.hpp"
 #include "app/cli_rows.hpp"
 #include "app/cli_signatures.hpp"
+#include "app/exit_status.hpp"
 #include "app/output.hpp"
 #include "app/progress.hpp"
 #include "sluice/base/reason.hpp"
@@ -20,8 +21,6 @@ namespace {
 
 using control::End;
 using nlohmann::json;
-
-constexpr int done = 0, refused = 1;
 
 /// conntrack -S: a line per worker, where conntrack has a line per CPU.
 void print_statistics(std::string_view line) {

@@ -8,6 +8,7 @@
 
 #include "app/cli_commands.hpp"
 #include "app/doctor.hpp"
+#include "app/exit_status.hpp"
 #include "app/output.hpp"
 #include "dpdk/machine.hpp"
 #include "sluice/control/query.hpp"
@@ -15,7 +16,7 @@
 namespace sluice::app {
 namespace {
 
-constexpr int done = 0, failing = 1, wrong_usage = 2;
+constexpr int failing = 1;
 constexpr const char* usage_text =
     "Says what this machine lacks for sluiced, and what mends it. Needs no daemon.\n"
     "Usage: sluice doctor [--config FILE [--set KEY=VALUE]...] [-o json] [--socket PATH]\n"

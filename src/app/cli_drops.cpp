@@ -9,6 +9,7 @@
 
 #include "app/cli_commands.hpp"
 #include "app/cli_rows.hpp"
+#include "app/exit_status.hpp"
 #include "app/interruption.hpp"
 #include "app/output.hpp"
 #include "sluice/base/words.hpp"
@@ -40,7 +41,6 @@ std::string drops_line(std::string_view row) {
 }
 
 int watch_drops(const Arguments& arguments) {
-    constexpr int done = 0, refused = 1;
     constexpr std::chrono::milliseconds interval{1000}, look{100};
     auto client = control::Client::connect(arguments.socket);
     if (!client) {

@@ -4,13 +4,13 @@
 
 #include "app/cli_commands.hpp"
 #include "app/cli_follow.hpp"
+#include "app/exit_status.hpp"
 #include "app/interruption.hpp"
 #include "app/output.hpp"
 #include "sluice/control/client.hpp"
 
 namespace sluice::app {
 int follow_events(const Arguments& arguments) {
-    constexpr int done = 0, refused = 1;
     auto client = control::Client::connect(arguments.socket);
     if (!client) {
         complain(client.error());

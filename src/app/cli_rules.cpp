@@ -11,6 +11,7 @@
 #include "app/cli_commands.hpp"
 #include "app/cli_rows.hpp"
 #include "app/configuration.hpp"
+#include "app/exit_status.hpp"
 #include "app/output.hpp"
 #include "sluice/base/words.hpp"
 #include "sluice/control/client.hpp"
@@ -21,7 +22,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int done = 0, refused = 1, wrong_usage = 2;
 constexpr const char* rules_usage =
     "Shows the rules in force, with how often each decided.\n"
     "Usage: sluice rules [--json] [--socket PATH]\n"

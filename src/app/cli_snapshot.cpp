@@ -11,6 +11,7 @@
 
 #include "app/cli_commands.hpp"
 #include "app/cli_rows.hpp"
+#include "app/exit_status.hpp"
 #include "app/output.hpp"
 #include "sluice/control/base64.hpp"
 #include "sluice/control/client.hpp"
@@ -22,7 +23,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr int done = 0, refused = 1, wrong_usage = 2;
 /// A file is read into memory whole: that many bytes are those of some hundred million flows.
 constexpr std::uint64_t most_file_bytes = std::uint64_t{16} << 30U;
 
@@ -36,13 +36,13 @@ constexpr const char* restore_usage =
     "  --socket PATH  where the daemon listens\n"
     "Flows that the daemon has already stay as they are; those that have expired since are left out.\n";
 
-struct Options {
+struct SnapshotOptions {
     std::string socket{control::default_socket_path};
     std::string file;
 };
 
 /// An exit status where there is nothing more to do.
-std::optional<int> parse(int argc, char** argv, const char* usage, Options& out) {
+std::optional<int> parse(int argc, char** argv, const char* usage, SnapshotOptions& out) {
     const option longs[] = {{"socket", required_argument, nullptr, 's'},
                             {"help", no_argument, nullptr, 'h'},
                             {nullptr, 0, nullptr, 0}};
@@ -124,7 +124,7 @@ class Receiver {
 }  // namespace
 
 int save_command(int argc, char** argv) {
-    Options options;
+    SnapshotOptions options;
     if (const auto status = parse(argc, argv, save_usage, options)) return *status;
     auto client = control::Client::connect(options.socket);
     if (!client) {
@@ -147,7 +147,7 @@ int save_command(int argc, char** argv) {
 }
 
 int restore_command(int argc, char** argv) {
-    Options options;
+    SnapshotOptions options;
     if (const auto status = parse(argc, argv, restore_usage, options)) return *status;
     const auto snapshot = control::read_snapshot(options.file, most_file_bytes);
     if (!snapshot) return fail(snapshot.error());

@@ -8,6 +8,7 @@
 #include "app/cli_capture.hpp"
 #include "app/cli_commands.hpp"
 #include "app/cli_follow.hpp"
+#include "app/exit_status.hpp"
 #include "app/interruption.hpp"
 #include "app/output.hpp"
 #include "sluice/control/client.hpp"
@@ -67,7 +68,6 @@ std::string step_line(const CaptureRow& row, bool from_originator) {
 }
 
 int tell_story(const Arguments& arguments) {
-    constexpr int done = 0, refused = 1;
     auto client = control::Client::connect(arguments.socket);
     if (!client) {
         complain(client.error());

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "app/cli_commands.hpp"
+#include "app/exit_status.hpp"
 #include "app/interruption.hpp"
 #include "app/output.hpp"
 #include "app/top_screen.hpp"
@@ -26,7 +27,6 @@
 namespace sluice::app {
 namespace {
 
-constexpr int done = 0, failed = 1, wrong_usage = 2;
 /// The daemon lets go of who asks for nothing for a minute.
 constexpr double least_interval = 0.1, most_interval = 50;
 constexpr std::chrono::milliseconds look{100};

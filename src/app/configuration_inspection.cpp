@@ -20,7 +20,7 @@ constexpr std::size_t most_profiles = 16;
 constexpr std::size_t most_files = 16;  ///< of one profile
 constexpr std::size_t longest_path = 4095;
 
-std::string full_name(std::string_view leaf) {
+std::string profile_key(std::string_view leaf) {
     return std::string(table_of_profiles) + '.' + std::string(leaf);
 }
 
@@ -35,7 +35,7 @@ std::string unknown(std::string_view wrong) {
     for (const TableKey& key : profile_keys()) names.push_back(key.name);
     const std::string_view meant = suggest(wrong, names);
     return meant.empty() ? "there is no such key; docs/inspection.md lists those of a profile"
-                         : "there is no such key; did you mean " + full_name(meant) + '?';
+                         : "there is no such key; did you mean " + profile_key(meant) + '?';
 }
 
 template <class Number>
@@ -171,7 +171,7 @@ void ProfileReader::read_profile(const Node& table, const Source& source) {
         has_name = has_name || member.name == "name";
         has_signatures = has_signatures || member.name == "signatures";
         if (!read_part(profile, member, place(source, member.at)))
-            faults_.add(place(source, member.at), full_name(member.name),
+            faults_.add(place(source, member.at), profile_key(member.name),
                         expected_of_profile(member.name) + ", " + found(member));
     }
     if (!has_name || !has_signatures)
@@ -205,7 +205,7 @@ bool ProfileReader::read_part(InspectionProfile& profile, const Node& member, co
     } else if (name == "alerts_per_second") {
         return read_number(profile.alerts_per_second, member, 1'000'000) && profile.alerts_per_second != 0;
     } else {
-        faults_.add(place(source, member.name_at), full_name(printable(name)), unknown(name));
+        faults_.add(place(source, member.name_at), profile_key(printable(name)), unknown(name));
     }
     return true;
 }
@@ -224,7 +224,7 @@ bool ProfileReader::read_files(InspectionProfile& profile, const Node& node, con
         if (read)
             read_.push_back(std::move(*read));
         else
-            faults_.add(place(source, item->at), full_name("signatures"), read.error());
+            faults_.add(place(source, item->at), profile_key("signatures"), read.error());
     }
     return true;
 }
@@ -233,7 +233,7 @@ void ProfileReader::check_name(const InspectionProfile& profile, const Source& s
     const auto& all = into_.inspection.profiles;
     if (!profile.name.empty() &&
         std::any_of(all.begin(), all.end(), [&](const auto& other) { return other.name == profile.name; }))
-        faults_.add(source, full_name("name"),
+        faults_.add(source, profile_key("name"),
                     "expected a name of its own, found \"" + profile.name + "\" for an earlier profile too");
 }
 
@@ -243,7 +243,7 @@ void ProfileReader::join_signatures(InspectionProfile& profile, const Source& so
     if (joined)
         profile.signatures = std::make_shared<const policy::SignatureSet>(std::move(*joined));
     else
-        faults_.add(source, full_name("signatures"), joined.error());
+        faults_.add(source, profile_key("signatures"), joined.error());
 }
 
 }  // namespace sluice::app

@@ -12,7 +12,7 @@ using Kind = Node::Kind;
 
 constexpr std::string_view table_name = "guard.service";
 
-std::string full_name(std::string_view leaf) {
+std::string service_key(std::string_view leaf) {
     return std::string(table_name) + '.' + std::string(leaf);
 }
 
@@ -72,14 +72,14 @@ void Reader::read_service(const Node& table, const Source& source) {
     for (std::size_t i = 0; i + 1 < all.size(); ++i)
         if (!all.back().name.empty() && all[i].name == all.back().name)
             faults_.add(
-                source, full_name("name"),
+                source, service_key("name"),
                 "expected a name of its own, found \"" + all[i].name + "\" for an earlier service too");
 }
 
 void Reader::read_service_part(const Node& member, const Source& source) {
     control::GuardedService& service = into_.guard.services.back();
     const Source value = place(source, member.at);
-    const std::string name = full_name(member.name);
+    const std::string name = service_key(member.name);
     if (const Key* key = own_key(member.name)) {
         Key renamed = *key;
         renamed.name = name;
@@ -103,7 +103,7 @@ void Reader::read_service_part(const Node& member, const Source& source) {
         const std::string_view right = meant(member.name);
         faults_.add(place(source, member.name_at), name,
                     right.empty() ? "there is no such key; docs/guard.md lists those of a service"
-                                  : "there is no such key; did you mean " + full_name(right) + '?');
+                                  : "there is no such key; did you mean " + service_key(right) + '?');
     }
     if (!good) faults_.add(value, name, expected_of_service(member.name) + ", " + found(member));
 }
@@ -187,7 +187,8 @@ void Reader::check_service_map() {
                         std::to_string(into_.guard.max_services) + ", found " + std::to_string(all.size()));
         return;
     }
-    if (faults_.names(full_name("address")) || faults_.names(full_name("port")) || faults_.names(table_name))
+    if (faults_.names(service_key("address")) || faults_.names(service_key("port")) ||
+        faults_.names(table_name))
         return;
     std::vector<guard::Service> entries;
     for (std::size_t i = 0; i < all.size(); ++i) {

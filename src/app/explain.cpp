@@ -11,6 +11,7 @@
 #include <langinfo.h>
 #include <unistd.h>
 
+#include "app/exit_status.hpp"
 #include "app/explain_options.hpp"
 #include "app/explain_render.hpp"
 #include "app/explain_svg.hpp"
@@ -22,8 +23,6 @@
 
 namespace sluice::app {
 namespace {
-
-constexpr int done = 0, failed = 1, wrong_usage = 2;
 
 void say(const std::string& sentence) {
     print_error(fmt::format("sluice explain: {}\n", sentence));

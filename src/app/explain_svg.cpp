@@ -11,7 +11,7 @@ namespace {
 
 // Everything in pixels of a picture 1,060 wide.
 constexpr int width = 1060, axis = 120, lane_a = 290, lane_b = 890, middle = (lane_a + lane_b) / 2;
-constexpr int margin = 24, text_height = 16, row_height = 34, slant = 12;
+constexpr int edge = 24, text_height = 16, row_height = 34, slant = 12;
 constexpr std::size_t sentence_characters = 96, head_characters = 118;
 
 /// Colours by meaning; a dark scheme where the viewer asks for it. No variables: not every viewer knows them.
@@ -47,12 +47,12 @@ class Drawing {
             "viewBox=\"0 0 {0} {1}\" role=\"img\">\n"
             "<title>TCP connections as sluice judged them</title>\n{2}"
             "<rect class=\"back\" width=\"{0}\" height=\"{1}\"/>\n{3}</svg>\n",
-            width, at_ + margin, style, body_);
+            width, at_ + edge, style, body_);
     }
 
     void sentence(std::string_view text) {
-        at_ += margin;
-        write(margin, at_, "ink", text);
+        at_ += edge;
+        write(edge, at_, "ink", text);
     }
 
     void add(const Story& story) {
@@ -77,7 +77,7 @@ class Drawing {
             write(axis + 12, at_, "ink strong", part);
             at_ += text_height;
         }
-        at_ += margin;
+        at_ += edge;
     }
 
   private:
@@ -87,19 +87,19 @@ class Drawing {
     }
 
     void head(const Story& story) {
-        at_ += margin + 12;
-        write(margin, at_, "ink title", fmt::format("Flow {}: {}", story.flow, flow_text(story)));
+        at_ += edge + 12;
+        write(edge, at_, "ink title", fmt::format("Flow {}: {}", story.flow, flow_text(story)));
         at_ += 8;
         for (const auto& [name, value] : facts_of(story)) {
             bool first = true;
             for (const std::string& part : wrapped(value, head_characters)) {
                 at_ += text_height;
-                if (first) write(margin, at_, "soft", name);
+                if (first) write(edge, at_, "soft", name);
                 write(axis + 12, at_, "ink", part);
                 first = false;
             }
         }
-        at_ += margin + 10;
+        at_ += edge + 10;
     }
 
     void lanes_begin(const Story& story) {

@@ -1,6 +1,7 @@
 #include "app/interruption.hpp"
 
 #include <csignal>
+#include <initializer_list>
 
 namespace sluice::app {
 namespace {

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "app/exit_status.hpp"
 #include "app/output.hpp"
 #include "app/replay_input.hpp"
 #include "app/replay_options.hpp"
@@ -20,8 +21,6 @@
 
 namespace sluice::app {
 namespace {
-
-constexpr int done = 0, failed = 1, wrong_usage = 2;
 
 void say(const std::string& sentence) {
     print_error(fmt::format("sluice replay: {}\n", sentence));

@@ -15,6 +15,10 @@ namespace sluice::app {
 
 using TextBuffer = fmt::basic_memory_buffer<char, 1024>;
 
+inline void text(TextBuffer& out, std::string_view words) {
+    out.append(words.data(), words.data() + words.size());
+}
+
 /// One JSON object and a newline.
 void append_json(TextBuffer& out, const Judgement& judgement);
 

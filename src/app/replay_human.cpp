@@ -18,10 +18,6 @@ namespace {
 
 constexpr std::string_view red = "\x1b[31m", yellow = "\x1b[33m", green = "\x1b[32m", plain = "\x1b[0m";
 
-void text(TextBuffer& out, std::string_view words) {
-    out.append(words.data(), words.data() + words.size());
-}
-
 void endpoint(TextBuffer& out, const packet::Headers& headers, const packet::Address& address,
               std::uint16_t port) {
     append_endpoint(out, headers.family, address, knows_ports(headers) ? std::optional(port) : std::nullopt);

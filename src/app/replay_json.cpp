@@ -9,10 +9,6 @@
 namespace sluice::app {
 namespace {
 
-void text(TextBuffer& out, std::string_view words) {
-    out.append(words.data(), words.data() + words.size());
-}
-
 void number(TextBuffer& out, std::uint64_t value) {
     const fmt::format_int digits(value);
     out.append(digits.data(), digits.data() + digits.size());

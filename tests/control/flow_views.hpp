@@ -1,13 +1,21 @@
 // Flows to print and to filter, made by hand.
 #pragma once
 
+#include <string>
 #include <string_view>
 
+#include "sluice/control/format.hpp"
 #include "sluice/control/text.hpp"
 #include "sluice/packet/icmp.hpp"
 #include "sluice/pipeline/flow_view.hpp"
 
 namespace sluice::control::testing {
+
+inline std::string line_of(const pipeline::FlowView& flow, const Format& format = {}) {
+    std::string out;
+    append_flow(out, flow, format);
+    return out;
+}
 
 inline pipeline::FlowView flow_between(std::string_view source, std::string_view destination,
                                        std::uint8_t protocol) {

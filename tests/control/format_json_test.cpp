@@ -18,12 +18,6 @@ Format json_format() {
     return format;
 }
 
-std::string line_of(const pipeline::FlowView& flow, const Format& format) {
-    std::string out;
-    append_flow(out, flow, format);
-    return out;
-}
-
 TEST(JsonRow, NamesEverythingOfATcpConnection) {
     auto flow = tcp_flow("10.0.0.1", 1235, "10.0.0.2", 80, tcp::Pair::fin_wait_2__close_wait);
     flow.seconds_left = 59;

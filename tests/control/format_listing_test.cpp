@@ -14,12 +14,6 @@ using namespace testing;
 using pipeline::FlowView;
 using tcp::Pair;
 
-std::string line_of(const FlowView& flow, const Format& format = {}) {
-    std::string out;
-    append_flow(out, flow, format);
-    return out;
-}
-
 FlowView established() {
     auto flow = tcp_flow("10.0.0.1", 1235, "10.0.0.2", 80, Pair::established__established);
     flow.seconds_left = 431999;

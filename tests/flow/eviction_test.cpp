@@ -11,11 +11,6 @@ class EvictionTest : public testing::Test {};
 using BothTables = testing::Types<Table4, Table6>;
 TYPED_TEST_SUITE(EvictionTest, BothTables);
 
-template <class T>
-auto key_for(T& table, std::uint64_t number) {
-    return key_of<std::remove_cvref_t<decltype(table->record(0).key)>>(number);
-}
-
 /// Fills the table, one flow a millisecond, with `lifetime_of_number(i)`.
 template <class T, class F>
 void fill(T& table, F&& lifetime_of_number) {

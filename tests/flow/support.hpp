@@ -60,6 +60,12 @@ inline Key6 key6(std::uint64_t number) {
     return key_of<Key6>(number);
 }
 
+/// Of the kind that a table of tests has.
+template <class T>
+auto key_for(T& table, std::uint64_t number) {
+    return key_of<std::remove_cvref_t<decltype(table->record(0).key)>>(number);
+}
+
 /// Zeroed memory on a cache line.
 class Memory {
   public:

@@ -13,11 +13,6 @@ class TableTest : public testing::Test {};
 using BothTables = testing::Types<Table4, Table6>;
 TYPED_TEST_SUITE(TableTest, BothTables);
 
-template <class T>
-auto key_for(T& table, std::uint64_t number) {
-    return key_of<std::remove_cvref_t<decltype(table->record(0).key)>>(number);
-}
-
 TYPED_TEST(TableTest, AFlowIsFoundUntilItIsRemoved) {
     TypeParam table(config_of(100));
     const auto key = key_for(table, 1);
