@@ -15,6 +15,7 @@ namespace sluice::app {
 
 using TextBuffer = fmt::basic_memory_buffer<char, 1024>;
 
+/// As it is; nothing is escaped.
 inline void text(TextBuffer& out, std::string_view words) {
     out.append(words.data(), words.data() + words.size());
 }
