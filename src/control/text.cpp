@@ -1,10 +1,12 @@
 #include "sluice/control/text.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/compile.h>
 
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 namespace sluice::control {
@@ -70,18 +72,14 @@ std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t h
 }
 
 void append_address(std::string& out, packet::Family family, const packet::Address& address) {
-    char text[INET6_ADDRSTRLEN];
     if (family == packet::Family::ipv6) {
+        char text[INET6_ADDRSTRLEN];
         out += inet_ntop(AF_INET6, address.data(), text, sizeof text);
         return;
     }
-    // inet_ntop() makes these with sprintf(): 379 ns each instead of 40, and a line has four of them.
-    char* end = text;
-    for (std::size_t i = 0; i < 4; ++i) {
-        if (i != 0) *end++ = '.';
-        end = std::to_chars(end, text + sizeof text, address[i]).ptr;
-    }
-    out.append(text, end);
+    // inet_ntop() makes these with sprintf(), ten times slower, and a line has four of them.
+    fmt::format_to(std::back_inserter(out), FMT_COMPILE("{}.{}.{}.{}"), address[0], address[1], address[2],
+                   address[3]);
 }
 
 std::string address_text(packet::Family family, const packet::Address& address) {
