@@ -22,7 +22,7 @@
 #include "dpdk_memory.hpp"
 #include "support.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::control_bench {
 namespace {
 
 enum class Flood : std::uint8_t { alone, dropped, answered, paced, blocked };
@@ -180,4 +180,4 @@ BENCHMARK_CAPTURE(forward, paced, Flood::paced)->Name("Worker/Forward/paced");
 BENCHMARK_CAPTURE(forward, blocked, Flood::blocked)->Name("Worker/Forward/blocked");
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::control_bench

@@ -8,7 +8,7 @@
 #include "callers.hpp"
 #include "protected.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::cookies_bench {
 namespace {
 
 using pipeline::Action;
@@ -211,4 +211,4 @@ void add(const std::string& name, const Plan& plan) {
 }();
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::cookies_bench

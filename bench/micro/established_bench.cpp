@@ -12,7 +12,7 @@
 #include "tracker_box.hpp"
 #include "world.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::established_bench {
 namespace {
 
 using pipeline::Action;
@@ -317,4 +317,4 @@ void add(const std::string& name, const Plan& plan) {
 }();
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::established_bench

@@ -7,7 +7,7 @@
 #include "plain_judge.hpp"
 #include "protected.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::flood_bench {
 namespace {
 
 constexpr std::uint32_t usual_capacity = 1'000'000;
@@ -123,4 +123,4 @@ void flood(benchmark::State& state, const std::string& name, const Plan& plan) {
 }();
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::flood_bench

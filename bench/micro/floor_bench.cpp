@@ -8,7 +8,7 @@
 #include "flows.hpp"
 #include "support.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::floor_bench {
 namespace {
 
 struct alignas(64) Line {
@@ -79,4 +79,4 @@ BENCHMARK(floor_of<1>)->Name("Floor/OneLine")->Apply(all_working_sets);
 BENCHMARK(floor_of<2>)->Name("Floor/TwoLines")->Apply(all_working_sets);
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::floor_bench

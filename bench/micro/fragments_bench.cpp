@@ -9,7 +9,7 @@
 #include "tracker_box.hpp"
 #include "world.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::fragments_bench {
 namespace {
 
 class Fragments {
@@ -124,4 +124,4 @@ void fragments(benchmark::State& state) {
 BENCHMARK(fragments)->Name("Tracker/Fragments")->ArgName("flows")->Arg(1'000)->Arg(1'000'000);
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::fragments_bench

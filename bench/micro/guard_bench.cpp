@@ -15,7 +15,7 @@
 #include "sluice/guard/translation.hpp"
 #include "sluice/packet/syn_ack.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::guard_bench {
 namespace {
 
 constexpr guard::SynCookies::Secrets secrets{.turns = {{{1, 2}, {3, 4}}}, .timestamps = {5, 6}};
@@ -274,4 +274,4 @@ void add(const char* name, std::uint32_t items, Prepare prepare, Pass pass) {
 }();
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::guard_bench

@@ -11,7 +11,7 @@
 #include "sluice/policy/rule_set.hpp"
 #include "support.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::inspect_bench {
 namespace {
 
 using inspect::Database;
@@ -285,4 +285,4 @@ void register_one(const std::string& kind, unsigned patterns) {
 }();
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::inspect_bench

@@ -8,7 +8,7 @@
 #include "mbuf_pool.hpp"
 #include "world.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::packet_floor_bench {
 namespace {
 
 class PacketFloor {
@@ -96,4 +96,4 @@ void packet_floor(benchmark::State& state) {
 BENCHMARK(packet_floor)->Name("Floor/Packet")->Apply(all_working_sets);
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::packet_floor_bench

@@ -6,7 +6,7 @@
 
 #include "table_subject.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::probe_bench {
 namespace {
 
 using flow::Bucket;
@@ -223,4 +223,4 @@ void insert_colliding(benchmark::State& state) {
 BENCHMARK(insert_colliding)->Name("Table/Insert/colliding");
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::probe_bench

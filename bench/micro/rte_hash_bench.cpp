@@ -11,7 +11,7 @@
 #include "dpdk_memory.hpp"
 #include "support.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::rte_hash_bench {
 namespace {
 
 /// What tells our IPv4 flows apart: the first 16 bytes of a key.
@@ -112,4 +112,4 @@ void rte_hash_find(benchmark::State& state) {
 BENCHMARK(rte_hash_find)->Name("RteHash/Find")->Apply(all_working_sets);
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::rte_hash_bench

@@ -10,7 +10,7 @@
 #include "callers.hpp"
 #include "plain_judge.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::setup_bench {
 namespace {
 
 using pipeline::Action;
@@ -172,4 +172,4 @@ void setup(benchmark::State& state, const std::string& name, const Plan& plan) {
 }();
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::setup_bench

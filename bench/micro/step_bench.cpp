@@ -11,7 +11,7 @@
 #include "support.hpp"
 #include "tcp/reference.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::step_bench {
 namespace {
 
 using tcp::Direction;
@@ -237,4 +237,4 @@ void step(benchmark::State& state, std::uint32_t connections) {
 }();
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::step_bench

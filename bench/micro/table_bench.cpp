@@ -8,7 +8,7 @@
 
 #include "table_subject.hpp"
 
-namespace sluice::bench {
+namespace sluice::bench::table_bench {
 namespace {
 
 /// Stops a benchmark whose table is not what it should be.
@@ -268,4 +268,4 @@ void expire_together(benchmark::State& state) {
 BENCHMARK(expire_together)->Name("Table/ExpireTogether")->Unit(benchmark::kMillisecond);
 
 }  // namespace
-}  // namespace sluice::bench
+}  // namespace sluice::bench::table_bench

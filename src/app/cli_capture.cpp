@@ -153,18 +153,18 @@ int capture_command(int argc, char** argv) {
     if (!options) {
         complain(options.error());
         print_error("Try `sluice capture --help' for more information.\n");
-        return wrong_usage;
+        return exit_status::wrong_usage;
     }
-    if (options->help) return done;
+    if (options->help) return exit_status::done;
     auto client = control::Client::connect(options->socket);
     if (!client) {
         complain(client.error());
-        return refused;
+        return exit_status::refused;
     }
     Sink sink(*options);
     if (const Status opened = sink.open(); !opened) {
         complain(opened.error());
-        return refused;
+        return exit_status::refused;
     }
     listen_for_interruption();
     std::uint64_t taken = 0;
@@ -181,17 +181,17 @@ int capture_command(int argc, char** argv) {
             }
         },
         [&] { return sink.flush(); }, [&] { return enough() || was_interrupted(); });
-    if (!sink.flush()) return refused;
+    if (!sink.flush()) return exit_status::refused;
     if (!end || !end->ok) {
         complain("Operation failed: " + (end ? end->error : end.error()));
-        return refused;
+        return exit_status::refused;
     }
     complain(fmt::format("{} packets have been captured.", taken));
     if (lost.all() != 0)
         complain(
             fmt::format("{} more have been lost: {} were read too slowly, {} came too fast for the daemon.",
                         lost.all(), lost.by_reader, lost.by_workers));
-    return done;
+    return exit_status::done;
 }
 
 }  // namespace sluice::app

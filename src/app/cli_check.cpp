@@ -45,15 +45,15 @@ int check_command(int argc, char** argv) {
                 return 0;
             case ':':
                 complain(fmt::format("option `{}' requires an argument", argv[optind - 1]));
-                return wrong_usage;
+                return exit_status::wrong_usage;
             default:
                 complain(fmt::format("unknown option `{}'", argv[optind - 1]));
-                return wrong_usage;
+                return exit_status::wrong_usage;
         }
     }
     if (optind + 1 != argc) {
         complain("check takes one configuration file: sluice check FILE");
-        return wrong_usage;
+        return exit_status::wrong_usage;
     }
     return check_main(argv[optind], overrides, use);
 }

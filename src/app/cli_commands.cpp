@@ -87,16 +87,16 @@ std::string heading_of(const Arguments& arguments) {
 int conclude(const Arguments& arguments, const End& end) {
     const auto trailer = [&](std::string_view participle) {
         complain(fmt::format("{} flow entries have been {}.", end.count, participle));
-        return end.count > 0 ? done : refused;
+        return end.count > 0 ? exit_status::done : exit_status::refused;
     };
     switch (arguments.command) {
         case Command::list:
             (void)trailer("shown");
-            return done;
+            return exit_status::done;
         case Command::get:
             if (end.count > 0) return trailer("shown");
             complain("Operation failed: such conntrack doesn't exist");
-            return refused;
+            return exit_status::refused;
         case Command::remove:
             return trailer("deleted");
         case Command::update:
@@ -105,22 +105,22 @@ int conclude(const Arguments& arguments, const End& end) {
             return trailer("created");
         case Command::flush:
             complain("connection tracking table has been emptied.");
-            return done;
+            return exit_status::done;
         case Command::count:
             print(fmt::format("{}\n", end.count));
-            return done;
+            return exit_status::done;
         case Command::floods:
             complain(fmt::format("{} {} been shown.", end.count,
                                  arguments.query.services ? "services have" : "floods have"));
-            return done;
+            return exit_status::done;
         case Command::drops:
             complain(fmt::format("{} reasons have been shown.", end.count));
-            return done;
+            return exit_status::done;
         case Command::reload:
             complain("the configuration has been read again.");
-            return done;
+            return exit_status::done;
         default:
-            return done;
+            return exit_status::done;
     }
 }
 
@@ -137,7 +137,7 @@ int ask_the_daemon(const Arguments& arguments) {
     auto client = control::Client::connect(arguments.socket);
     if (!client) {
         complain(client.error());
-        return refused;
+        return exit_status::refused;
     }
     std::string heading = heading_of(arguments);
     Progress progress("listing", "flows", 0, Progress::Output::rows);
@@ -153,9 +153,9 @@ int ask_the_daemon(const Arguments& arguments) {
     const bool shown = output_written("sluice");
     if (!end || !end->ok) {
         complain("Operation failed: " + (end ? end->error : end.error()));
-        return refused;
+        return exit_status::refused;
     }
-    return shown ? conclude(arguments, *end) : refused;
+    return shown ? conclude(arguments, *end) : exit_status::refused;
 }
 
 }  // namespace
@@ -165,7 +165,7 @@ void complain(std::string_view sentence) {
 }
 
 int run_command(const Arguments& arguments) {
-    int status = done;
+    int status = exit_status::done;
     if (arguments.command == Command::help)
         print(usage(arguments.about));
     else if (arguments.command == Command::version)

@@ -45,7 +45,7 @@ int report(const Options& options, const Configuration* configuration) {
     for (const Finding& finding : found) print(options.json ? json_of(finding) : line_of(finding));
     const bool fails = std::any_of(found.begin(), found.end(),
                                    [](const Finding& one) { return one.health == Health::fail; });
-    return fails ? failing : done;
+    return fails ? failing : exit_status::done;
 }
 
 }  // namespace
@@ -61,7 +61,7 @@ int doctor_command(int argc, char** argv) {
     Options options;
     const auto wrong = [](std::string_view sentence) {
         complain(sentence);
-        return wrong_usage;
+        return exit_status::wrong_usage;
     };
     optind = 0;  // glibc: start afresh
     opterr = 0;
@@ -85,7 +85,7 @@ int doctor_command(int argc, char** argv) {
                 break;
             case 'h':
                 print(usage_text);
-                return done;
+                return exit_status::done;
             case ':':
                 return wrong(fmt::format("option `{}' requires an argument", argv[optind - 1]));
             default:

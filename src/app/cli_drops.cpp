@@ -45,7 +45,7 @@ int watch_drops(const Arguments& arguments) {
     auto client = control::Client::connect(arguments.socket);
     if (!client) {
         complain(client.error());
-        return refused;
+        return exit_status::refused;
     }
     listen_for_interruption();
     const bool on_screen = !arguments.json && isatty(STDOUT_FILENO) == 1;
@@ -58,16 +58,16 @@ int watch_drops(const Arguments& arguments) {
         const auto end = (*client)->ask(arguments.query, [&](std::string_view row) {
             print(arguments.json ? std::string(row) : drops_line(row));
         });
-        if (!output_written("sluice")) return refused;
+        if (!output_written("sluice")) return exit_status::refused;
         if (!end || !end->ok) {
             complain("Operation failed: " + (end ? end->error : end.error()));
-            return refused;
+            return exit_status::refused;
         }
         const auto until = std::chrono::steady_clock::now() + interval;
         while (!was_interrupted() && std::chrono::steady_clock::now() < until)
             std::this_thread::sleep_for(look);
     }
-    return done;
+    return exit_status::done;
 }
 
 }  // namespace sluice::app

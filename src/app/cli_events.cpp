@@ -14,7 +14,7 @@ int follow_events(const Arguments& arguments) {
     auto client = control::Client::connect(arguments.socket);
     if (!client) {
         complain(client.error());
-        return refused;
+        return exit_status::refused;
     }
     listen_for_interruption();
     const bool json = arguments.query.format.style == control::Format::Style::json;
@@ -28,13 +28,13 @@ int follow_events(const Arguments& arguments) {
                 lost.all(), lost.by_reader, lost.by_workers));
         },
         [] { return output_written("sluice"); }, [] { return was_interrupted(); });
-    if (!output_written("sluice")) return refused;
+    if (!output_written("sluice")) return exit_status::refused;
     if (!end || !end->ok) {
         complain("Operation failed: " + (end ? end->error : end.error()));
-        return refused;
+        return exit_status::refused;
     }
     complain(fmt::format("{} flow events have been shown.", end->count));
-    return done;
+    return exit_status::done;
 }
 
 }  // namespace sluice::app

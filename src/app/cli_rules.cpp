@@ -67,13 +67,13 @@ std::optional<int> parse(int argc, char** argv, const char* usage, bool takes_co
                 break;
             case 'h':
                 print(usage);
-                return done;
+                return exit_status::done;
             case ':':
                 complain(fmt::format("option `{}' requires an argument", argv[optind - 1]));
-                return wrong_usage;
+                return exit_status::wrong_usage;
             default:
                 complain(fmt::format("unknown option `{}'", argv[optind - 1]));
-                return wrong_usage;
+                return exit_status::wrong_usage;
         }
     }
     out.words.assign(argv + optind, argv + argc);
@@ -85,12 +85,12 @@ int ask(const std::string& socket, const control::Query& query, const OnRow& on_
     auto client = control::Client::connect(socket);
     if (!client) {
         complain(client.error());
-        return refused;
+        return exit_status::refused;
     }
     const auto end = (*client)->ask(query, on_row);
-    if (end && end->ok) return done;
+    if (end && end->ok) return exit_status::done;
     complain("Operation failed: " + (end ? end->error : end.error()));
-    return refused;
+    return exit_status::refused;
 }
 
 std::string titled(const json& row) {
@@ -133,7 +133,7 @@ int rules_command(int argc, char** argv) {
     if (const auto status = parse(argc, argv, rules_usage, false, options)) return *status;
     if (!options.words.empty()) {
         complain(fmt::format("rules takes no `{}'", options.words.front()));
-        return wrong_usage;
+        return exit_status::wrong_usage;
     }
     control::Query query;
     query.kind = control::Query::Kind::rules;
@@ -150,7 +150,7 @@ int test_packet_command(int argc, char** argv) {
     const auto packet = control::parse_packet(options.words);
     if (!packet) {
         complain(packet.error());
-        return wrong_usage;
+        return exit_status::wrong_usage;
     }
     const auto show = [&](std::string_view row) { print(options.json ? std::string(row) : trial_text(row)); };
     if (options.config.empty()) {
@@ -162,13 +162,13 @@ int test_packet_command(int argc, char** argv) {
     const auto configuration = load(options.config, {}, Use::replay);
     if (!configuration) {
         print_error(configuration.error() + '\n');
-        return refused;
+        return exit_status::refused;
     }
     std::string row;
     control::append_trial(row, configuration->rules == nullptr ? policy::RuleSet() : *configuration->rules,
                           *packet);
     show(row);
-    return done;
+    return exit_status::done;
 }
 
 }  // namespace sluice::app

@@ -57,18 +57,18 @@ std::optional<int> parse(int argc, char** argv, const char* usage, SnapshotOptio
                 break;
             case 'h':
                 print(usage);
-                return done;
+                return exit_status::done;
             case ':':
                 complain(fmt::format("option `{}' requires an argument", argv[optind - 1]));
-                return wrong_usage;
+                return exit_status::wrong_usage;
             default:
                 complain(fmt::format("unknown option `{}'", argv[optind - 1]));
-                return wrong_usage;
+                return exit_status::wrong_usage;
         }
     }
     if (argc - optind != 1) {
         complain(fmt::format("{} takes the name of one file", argv[0]));
-        return wrong_usage;
+        return exit_status::wrong_usage;
     }
     out.file = argv[optind];
     return std::nullopt;
@@ -76,7 +76,7 @@ std::optional<int> parse(int argc, char** argv, const char* usage, SnapshotOptio
 
 int fail(const std::string& sentence) {
     complain("Operation failed: " + sentence);
-    return refused;
+    return exit_status::refused;
 }
 
 /// The file that the rows of an answer to `save` make.
@@ -129,7 +129,7 @@ int save_command(int argc, char** argv) {
     auto client = control::Client::connect(options.socket);
     if (!client) {
         complain(client.error());
-        return refused;
+        return exit_status::refused;
     }
     control::Query query;
     query.kind = control::Query::Kind::save;
@@ -143,7 +143,7 @@ int save_command(int argc, char** argv) {
         receiver.left_out == 0
             ? ""
             : fmt::format("; {} handshakes with servers under way are not among them", receiver.left_out)));
-    return done;
+    return exit_status::done;
 }
 
 int restore_command(int argc, char** argv) {
@@ -154,7 +154,7 @@ int restore_command(int argc, char** argv) {
     auto client = control::Client::connect(options.socket);
     if (!client) {
         complain(client.error());
-        return refused;
+        return exit_status::refused;
     }
     control::Query query;
     query.kind = control::Query::Kind::restore;
@@ -176,7 +176,7 @@ int restore_command(int argc, char** argv) {
         if (!end || !end->ok) return fail(end ? end->error : end.error());
     } while (!rest.empty());
     complain(control::describe(tally) + ".");
-    return done;
+    return exit_status::done;
 }
 
 }  // namespace sluice::app

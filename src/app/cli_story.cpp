@@ -71,7 +71,7 @@ int tell_story(const Arguments& arguments) {
     auto client = control::Client::connect(arguments.socket);
     if (!client) {
         complain(client.error());
-        return refused;
+        return exit_status::refused;
     }
     listen_for_interruption();
     const auto failed = [](const Result<control::End>& end) {
@@ -80,7 +80,7 @@ int tell_story(const Arguments& arguments) {
         return true;
     };
     const auto now = (*client)->ask(arguments.query, [](std::string_view row) { print(row); });
-    if (failed(now)) return refused;
+    if (failed(now)) return exit_status::refused;
     if (now->count == 0) complain("there is no such flow: its story begins with its first packet");
 
     control::Query story;
@@ -97,10 +97,10 @@ int tell_story(const Arguments& arguments) {
                 print(step_line(*row, is_from_originator(*row, story.filter.original)));
         },
         [] { return output_written("sluice"); }, [] { return was_interrupted(); });
-    if (!output_written("sluice") || failed(end)) return refused;
+    if (!output_written("sluice") || failed(end)) return exit_status::refused;
     complain(fmt::format("{} packets of the flow have been shown.", end->count));
     if (lost.all() != 0) complain(fmt::format("{} more may have been lost.", lost.all()));
-    return done;
+    return exit_status::done;
 }
 
 }  // namespace sluice::app

@@ -155,22 +155,22 @@ int run_batch(const TopOptions& options) {
     const auto go_on = [] { return !was_interrupted(); };
     auto next = Clock::now();
     for (std::uint64_t readings = 0; options.count == 0 || readings <= options.count; ++readings) {
-        if (!wait_until(next)) return done;
+        if (!wait_until(next)) return exit_status::done;
         next = std::max(next + duration_of(options.interval), Clock::now());
         if (!source.read(state, go_on)) {
             complain(state.lost);
-            return failed;
+            return exit_status::failed;
         }
-        if (was_interrupted()) return done;
+        if (was_interrupted()) return exit_status::done;
         if (readings == 0) continue;
         if (options.json)
             print(to_json(state).dump() + "\n");
         else
             print((readings == 1 ? "" : "\n") +
                   draw_top(state, view, width, full_height(state, view)).text());
-        if (!output_written("sluice")) return failed;
+        if (!output_written("sluice")) return exit_status::failed;
     }
-    return done;
+    return exit_status::done;
 }
 
 /// The screen.
@@ -227,10 +227,10 @@ int run_on_screen(const TopOptions& options) {
     auto terminal = TopTerminal::take();
     if (!terminal) {
         complain(terminal.error());
-        return failed;
+        return exit_status::failed;
     }
     TopWindow(options, **terminal).run();
-    return done;
+    return exit_status::done;
 }
 
 }  // namespace
@@ -267,11 +267,11 @@ int top_command(int argc, char** argv) {
     const auto options = parse_top_options(argc, argv, std::getenv("SLUICE_SOCKET"));
     if (!options) {
         complain(options.error());
-        return wrong_usage;
+        return exit_status::wrong_usage;
     }
     if (options->help) {
         print(usage_text);
-        return done;
+        return exit_status::done;
     }
     listen_for_interruption();
     if (options->batch || options->json || !TopTerminal::possible()) return run_batch(*options);

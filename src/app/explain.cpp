@@ -144,17 +144,17 @@ int run(ExplainOptions& options) {
     auto configuration = load_replay_configuration(options.config, options.overrides);
     if (!configuration) {
         say(configuration.error());
-        return failed;
+        return exit_status::failed;
     }
     if (const Status divided = divide_among(1, *configuration); !divided) {
         say(divided.error());
-        return failed;
+        return exit_status::failed;
     }
     if (options.packet) {
         const auto flow = flow_of_packet(options, *configuration);
         if (!flow) {
             say(flow.error());
-            return failed;
+            return exit_status::failed;
         }
         options.choice.flow = *flow;
     }
@@ -162,7 +162,7 @@ int run(ExplainOptions& options) {
     std::vector<std::string> faults;
     if (const Status status = replay_into(collector, options, *configuration, faults); !status) {
         say(status.error());
-        return failed;
+        return exit_status::failed;
     }
     DescriptorSink output(STDOUT_FILENO, false);
     tell(collector, options, output);
@@ -173,9 +173,9 @@ int run(ExplainOptions& options) {
     if (!options.svg.empty()) check(write_svg(options.svg, collector));
     if (collector.stories().empty()) faults.emplace_back("no flow matches");
     for (const std::string& fault : faults) say(fault);
-    if (output.reader_left()) return failed;
+    if (output.reader_left()) return exit_status::failed;
     summarise(collector);
-    return faults.empty() ? done : failed;
+    return faults.empty() ? exit_status::done : exit_status::failed;
 }
 
 }  // namespace
@@ -185,11 +185,11 @@ int explain_main(int argc, char** argv) {
     if (!options) {
         say(options.error());
         print_error("try 'sluice explain --help'\n");
-        return wrong_usage;
+        return exit_status::wrong_usage;
     }
     if (options->help) {
         print(explain_usage());
-        return done;
+        return exit_status::done;
     }
     return run(*options);
 }

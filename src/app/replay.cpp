@@ -102,7 +102,7 @@ int run(const ReplayOptions& options) {
     auto prepared = prepare(options);
     if (!prepared) {
         say(prepared.error());
-        return failed;
+        return exit_status::failed;
     }
     auto& [configuration, captures, writer] = *prepared;
     const HumanLines::Style style = style_of_output();
@@ -111,7 +111,7 @@ int run(const ReplayOptions& options) {
     auto made = ReplayEngine::create(configuration.limits, configuration.settings, options.workers, printer);
     if (!made) {
         say(made.error());
-        return failed;
+        return exit_status::failed;
     }
     ReplayEngine& engine = **made;
 
@@ -130,12 +130,12 @@ int run(const ReplayOptions& options) {
     if (writer) check(writer->close());
     check(output.flush());
     for (const std::string& fault : faults) say(fault);
-    if (output.reader_left()) return failed;
+    if (output.reader_left()) return exit_status::failed;
     if (options.flows && !output.failed())
         print_error(fmt::format("sluice v{}: {} flow entries have been shown.\n", control::program_version,
                                 flows.size()));
     print_error(summary_of(printer.totals(), engine.flows_created()));
-    return faults.empty() ? done : failed;
+    return faults.empty() ? exit_status::done : exit_status::failed;
 }
 
 }  // namespace
@@ -145,11 +145,11 @@ int replay_main(int argc, char** argv) {
     if (!options) {
         say(options.error());
         print_error("try 'sluice replay --help'\n");
-        return wrong_usage;
+        return exit_status::wrong_usage;
     }
     if (options->help) {
         print(replay_usage);
-        return done;
+        return exit_status::done;
     }
     return run(*options);
 }
