@@ -4,8 +4,9 @@
 // The packet path's usual packet is arithmetic on ten words of its record and a look at the tables (tcp/
 // usual.hpp), and eight of them cost little more than one. So such packets wait, up to eight of them; then
 // the group is judged: in lanes those that are the first of their connection in the group, and whose
-// connection is as usual; then the others, one by one. Who waits has its place in the output already, so
-// packets leave in the order in which they came.
+// connection is as usual; then the others, one by one, but for those of the same connections, which are a
+// group of their own where they are several. Who waits has its place in the output already, so packets leave
+// in the order in which they came.
 //
 // Another kind of packet overtakes those that wait when nothing can come of it: it belongs to none of their
 // connections, and what it may add to the table finds room without pushing anything out. Otherwise they are
@@ -216,11 +217,45 @@ class Tracker<Io, Observer>::Group {
         if constexpr (within == tcp::Within::any_pair)
             if (read_ != 0) [[unlikely]]
                 read_accepted(good, replies);
-        const unsigned alone = waiting & ~good;
-        if (alone != 0) [[unlikely]]
+        if (const unsigned others = waiting & ~good; others != 0) [[unlikely]] {
             note_all<in_a_row>();
-        for (unsigned others = alone; others != 0; others &= others - 1)
-            [[unlikely]] judge_alone(static_cast<unsigned>(std::countr_zero(others)));
+            judge_others<within>(others, good);
+        }
+    }
+
+    /// Those that were not judged in lanes: the later ones of a connection together once more, where the last
+    /// time was worthwhile, behind all others.
+    template <tcp::Within within>
+    [[gnu::noinline]] void judge_others(unsigned others, unsigned judged) {
+        unsigned again = 0;
+        if (static_cast<unsigned>(std::popcount(judged)) >= worthwhile)
+            each_of(others, [&](unsigned lane) {
+                if (is_later(lane)) again |= 1U << lane;
+            });
+        each_of(others & ~again, [&](unsigned lane) { judge_alone(lane); });
+        size_ = 0;
+        each_of(again, [&](unsigned lane) {
+            items_[size_] = items_[lane];
+            places_[size_++] = places_[lane];
+        });
+        if (size_ < worthwhile)
+            for (unsigned i = 0; i < size_; ++i) judge_alone(i);
+        else if constexpr (within == tcp::Within::any_pair)
+            judge_any_pair();
+        else
+            judge_open();
+    }
+    [[gnu::noinline]] void judge_open() { judge_in_lanes<tcp::Within::open_connection, false>(); }
+    /// Calls `f(lane)` for each whose bit is set; where few are.
+    template <class F>
+    static void each_of(unsigned bits, F&& f) {
+        for (; bits != 0; bits &= bits - 1) f(static_cast<unsigned>(std::countr_zero(bits)));
+    }
+    /// Whether one before it is of the same connection.
+    [[nodiscard]] bool is_later(unsigned lane) const {
+        for (unsigned earlier = 0; earlier < lane; ++earlier)
+            if (items_[earlier]->candidate == items_[lane]->candidate) return true;
+        return false;
     }
 
     /// Of the words of Item::segment.
@@ -323,14 +358,13 @@ class Tracker<Io, Observer>::Group {
     /// Those whose bit is set, when their flows are read.
     [[gnu::noinline]] void read_accepted(unsigned good, unsigned replies) {
         tracker_.at_ = now_;
-        for (unsigned some = good & std::exchange(read_, 0); some != 0; some &= some - 1) {
-            const auto lane = static_cast<unsigned>(std::countr_zero(some));
+        each_of(good & std::exchange(read_, 0), [&](unsigned lane) {
             settle(lane, {.action = Action::pass,
                           .state = CtState::established,
                           .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6,
                           .direction = static_cast<tcp::Direction>(replies >> lane & 1U),
                           .flow = items_[lane]->candidate});
-        }
+        });
     }
 
     /// Packets of proxied flows. (By value: what is handed to a function by reference lies in memory for all
@@ -365,22 +399,20 @@ class Tracker<Io, Observer>::Group {
     /// Those whose handshake is complete are half-open no more.
     void count_completed(const Lanes& was, const Lanes& fields, unsigned good) {
         if (tracker_.guard_ == nullptr) return;
-        for (unsigned some = good; some != 0; some &= some - 1) {
-            const auto lane = static_cast<unsigned>(std::countr_zero(some));
+        each_of(good, [&](unsigned lane) {
             if (is_half_open(was[lane]) && !is_half_open(fields[lane] & lifetime_bits))
                 tracker_.count_gone<AddressBytes>(items_[lane]->candidate, guard::HalfOpenEnd::completed);
-        }
+        });
     }
 
     /// Before the table has what is new of those whose bit is set.
     [[gnu::noinline]] void tell_if_changed(const Lanes& expiry, const Lanes& fields, unsigned good) {
-        for (; good != 0; good &= good - 1) {
-            const auto lane = static_cast<unsigned>(std::countr_zero(good));
+        each_of(good, [&](unsigned lane) {
             FlowState state = flows_.record(items_[lane]->candidate).payload;
             store(reinterpret_cast<std::byte*>(&state) + sizeof state - sizeof(std::uint32_t),
                   std::uint32_t{fields[lane]});
             tracker_.tell_if_changed<AddressBytes>(items_[lane]->candidate, state, expiry[lane], now_);
-        }
+        });
     }
 
     [[nodiscard, gnu::always_inline]] static Lanes has_fixed_timeout(const Lanes& fields) {
