@@ -156,16 +156,30 @@ def attacks(middle):
 
 
 def alone(sentence, families=(IPV4,)):
-    """A scenario that builds its own rig: of the runs over several devices one is enough."""
+    """A scenario that builds its own rig: of the runs over several devices one is enough, unless it is for figures."""
 
     def register(function):
         for path in families:
             body = lambda context, path=path: function(context, path)  # noqa: E731
             scenario(sentence.format(family=path.name), rig="own", families=(), needs_sluiced=True,
-                     device="af_packet")(body)  # fmt: skip
+                     device=None if LONG else "af_packet")(body)  # fmt: skip
         return function
 
     return register
+
+
+def away_with_backscatter(rig):
+    """What is answered to spoofed addresses goes elsewhere in the world, and does not keep the honest clients' machine busy
+    with the search for a route (which over IPv6 takes it longer than the answer takes sluiced)."""
+    rig.client.run("nft", """
+        table netdev elsewhere {
+            chain ingress {
+                type filter hook ingress device eth0 priority 0;
+                ip daddr 198.18.0.0/15 drop
+                ip6 daddr 2001:2::/48 drop
+            }
+        }
+    """, quiet=True)  # fmt: skip
 
 
 def prepare(rig):
@@ -174,6 +188,7 @@ def prepare(rig):
     rig.server.run("sysctl", "-qw", "net.ipv4.tcp_syncookies=0", "net.ipv4.tcp_max_syn_backlog=512",
                    "net.ipv4.tcp_no_metrics_save=1", "net.ipv4.tcp_synack_retries=1", quiet=True)  # fmt: skip
     accept_spoofed(rig)
+    away_with_backscatter(rig)
     rig.nginx()
     honest(rig, IPV4, count=20, number=2, pause=0)
 
@@ -253,7 +268,9 @@ def check_record(records, path, began, ended, sent):
     address = ipaddress.ip_address(address.strip("[]"))
     expect((address, int(port)) == (ipaddress.ip_address(path.server), PORT), f"the service: {record['service']}")
     expect(record["name"] == "web" and record["mode"] == "auto", "the service's name and mode")
-    expect("spoofed" in record["kind"], f"many sources, few packets each: {record['kind']}")
+    # RFC 5180's range has 65,536 networks of 64 bits, and a network is a source: from 3 SYNs a second each they may be real.
+    few = path is IPV4 or record["peak_rate"] < 3 * 65536
+    expect(record["kind"] == "spoofed" or not few, f"many sources, few packets each: {record['kind']}")
     expect(record["highest_level"] == "defend", f"it was defended: {record['highest_level']}")
     expect(0.4 * rate <= record["peak_rate"] <= 2 * rate, f"the peak, {record['peak_rate']}, of {rate:.0f} SYN/s")
     expect(0.4 * sent["sent"] <= record["syns"] <= 1.05 * sent["sent"] + 5000,
