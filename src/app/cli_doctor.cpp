@@ -16,7 +16,6 @@
 namespace sluice::app {
 namespace {
 
-constexpr int failing = 1;
 constexpr const char* usage_text =
     "Says what this machine lacks for sluiced, and what mends it. Needs no daemon.\n"
     "Usage: sluice doctor [--config FILE [--set KEY=VALUE]...] [-o json] [--socket PATH]\n"
@@ -45,7 +44,7 @@ int report(const Options& options, const Configuration* configuration) {
     for (const Finding& finding : found) print(options.json ? json_of(finding) : line_of(finding));
     const bool fails = std::any_of(found.begin(), found.end(),
                                    [](const Finding& one) { return one.health == Health::fail; });
-    return fails ? failing : exit_status::done;
+    return fails ? exit_status::failed : exit_status::done;
 }
 
 }  // namespace
@@ -100,7 +99,7 @@ int doctor_command(int argc, char** argv) {
     const auto configuration = load(options.config, options.overrides, Use::daemon);
     if (!configuration) {
         print_error(configuration.error() + '\n');
-        return failing;
+        return exit_status::failed;
     }
     return report(options, &*configuration);
 }
