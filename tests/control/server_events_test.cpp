@@ -178,8 +178,7 @@ TEST_F(Events, ThatFindNoRoomCostTheirWorkerACountAlone) {
     EXPECT_EQ(ring.lost(pipeline::only(EventKind::destroyed)), 0U);
 }
 
-// As fast as they can be made, from two workers, to one who reads late. What that was is printed: millions a
-// second, in a build without sanitizers.
+// As fast as they can be made, from two workers, to one who reads late. How fast that was is printed.
 TEST_F(Events, AreShownOrCountedHoweverFastTheyCome) {
     constexpr std::uint32_t events = 100'000;
     start_without_workers();
