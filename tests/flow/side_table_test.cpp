@@ -78,6 +78,9 @@ TEST(SideTableTest, NeverFindsAnothersValue) {
         }
     }
     EXPECT_GT(sides.table.displaced(), 0);
+    EXPECT_FALSE(sides.table.is_empty());
+    for (Ref ref = 0; ref < 4096; ++ref) sides.table.erase(ref);
+    EXPECT_TRUE(sides.table.is_empty()) << "whatever was put, displaced and erased twice";
 }
 
 TEST(SideTableTest, ASixteenthOfTheFlowsMayHaveAValueAndMostKeepIt) {

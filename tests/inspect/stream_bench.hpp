@@ -86,7 +86,7 @@ class StreamBench {
         segment.fin = fin;
         segment.right_edge = isn + 1 + edge;
         segment.ttl = ttl;
-        streams.segment(flow, direction, segment, packets, now, sink);
+        give(direction, segment);
         return packets++;
     }
     /// The receiver of `direction` acknowledges its first `offset` bytes.
@@ -96,7 +96,8 @@ class StreamBench {
         segment.right_edge = isn + 1 + edge;
         segment.has_acknowledgement = true;
         segment.acknowledgement = isn + 1 + offset;
-        streams.segment(flow, tcp::opposite(direction), segment, packets++, now, sink);
+        give(tcp::opposite(direction), segment);
+        ++packets;
         sink.left.pop_back();
     }
     void poll() { streams.poll(now, sink); }
@@ -118,6 +119,13 @@ class StreamBench {
     PlainScanner scanner;
 
   private:
+    void give(Direction direction, const StreamSegment& segment) {
+        if (streams.pass_next(flow, direction, segment, sink))
+            sink.out(packets, Fate::pass);
+        else
+            streams.segment(flow, direction, segment, packets, now, sink);
+    }
+
     Memory memory_;
 
   public:

@@ -2,6 +2,8 @@
 // a receiver has read, then look for each pattern in it.
 #include <gtest/gtest.h>
 
+#include <unordered_map>
+
 #include "inspect/talk.hpp"
 #include "inspected_box.hpp"
 
@@ -28,10 +30,13 @@ std::shared_ptr<const inspect::Database> database_for(SignatureAction rare) {
     return database_of(std::move(all));
 }
 
+/// Other connections, which have a word to say with each packet: so many are judged together.
+constexpr unsigned company = 3;
+
 pipeline::Limits limits() {
     pipeline::Limits out = InspectedBox::small_limits();
     out.ipv4_flows = out.ipv6_flows = 16;
-    out.inspection.flows = 1;
+    out.inspection.flows = 1 + company;
     out.inspection.chunks_per_direction = 8;
     out.inspection.held_packets = 40;
     out.inspection.held_per_direction = 20;
@@ -42,7 +47,12 @@ pipeline::Limits limits() {
 class ThroughTracker : public inspect::testing::Talk {
   public:
     ThroughTracker(unsigned seed, const Case& one, std::shared_ptr<const inspect::Database> database)
-        : Talk(seed, one.weather), terms_(one.terms), box_(std::move(database), one.terms, limits()) {
+        : Talk(seed, one.weather),
+          has_company_(seed % 2 != 0),
+          terms_(one.terms),
+          box_(std::move(database), one.terms, limits()) {
+        if (has_company_)
+            for (unsigned i = 1; i <= company; ++i) box_.open(static_cast<std::uint16_t>(i));
         feed(from(0).flags(packet::syn), 0);
         feed(from(1).acknowledgement(isn(0) + 1).flags(packet::syn | packet::ack), 1);
         feed(from(0).sequence(isn(0) + 1).acknowledgement(isn(1) + 1).flags(packet::ack), 0);
@@ -92,20 +102,26 @@ class ThroughTracker : public inspect::testing::Talk {
             .sequence(isn(side))
             .window(static_cast<std::uint16_t>(inspect::testing::window));
     }
-    void feed(const PacketBuilder& packet, int side) {
-        box_.feed(packet, static_cast<Direction>(side));
-        take();
+    /// The number that the box gives it.
+    std::uint64_t feed(const PacketBuilder& packet, int side) {
+        const auto direction = static_cast<Direction>(side);
+        std::vector<Bytes> frames{packet.build()};
+        if (has_company_)
+            for (unsigned i = 1; i <= company; ++i)
+                frames.push_back(box_.data(0, "", 0, direction, static_cast<std::uint16_t>(i)).build());
+        return box_.burst(frames, direction);
     }
     void arrives(unsigned number, const Frame& frame) override {
         const auto side = static_cast<int>(frame.direction);
-        // The box numbers packets as they come, behind the three of the handshake.
-        ASSERT_EQ(number, next_++);
-        feed(from(side)
-                 .sequence(isn(side) + 1 + (frame.bytes.empty() ? sent_so_far(side) : frame.offset))
-                 .acknowledgement(isn(1 - side) + 1 + acknowledged(1 - side))
-                 .flags(unsigned{packet::ack} | (frame.fin ? unsigned{packet::fin} : 0U))
-                 .payload(InspectedBox::bytes(frame.bytes)),
-             side);
+        const std::uint64_t given =
+            feed(from(side)
+                     .sequence(isn(side) + 1 + (frame.bytes.empty() ? sent_so_far(side) : frame.offset))
+                     .acknowledgement(isn(1 - side) + 1 + acknowledged(1 - side))
+                     .flags(unsigned{packet::ack} | (frame.fin ? unsigned{packet::fin} : 0U))
+                     .payload(InspectedBox::bytes(frame.bytes)),
+                 side);
+        numbers_.emplace(given, number);
+        take();
     }
     void polls(Tick passed) override {
         box_.poll(passed);
@@ -113,15 +129,16 @@ class ThroughTracker : public inspect::testing::Talk {
     }
     void take() {
         for (const auto& gone : box_.left) {
-            if (gone.number >= 3) leaves(static_cast<unsigned>(gone.number - 3));
+            if (const auto known = numbers_.find(gone.number); known != numbers_.end()) leaves(known->second);
         }
         box_.left.clear();
         box_.dropped.clear();
     }
 
+    bool has_company_;
     inspect::Terms terms_;
     InspectedBox box_;
-    unsigned next_ = 0;
+    std::unordered_map<std::uint64_t, unsigned> numbers_;  ///< of the box: the conversation's
 };
 
 class Conversations : public testing::TestWithParam<Case> {};

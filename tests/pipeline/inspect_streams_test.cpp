@@ -107,9 +107,10 @@ TEST_P(Modes, ManyFlowsInOneBurstAreReadApartAndKeepTheirOrder) {
     std::vector<Bytes> frames;
     for (std::uint16_t port = 1; port <= 4; ++port) box.open(port);
     const std::size_t before = box.left.size();
-    for (const std::uint32_t at : {0U, 10U, 5U})
+    const std::string request = attack + " HTTP";
+    for (const std::uint32_t at : {0U, 10U, 5U, 15U})
         for (std::uint16_t port = 1; port <= 4; ++port)
-            frames.push_back(box.data(at, attack.substr(at, 5), 0, Direction::original, port).build());
+            frames.push_back(box.data(at, request.substr(at, 5), 0, Direction::original, port).build());
     box.burst(frames, Direction::original);
     EXPECT_EQ(box.alerts().size(), 4U);
     ASSERT_EQ(box.left.size(), before + frames.size());
@@ -118,7 +119,7 @@ TEST_P(Modes, ManyFlowsInOneBurstAreReadApartAndKeepTheirOrder) {
         std::string text;
         for (const auto& gone : box.left)
             if (gone.headers.source_port == port) text += gone.payload;
-        EXPECT_EQ(text, attack);
+        EXPECT_EQ(text, request);
     }
 }
 
@@ -218,6 +219,44 @@ TEST(InspectedStreams, NothingThatMatchesLeavesABlockingProfileWhole) {
             EXPECT_EQ(alerts[0].done, SignatureAction::drop);
             expect_nothing_left(box);
         }
+}
+
+TEST(InspectedStreams, AMatchAmongManyFlowsBlocksItsFlowAlone) {
+    for (const SignatureAction action : {SignatureAction::drop, SignatureAction::reset}) {
+        InspectedBox box(database_of(signatures({"attack\\.cgi"}, action)), blocking);
+        for (std::uint16_t port = 1; port <= 4; ++port) box.open(port);
+        const auto to_all = [&](std::uint32_t at, const std::string& text, const std::string& to_second) {
+            std::vector<Bytes> frames;
+            for (std::uint16_t port = 1; port <= 4; ++port)
+                frames.push_back(
+                    box.data(at, port == 2 ? to_second : text, 0, Direction::original, port).build());
+            return box.burst(frames, Direction::original);
+        };
+        to_all(0, "harmless", "attack.c");
+        const std::size_t before = box.left.size();
+        const std::uint64_t first = to_all(8, "it was", "gi, was");
+        for (const unsigned i : {0U, 2U, 3U}) EXPECT_EQ(box.fate(first + i), "pass");
+        EXPECT_EQ(box.fate(first + 1), "signature");
+        const bool resets = action == SignatureAction::reset;
+        ASSERT_EQ(box.left.size(), before + 3 + (resets ? 2 : 0));
+        for (std::size_t i = before; i < box.left.size(); ++i) {
+            const packet::TcpFields& tcp = box.left[i].headers.tcp;
+            if ((tcp.flags & packet::rst) == 0) continue;
+            const bool to_server = box.left[i].headers.destination_port == 80;
+            EXPECT_EQ(tcp.sequence, InspectedBox::isn(to_server ? Direction::original : Direction::reply) +
+                                        1 + (to_server ? 8 : 0))
+                << "what its server has got, and not what was dropped";
+        }
+        const std::uint64_t second = to_all(14, " of them", " of it, ");
+        for (const unsigned i : {0U, 2U, 3U}) EXPECT_EQ(box.fate(second + i), "pass");
+        if (!resets) {
+            EXPECT_EQ(box.fate(second + 1), "signature");
+        }
+        const std::string text = box.text();
+        EXPECT_EQ(text.find("gi"), std::string::npos) << text;
+        EXPECT_EQ(text.find(" of it"), std::string::npos) << text;
+        EXPECT_EQ(box.alerts().size(), 1U);
+    }
 }
 
 TEST(InspectedStreams, AProfileThatDoesNotBlockOnlyTellsWhatADropWouldHaveBeen) {

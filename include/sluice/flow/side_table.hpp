@@ -54,10 +54,14 @@ class SideTable {
     Value& put(Ref ref, const Value& value) {
         Set& set = set_of(ref);
         unsigned way = way_of(set, ref);
-        if (way == ways) way = way_of(set, no_ref);
+        if (way == ways) {
+            way = way_of(set, no_ref);
+            ++used_;
+        }
         if (way == ways) {
             way = oldest_of(set);
             ++displaced_;
+            --used_;
         }
         set.owner[way] = ref + 1;
         set.stored[way] = ++clock_;
@@ -68,11 +72,14 @@ class SideTable {
     void erase(Ref ref) {
         Set& set = set_of(ref);
         const unsigned way = way_of(set, ref);
-        if (way != ways) set.owner[way] = 0;
+        if (way == ways) return;
+        set.owner[way] = 0;
+        --used_;
     }
 
     void prefetch(Ref ref) const { prefetch_write(&sets_[place(ref)]); }
 
+    [[nodiscard]] bool is_empty() const { return used_ == 0; }
     /// Entries given up to make room for others.
     [[nodiscard]] std::uint64_t displaced() const { return displaced_; }
     [[nodiscard]] std::size_t bytes() const { return arena_bytes<Set>(count_); }
@@ -109,6 +116,7 @@ class SideTable {
     Set* sets_;
     std::uint32_t count_;
     std::uint32_t clock_ = 0;
+    std::uint32_t used_ = 0;
     std::uint64_t displaced_ = 0;
 };
 

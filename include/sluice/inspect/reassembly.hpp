@@ -124,6 +124,12 @@ class Reassembly {
     template <class Sink>
     void segment(FlowNumber number, tcp::Direction direction, const StreamSegment& segment, Packet packet,
                  Tick now, Sink& sink);
+    /// The same in short, for a segment that has nothing but an acknowledgement and the next bytes, or none,
+    /// while nothing waits: nearly every one. True: it passes at once. False: segment() is to be asked; a
+    /// match has blocked the flow, or all is as it was but for what is acknowledged.
+    template <class Sink>
+    [[nodiscard]] bool pass_next(FlowNumber number, tcp::Direction direction, const StreamSegment& segment,
+                                 Sink& sink);
 
     /// The flow is gone: what is held of it is dropped.
     template <class Sink>
@@ -144,6 +150,10 @@ class Reassembly {
         const Half& half = flows_[number].half[static_cast<int>(direction)];
         return half.state == State::idle ? otherwise : half.origin + half.scanned;
     }
+    /// Bytes that the scanner was given of this direction, without those that it has right now.
+    [[nodiscard]] std::uint64_t fed(FlowNumber number, tcp::Direction direction) const {
+        return flows_[number].half[static_cast<int>(direction)].fed;
+    }
     [[nodiscard]] bool is_blocked(FlowNumber number) const { return flows_[number].blocked; }
 
     [[nodiscard]] const std::array<Counter, event_count>& events() const { return events_; }
@@ -158,6 +168,7 @@ class Reassembly {
   private:
     using Index = std::uint32_t;
     static constexpr Index nil = 0xFFFFFFFFU;
+    static constexpr std::uint64_t no_end = ~std::uint64_t{0};  ///< of a budget
     using Bytes = std::span<const std::uint8_t>;
 
     struct Island {
@@ -235,6 +246,8 @@ class Reassembly {
     // What a segment is and does.
     static void begin_half(Half& half, std::uint32_t sequence);
     static void note_fin(Half& half, std::uint32_t position);
+    [[nodiscard]] bool is_next(const Flow& flow, const Half& half, const StreamSegment& segment) const;
+    [[nodiscard]] bool acknowledge_scanned(Half& half, std::uint32_t sequence);
     template <class Sink>
     void acknowledge(At<Sink> at, std::uint32_t sequence);
     template <class Sink>
@@ -256,6 +269,15 @@ class Reassembly {
     template <class Sink>
     [[nodiscard]] bool open_stream(At<Sink>& at);
     template <class Sink>
+    [[nodiscard]] static auto on_match(At<Sink>& at) {
+        return [&at](std::uint32_t signature, std::uint64_t end) {
+            if (at.sink.match(at.number, at.direction, signature, end) == Effect::block)
+                at.flow.blocked = true;
+        };
+    }
+    template <class Sink>
+    void scan(At<Sink>& at, Bytes bytes);
+    template <class Sink>
     void feed(At<Sink>& at, Bytes bytes);
     template <class Sink>
     void scan_in_place(At<Sink>& at, Bytes bytes);
@@ -275,6 +297,7 @@ class Reassembly {
     void forget(Half& half, std::uint32_t before);
     void forget_all(Half& half);
     [[nodiscard]] Index chunk_at(Half& half, std::uint32_t position);
+    [[nodiscard]] Index add_chunk(Half& half, std::uint32_t begin);
     [[nodiscard]] Index find_chunk(const Half& half, std::uint32_t position) const;
     [[nodiscard]] Index new_chunk(Half& half);
     void free_first_chunk(Half& half);

@@ -37,6 +37,7 @@ FlowNumber Reassembly<Packet, Scanner>::open(const Terms& terms) {
     free_flow_ = flow.next_free;
     flow = {};
     flow.terms = terms;
+    if (terms.budget == 0) flow.terms.budget = no_end;
     for (Half& half : flow.half) half.first_chunk = half.last_chunk = half.first_held = nil;
     ++flows_used_;
     return number;
@@ -82,6 +83,44 @@ void Reassembly<Packet, Scanner>::tell(At<Sink>& at, Event event) {
 
 template <class Packet, StreamScanner Scanner>
 template <class Sink>
+[[gnu::always_inline]] inline bool Reassembly<Packet, Scanner>::pass_next(FlowNumber number,
+                                                                          tcp::Direction direction,
+                                                                          const StreamSegment& segment,
+                                                                          Sink& sink) {
+    Flow& flow = flows_[number];
+    Half& half = flow.half[static_cast<std::size_t>(direction)];
+    Half& other = flow.half[1 - static_cast<std::size_t>(direction)];
+    if (segment.fin || flow.blocked) [[unlikely]]
+        return false;
+    if (segment.has_acknowledgement && !acknowledge_scanned(other, segment.acknowledgement)) [[unlikely]]
+        return false;
+    if (segment.payload.empty() && half.state == State::open) return !half.has_fin;
+    if (half.state == State::cleared) return other.state != State::cleared;
+    if (!is_next(flow, half, segment)) return false;
+    const std::uint32_t position = half.scanned;
+    burst_left_ -= static_cast<std::uint32_t>(segment.payload.size());
+    At<Sink> here{number, flow, direction, half, sink};
+    scan(here, segment.payload);
+    if (flow.blocked) [[unlikely]]
+        return false;
+    remember(half, position, segment.payload);
+    return true;
+}
+
+/// Whether a segment is nothing but the next bytes of a direction in which nothing waits. (What is held has
+/// an island, or lies behind a FIN.)
+template <class Packet, StreamScanner Scanner>
+[[gnu::always_inline]] inline bool Reassembly<Packet, Scanner>::is_next(const Flow& flow, const Half& half,
+                                                                        const StreamSegment& segment) const {
+    const auto length = static_cast<std::uint32_t>(segment.payload.size());
+    return segment.sequence - half.origin == half.scanned && half.state == State::open && half.has_stream &&
+           !half.has_fin && !half.has_probe && half.island_count == 0 && length <= burst_left_ &&
+           segment.ttl >= flow.terms.minimum_ttl && half.fed + length < flow.terms.budget &&
+           !after(segment.sequence + length, segment.right_edge);
+}
+
+template <class Packet, StreamScanner Scanner>
+template <class Sink>
 void Reassembly<Packet, Scanner>::segment(FlowNumber number, tcp::Direction direction,
                                           const StreamSegment& segment, Packet packet, Tick now, Sink& sink) {
     At<Sink> here = at(number, direction, sink);
@@ -91,10 +130,14 @@ void Reassembly<Packet, Scanner>::segment(FlowNumber number, tcp::Direction dire
     if (half.state == State::idle) begin_half(half, segment.sequence);
     const auto length = static_cast<std::uint32_t>(segment.payload.size());
     const std::uint32_t end = segment.sequence - half.origin + length;
-    if (length == 0 || half.state == State::cleared || here.flow.blocked) {
-        const bool drop = length != 0 && here.flow.blocked;
-        if (segment.fin && !here.flow.blocked) note_fin(half, end);
-        sink.out(packet, drop ? Fate::drop : Fate::pass);
+    if (here.flow.blocked) {
+        sink.out(packet, length != 0 ? Fate::drop : Fate::pass);
+        settle(here);
+        return;
+    }
+    if (length == 0 || half.state == State::cleared) {
+        if (segment.fin) note_fin(half, end);
+        sink.out(packet, Fate::pass);
         // A FIN of its own may follow the last byte that was scanned.
         if (half.has_fin && half.state == State::open) {
             feed(here, {});
@@ -121,11 +164,24 @@ void Reassembly<Packet, Scanner>::note_fin(Half& half, std::uint32_t position) {
     }
 }
 
+/// False: acknowledge() is to be asked.
+template <class Packet, StreamScanner Scanner>
+[[gnu::always_inline]] inline bool Reassembly<Packet, Scanner>::acknowledge_scanned(Half& half,
+                                                                                    std::uint32_t sequence) {
+    if (half.state != State::open && half.state != State::ended) return true;
+    const std::uint32_t to = sequence - half.origin;
+    if (!after(to, half.acknowledged)) return true;
+    if (after(to, half.scanned)) return false;
+    half.acknowledged = to;
+    forget(half, to);
+    return true;
+}
+
 template <class Packet, StreamScanner Scanner>
 template <class Sink>
 void Reassembly<Packet, Scanner>::acknowledge(At<Sink> at, std::uint32_t sequence) {
     Half& half = at.half;
-    if ((half.state != State::open && half.state != State::ended) || at.flow.blocked) return;
+    if (at.flow.blocked || acknowledge_scanned(half, sequence)) return;
     std::uint32_t to = sequence - half.origin;
     if (half.has_fin && after(to, half.fin)) to = half.fin;  // the FIN has a number, too
     if (!after(to, half.acknowledged)) return;
@@ -327,30 +383,37 @@ bool Reassembly<Packet, Scanner>::open_stream(At<Sink>& at) {
     return false;
 }
 
-/// The next bytes in order. Afterwards the direction may have ended or be cleared, and the flow blocked.
+/// The next bytes in order, of a direction that has a stream. Where a match in them has blocked the flow,
+/// they do not count as scanned.
+template <class Packet, StreamScanner Scanner>
+template <class Sink>
+[[gnu::always_inline]] inline void Reassembly<Packet, Scanner>::scan(At<Sink>& at, Bytes bytes) {
+    Half& half = at.half;
+    scanner_.scan(half.stream, bytes, on_match(at));
+    const auto count = static_cast<std::uint32_t>(bytes.size());
+    half.fed += count;
+    scanned_.add(count);
+    if (!at.flow.blocked) half.scanned += count;
+}
+
+/// The next bytes in order, and none: whether it has ended. Afterwards the direction may have ended or be
+/// cleared, and the flow blocked.
 template <class Packet, StreamScanner Scanner>
 template <class Sink>
 void Reassembly<Packet, Scanner>::feed(At<Sink>& at, Bytes bytes) {
     Half& half = at.half;
-    const auto on_match = [&at](std::uint32_t signature, std::uint64_t end) {
-        if (at.sink.match(at.number, at.direction, signature, end) == Effect::block) at.flow.blocked = true;
-    };
-    const std::uint64_t budget = at.flow.terms.budget;
-    const std::uint64_t left = budget == 0 ? bytes.size() : budget - half.fed;
+    const std::uint64_t left = at.flow.terms.budget - half.fed;
     const Bytes wanted = bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), left)));
-    if (!wanted.empty()) scanner_.scan(half.stream, wanted, on_match);
-    half.fed += wanted.size();
-    scanned_.add(wanted.size());
-    const auto count = static_cast<std::uint32_t>(bytes.size());
-    half.scanned += count;
-    burst_left_ -= std::min(burst_left_, count);
+    burst_left_ -= std::min(burst_left_, static_cast<std::uint32_t>(bytes.size()));
+    if (!wanted.empty()) scan(at, wanted);
     if (at.flow.blocked) return;
-    if (budget != 0 && half.fed >= budget) {
+    half.scanned += static_cast<std::uint32_t>(bytes.size() - wanted.size());
+    if (half.fed >= at.flow.terms.budget) {
         tell(at, Event::spent);
         half.state = State::cleared;
     } else if (half.has_fin && half.scanned == half.fin) {
         half.state = State::ended;
-        if (half.has_stream) scanner_.end(half.stream, on_match);
+        if (half.has_stream) scanner_.end(half.stream, on_match(at));
         half.has_stream = false;
     }
 }
@@ -558,7 +621,9 @@ void Reassembly<Packet, Scanner>::forget_all(Half& half) {
 template <class Packet, StreamScanner Scanner>
 auto Reassembly<Packet, Scanner>::find_chunk(const Half& half, std::uint32_t position) const -> Index {
     const std::uint32_t begin = position & ~(chunk_bytes - 1);
-    if (half.last_chunk != nil && chunks_[half.last_chunk].begin == begin) return half.last_chunk;
+    const Index last = half.last_chunk;
+    if (last == nil || before(chunks_[last].begin, begin)) return nil;
+    if (chunks_[last].begin == begin) return last;
     Index chunk = half.first_chunk;
     while (chunk != nil && chunks_[chunk].begin != begin) chunk = chunks_[chunk].next;
     return chunk;
@@ -568,22 +633,25 @@ auto Reassembly<Packet, Scanner>::find_chunk(const Half& half, std::uint32_t pos
 template <class Packet, StreamScanner Scanner>
 auto Reassembly<Packet, Scanner>::chunk_at(Half& half, std::uint32_t position) -> Index {
     const Index known = find_chunk(half, position);
-    if (known != nil) return known;
+    return known != nil ? known : add_chunk(half, position & ~(chunk_bytes - 1));
+}
+
+template <class Packet, StreamScanner Scanner>
+auto Reassembly<Packet, Scanner>::add_chunk(Half& half, std::uint32_t begin) -> Index {
     const Index chunk = new_chunk(half);
     if (chunk == nil) return nil;
-    const std::uint32_t begin = position & ~(chunk_bytes - 1);
     chunks_[chunk].begin = begin;
-    Index previous = nil;
-    if (half.last_chunk != nil && before(chunks_[half.last_chunk].begin, begin)) {
-        previous = half.last_chunk;
-    } else {
-        for (Index i = half.first_chunk; i != nil && before(chunks_[i].begin, begin); i = chunks_[i].next)
-            previous = i;
+    const Index last = half.last_chunk;
+    if (last == nil || before(chunks_[last].begin, begin)) [[likely]] {
+        (last == nil ? half.first_chunk : chunks_[last].next) = chunk;
+        chunks_[chunk].next = nil;
+        half.last_chunk = chunk;
+        return chunk;
     }
-    Index& link = previous == nil ? half.first_chunk : chunks_[previous].next;
-    chunks_[chunk].next = link;
-    link = chunk;
-    if (chunks_[chunk].next == nil) half.last_chunk = chunk;
+    Index* link = &half.first_chunk;
+    while (before(chunks_[*link].begin, begin)) link = &chunks_[*link].next;
+    chunks_[chunk].next = *link;
+    *link = chunk;
     return chunk;
 }
 

@@ -80,9 +80,9 @@ class Inspection {
     [[nodiscard]] std::uint32_t generation() const { return generation_; }
     [[nodiscard]] unsigned workers() const { return workers_; }
 
-    /// The worker's alone.
-    [[nodiscard]] inspect::Scanner& scanner(unsigned worker, ProfileNumber profile) const {
-        return *scanners_[place(worker, profile)];
+    /// By profile; the worker's alone.
+    [[nodiscard]] const std::unique_ptr<inspect::Scanner>* scanners(unsigned worker) const {
+        return scanners_.data() + place(worker, 0);
     }
     /// By the signature's number in its set.
     [[nodiscard]] SignatureTally* tally(unsigned worker, ProfileNumber profile) const {

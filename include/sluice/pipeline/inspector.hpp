@@ -21,7 +21,6 @@ namespace sluice::pipeline {
 
 /// What an inspected flow is read for.
 struct Reading {
-    std::uint64_t fed[2] = {0, 0};  ///< bytes given to the scanner, by Direction
     flow::Ref flow = flow::no_ref;  ///< no_ref: this number is free
     std::uint32_t turn = 0;         ///< of the scanners: another than theirs, and its streams are gone
     ProfileNumber profile = no_profile;
@@ -41,21 +40,19 @@ class ProfileScanners {
 
     void adopt(const Inspection* inspection, unsigned worker) {
         inspection_ = inspection;
+        scanners_ = inspection == nullptr ? nullptr : inspection->scanners(worker);
         worker_ = worker;
         ++turn_;
     }
     [[nodiscard]] const Inspection* inspection() const { return inspection_; }
     [[nodiscard]] std::uint32_t turn() const { return turn_; }
-    [[nodiscard]] inspect::Scanner& scanner(ProfileNumber profile) const {
-        return inspection_->scanner(worker_, profile);
-    }
+    [[nodiscard]] inspect::Scanner& scanner(ProfileNumber profile) const { return *scanners_[profile]; }
     [[nodiscard]] SignatureTally& tally(ProfileNumber profile, std::uint32_t signature) const {
         return inspection_->tally(worker_, profile)[signature];
     }
     [[nodiscard]] bool is_current(const Reading& reading) const { return reading.turn == turn_; }
-    /// While something is scanned: the bytes, and the position of the first.
+    /// While something is scanned: the bytes.
     [[nodiscard]] std::span<const std::uint8_t> scanning() const { return scanning_; }
-    [[nodiscard]] std::uint64_t scanning_from() const { return scanning_from_; }
 
     [[nodiscard]] Stream open(inspect::FlowNumber number, tcp::Direction direction) {
         const Reading& reading = readings_[number];
@@ -66,12 +63,9 @@ class ProfileScanners {
     }
     template <class OnMatch>
     void scan(Stream stream, std::span<const std::uint8_t> bytes, OnMatch&& on_match) {
-        Reading& reading = reading_of(stream);
+        const Reading& reading = reading_of(stream);
         if (!is_current(reading)) return;
-        std::uint64_t& fed = reading.fed[stream % 2];
         scanning_ = bytes;
-        scanning_from_ = fed;
-        fed += bytes.size();
         scanner(reading.profile).scan(low(stream), bytes, on_match);
     }
     template <class OnMatch>
@@ -79,7 +73,6 @@ class ProfileScanners {
         const Reading& reading = reading_of(stream);
         if (!is_current(reading)) return;
         scanning_ = {};
-        scanning_from_ = reading.fed[stream % 2];
         scanner(reading.profile).end(low(stream), on_match);
     }
     void discard(Stream stream) {
@@ -90,7 +83,6 @@ class ProfileScanners {
     void scan_datagram(ProfileNumber profile, tcp::Direction direction, std::span<const std::uint8_t> bytes,
                        OnMatch&& on_match) {
         scanning_ = bytes;
-        scanning_from_ = 0;
         scanner(profile).scan_datagram(direction, bytes, on_match);
     }
 
@@ -102,10 +94,10 @@ class ProfileScanners {
 
     Reading* readings_;
     const Inspection* inspection_ = nullptr;
+    const std::unique_ptr<inspect::Scanner>* scanners_ = nullptr;  ///< of inspection_, this worker's
     unsigned worker_ = 0;
     std::uint32_t turn_ = 0;
     std::span<const std::uint8_t> scanning_;
-    std::uint64_t scanning_from_ = 0;
 };
 
 /// A packet on its way through a stream: it leaves under the decision that it came with, unless it is
@@ -170,10 +162,7 @@ class Inspector {
             counters.no_room.add();
             return false;
         }
-        readings_[number] = {{0, 0},
-                             ref,
-                             scanners.turn(),
-                             profile,
+        readings_[number] = {ref, scanners.turn(), profile,
                              AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6};
         numbers_[place<AddressBytes>][ref] = number + 1;
         counters.opened.add();
@@ -199,6 +188,15 @@ class Inspector {
     }
     [[nodiscard]] std::span<const Ending> endings() const { return {endings_.data(), ending_count_}; }
     void forget_endings() { ending_count_ = 0; }
+
+    /// A flow that a signature wants reset: what it blocks is to be dropped first.
+    void note_reset(inspect::FlowNumber number) {
+        if (reset_count_ != resets_.size()) resets_[reset_count_++] = number;
+    }
+    [[nodiscard]] std::span<const inspect::FlowNumber> resets() const {
+        return {resets_.data(), reset_count_};
+    }
+    void forget_resets() { reset_count_ = 0; }
 
     /// The next flow whose profile was replaced, of a bounded number looked at; no_flow: none of those.
     [[nodiscard]] inspect::FlowNumber next_outdated(unsigned& budget) {
@@ -249,6 +247,8 @@ class Inspector {
     std::uint64_t time_ = 0;
     std::array<Ending, 2 * max_burst> endings_{};
     std::size_t ending_count_ = 0;
+    std::array<inspect::FlowNumber, Streams::most_directions> resets_{};
+    std::size_t reset_count_ = 0;
     bool is_idle_ = true;
 
   public:

@@ -568,6 +568,7 @@ class Tracker {
 
     // inspection (tracker_inspect.hpp)
     class ReadingSink;
+    struct MatchSink;
     void give_up(Packet* packet, const Decision& decision);
     template <unsigned AddressBytes>
     bool read_as_ruled(flow::Ref ref, Now now);
@@ -581,6 +582,8 @@ class Tracker {
     bool read(Item& item, Decision decision, Now now);
     void begin_streams(inspect::FlowNumber number, tcp::Direction direction, const tcp::Segment& segment);
     template <unsigned AddressBytes>
+    [[nodiscard]] bool read_next(const Item& item, inspect::FlowNumber number, tcp::Direction direction);
+    template <unsigned AddressBytes>
     void read_segment(Item& item, inspect::FlowNumber number, const Decision& decision, Now now);
     template <unsigned AddressBytes>
     bool read_datagram(Item& item, const Decision& decision, Now now);
@@ -593,6 +596,8 @@ class Tracker {
     void drop_unread_of_all();
     template <unsigned AddressBytes>
     void reset_flow(Item& item, flow::Ref ref, tcp::Direction direction, std::uint32_t unread, Now now);
+    inspect::Effect match(inspect::FlowNumber number, tcp::Direction direction, std::uint32_t signature,
+                          std::uint64_t end);
     template <unsigned AddressBytes>
     policy::SignatureAction found(flow::Ref ref, ProfileNumber profile, tcp::Direction direction,
                                   std::uint32_t signature, std::uint64_t end);
@@ -698,6 +703,7 @@ class Tracker {
     Train given_up_;                                ///< packets dropped for inspection in the call under way
     std::span<const Piece> pieces_;  ///< of the datagram being judged, when it came in fragments
     bool has_gaps_ = false;          ///< entries of the output that stand for no packet
+    bool reads_ = false;             ///< the last group of packets that was asked had flows that are read
     Output<Io>* out_ = nullptr;      ///< of the call under way: where packets of the box's own go
     std::unique_ptr<Mailbox> mailbox_;
     struct {

@@ -6,7 +6,8 @@
 // the group is judged: in lanes those that are the first of their connection in the group, and whose
 // connection is as usual; then the others, one by one, but for those of the same connections, which are a
 // group of their own where they are several. Who waits has its place in the output already, so packets leave
-// in the order in which they came.
+// in the order in which they came. What a flow is read for follows when the lanes are done, a packet after
+// the other.
 //
 // Another kind of packet overtakes those that wait when nothing can come of it: it belongs to none of their
 // connections, and what it may add to the table finds room without pushing anything out. Otherwise they are
@@ -49,7 +50,6 @@ class Tracker<Io, Observer>::Group {
         out_.size += lane_count;
         size_ = lane_count;
         judge_in_a_row();
-        size_ = 0;
         return true;
     }
 
@@ -76,17 +76,23 @@ class Tracker<Io, Observer>::Group {
 
     [[gnu::noinline]] void judge_waiting() {
         if (size_ < worthwhile)
-            for (unsigned i = 0; i < size_; ++i) judge_alone(i);
+            judge_alone();
         else if ((flags_ & tcp::Flag::fin) != 0)
             judge_any_pair();
+        else if (tracker_.reads_) [[unlikely]]
+            judge_read();
         else
-            judge_in_lanes<tcp::Within::open_connection, false>();
-        size_ = 0;
+            judge_in_lanes<tcp::Within::open_connection, false, false>();
         flags_ = 0;
     }
     /// Eight that lie one behind the other, as nearly all do: only the first is noted, and with it where all
     /// are, a pointer and two loads less for each.
-    [[gnu::noinline]] void judge_in_a_row() { judge_in_lanes<tcp::Within::open_connection, true>(); }
+    [[gnu::noinline]] void judge_in_a_row() {
+        if (!tracker_.reads_) [[likely]]
+            return judge_in_lanes<tcp::Within::open_connection, true, false>();
+        note_all<true>();
+        judge_read();
+    }
     template <bool in_a_row>
     [[nodiscard, gnu::always_inline]] Item& item(unsigned lane) const {
         return in_a_row ? items_[0][lane] : *items_[lane];
@@ -101,13 +107,17 @@ class Tracker<Io, Observer>::Group {
             }
     }
 
+    /// One after the other.
+    void judge_alone() {
+        for (unsigned i = 0; i < size_; ++i) judge_alone(i);
+        size_ = 0;
+    }
     void judge_alone(unsigned lane) { settle(lane, tracker_.decide<AddressBytes>(*items_[lane], now_)); }
     void settle(unsigned lane, const Decision& decision) {
         Item& item = *items_[lane];
         if (tracker_.inspector_ != nullptr && tracker_.read<AddressBytes>(item, decision, now_))
             [[unlikely]] {
-            out_.judged[places_[lane]].packet = nullptr;
-            tracker_.has_gaps_ = true;
+            leave_gap(lane);
             return;
         }
         tracker_.count(item, decision);
@@ -118,10 +128,12 @@ class Tracker<Io, Observer>::Group {
     /// likely keeps its registers.
     [[gnu::noinline]] void judge_any_pair() {
         for (unsigned i = 0; i < size_; ++i) flows_.prefetch_age(items_[i]->candidate);
-        judge_in_lanes<tcp::Within::any_pair, false>();
+        judge_in_lanes<tcp::Within::any_pair, false, true>();
     }
+    /// Where flows are read, as in the group before.
+    [[gnu::noinline]] void judge_read() { judge_in_lanes<tcp::Within::open_connection, false, true>(); }
 
-    template <tcp::Within within, bool in_a_row>
+    template <tcp::Within within, bool in_a_row, bool may_read>
     [[gnu::always_inline]] void judge_in_lanes() {
         // Lanes that nobody waits in repeat the first; nothing comes of them.
         if constexpr (!in_a_row)
@@ -146,6 +158,12 @@ class Tracker<Io, Observer>::Group {
             return key<AddressBytes>(item<in_a_row>(lane));
         };
         const Lanes holds = Flows::holds(records, columns, key_of, now_.tick);
+        Lanes read{};  // the bit that says so, of those that are read for signatures
+        if constexpr (may_read) {
+            if (tracker_.inspector_ != nullptr) [[unlikely]]
+                read = find_read(fields);
+            fields &= ~read;
+        }
         if constexpr (within == tcp::Within::open_connection) {
             // Flags are asked for before where items are taken one by one; here for eight at once.
             const Lanes no_fin = is_equal(segment.fin, Lanes{});
@@ -156,17 +174,14 @@ class Tracker<Io, Observer>::Group {
             }
         } else if (bits_of(holds) != all_lane_bits) [[unlikely]] {
             // One of them may open a flow, and that push out another's.
-            for (unsigned i = 0; i < size_; ++i) judge_alone(i);
+            read_ = 0;
+            judge_alone();
             return;
         }
         const typename Flows::Deadlines was{expiry, fields & lifetime_bits};
         const Lanes from_reply = is_from_high(numbers[7]) ^ Flows::original_from_high(columns);
         Lanes usual = ~repeats_earlier(numbers[6]);
-        Lanes read{};  // the bit that says so, of those that are read for signatures
         if constexpr (within == tcp::Within::any_pair) {
-            if (tracker_.inspector_ != nullptr) [[unlikely]]
-                read = find_read(fields);
-            fields &= ~read;
             usual &= tcp::is_usual(fields);
             // A fixed timeout may be a rule's, who has a word on what it is.
             if (tracker_.rules_.kept()) usual &= ~has_fixed_timeout(fields);
@@ -188,7 +203,7 @@ class Tracker<Io, Observer>::Group {
         const tcp::StepOf<Lanes> step =
             tcp::step_usual<within>(sender, receiver, fields, from_reply, segment, tracker_.settings_->tcp);
         refresh<within>(expiry, fields, step);
-        if constexpr (within == tcp::Within::any_pair) fields |= read;
+        if constexpr (may_read) fields |= read;
         a_end = mine(sender.end, receiver.end);
         a_max_end = mine(sender.max_end, receiver.max_end);
         a_max_window = mine(sender.max_window, receiver.max_window);
@@ -211,21 +226,22 @@ class Tracker<Io, Observer>::Group {
         if constexpr (within == tcp::Within::any_pair) count_completed(was.lifetime, fields, good);
         if (proxied_ != 0) [[unlikely]]
             translate_proxied(good, from_reply);
-        const unsigned at_once = within == tcp::Within::any_pair ? good & ~read_ : good;
+        unsigned at_once = good;
+        if constexpr (may_read)
+            if (read_ != 0) [[unlikely]]
+                at_once &= ~read_accepted(good, bits_of(tcp::is_plainly_open(fields & ~read)), replies);
         pass<in_a_row>(at_once, from_reply, numbers[6]);
         count<in_a_row>(at_once);
-        if constexpr (within == tcp::Within::any_pair)
-            if (read_ != 0) [[unlikely]]
-                read_accepted(good, replies);
         if (const unsigned others = waiting & ~good; others != 0) [[unlikely]] {
             note_all<in_a_row>();
-            judge_others<within>(others, good);
+            judge_others(others, good);
+        } else {
+            size_ = 0;
         }
     }
 
     /// Those that were not judged in lanes: the later ones of a connection together once more, where the last
     /// time was worthwhile, behind all others.
-    template <tcp::Within within>
     [[gnu::noinline]] void judge_others(unsigned others, unsigned judged) {
         unsigned again = 0;
         if (static_cast<unsigned>(std::popcount(judged)) >= worthwhile)
@@ -238,14 +254,8 @@ class Tracker<Io, Observer>::Group {
             items_[size_] = items_[lane];
             places_[size_++] = places_[lane];
         });
-        if (size_ < worthwhile)
-            for (unsigned i = 0; i < size_; ++i) judge_alone(i);
-        else if constexpr (within == tcp::Within::any_pair)
-            judge_any_pair();
-        else
-            judge_open();
+        judge_waiting();
     }
-    [[gnu::noinline]] void judge_open() { judge_in_lanes<tcp::Within::open_connection, false>(); }
     /// Calls `f(lane)` for each whose bit is set; where few are.
     template <class F>
     static void each_of(unsigned bits, F&& f) {
@@ -337,34 +347,58 @@ class Tracker<Io, Observer>::Group {
         counters.found.add(packets);
     }
 
-    /// Those whose flows are read for signatures, and for which no SYN is remembered: they are judged in
-    /// lanes as all others, unless they are proxied and so read in other numbers than they came with. Masks
-    /// of the bit that tells of both.
+    /// Those whose flows are read for the signatures in force, and for which no SYN is remembered: they are
+    /// judged in lanes as all others, unless they are proxied and so read in other numbers than they came
+    /// with. Masks of the bit that tells of both.
     [[nodiscard, gnu::noinline]] Lanes find_read(Lanes fields) {
+        const Inspector<typename Io::Packet>& inspector = *tracker_.inspector_;
         const std::uint32_t bit = tcp::pending_bit();
+        read_ = 0;
+        const bool remembers_syns = !tracker_.template pending<AddressBytes>().is_empty();
         alignas(Lanes) std::array<std::uint32_t, lane_count> out{};
         for (unsigned lane = 0; lane < size_; ++lane) {
+            if ((fields[lane] & bit) == 0) continue;
             const flow::Ref ref = items_[lane]->candidate;
-            if ((fields[lane] & bit) == 0 ||
-                tracker_.inspector_->template number_of<AddressBytes>(ref) == inspect::no_flow ||
-                tracker_.template pending<AddressBytes>().find(ref) != nullptr ||
+            const inspect::FlowNumber number = inspector.template number_of<AddressBytes>(ref);
+            if (number == inspect::no_flow || !inspector.is_current(number) ||
+                (remembers_syns && tracker_.template pending<AddressBytes>().find(ref) != nullptr) ||
                 tracker_.template is_proxied<AddressBytes>(ref))
                 continue;
             out[lane] = bit;
+            numbers_[lane] = number;
             read_ |= 1U << lane;
         }
+        for (unsigned lane = size_; lane < lane_count; ++lane) out[lane] = out[0];
+        tracker_.reads_ = read_ != 0;
         return load<Lanes>(out.data());
     }
-    /// Those whose bit is set, when their flows are read.
-    [[gnu::noinline]] void read_accepted(unsigned good, unsigned replies) {
+    /// Those whose bit is set, when their flows are read; `open`: of those that are nothing but open. Which
+    /// of them do not pass in their places.
+    [[nodiscard, gnu::noinline]] unsigned read_accepted(unsigned good, unsigned open, unsigned replies) {
         tracker_.at_ = now_;
+        unsigned gone = 0;
         each_of(good & std::exchange(read_, 0), [&](unsigned lane) {
-            settle(lane, {.action = Action::pass,
-                          .state = CtState::established,
-                          .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6,
-                          .direction = static_cast<tcp::Direction>(replies >> lane & 1U),
-                          .flow = items_[lane]->candidate});
+            const auto direction = static_cast<tcp::Direction>(replies >> lane & 1U);
+            // Behind one that has left its place none stays in its own.
+            const bool is_short = (open >> lane & 1U) != 0 && !tracker_.has_gaps_;
+            if (is_short &&
+                tracker_.template read_next<AddressBytes>(*items_[lane], numbers_[lane], direction))
+                return;
+            const Decision decision{.action = Action::pass,
+                                    .state = CtState::established,
+                                    .family = AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6,
+                                    .direction = direction,
+                                    .flow = items_[lane]->candidate};
+            if (!tracker_.template read<AddressBytes>(*items_[lane], decision, now_)) return;
+            leave_gap(lane);
+            gone |= 1U << lane;
         });
+        return gone;
+    }
+    /// It stands for no packet.
+    void leave_gap(unsigned lane) {
+        out_.judged[places_[lane]].packet = nullptr;
+        tracker_.has_gaps_ = true;
     }
 
     /// Packets of proxied flows. (By value: what is handed to a function by reference lies in memory for all
@@ -430,7 +464,8 @@ class Tracker<Io, Observer>::Group {
     std::array<Item*, lane_count> items_;           ///< those that wait
     std::array<std::uint32_t, lane_count> places_;  ///< theirs in the output
     unsigned read_ = 0;                             ///< a bit for each whose flow is read for signatures
-    unsigned proxied_ = 0;                          ///< a bit for each that is to be translated
+    std::array<inspect::FlowNumber, lane_count> numbers_;  ///< of those
+    unsigned proxied_ = 0;                                 ///< a bit for each that is to be translated
     std::array<guard::Translated, lane_count> translated_;
 };
 

@@ -76,17 +76,9 @@ class Tracker<Io, Observer>::ReadingSink {
 
     inspect::Effect match(inspect::FlowNumber number, tcp::Direction direction, std::uint32_t signature,
                           std::uint64_t end) {
-        const Reading& reading = tracker_.inspector_->reading(number);
-        const policy::SignatureAction done = by_family(reading.family, [&]<unsigned AddressBytes>() {
-            return tracker_.template found<AddressBytes>(reading.flow, reading.profile, direction, signature,
-                                                         end);
-        });
-        if (done != policy::SignatureAction::drop && done != policy::SignatureAction::reset)
-            return inspect::Effect::none;
-        why_ = Reason::signature;
-        if (done == policy::SignatureAction::reset && reset_count_ != resets_.size())
-            resets_[reset_count_++] = number;
-        return inspect::Effect::block;
+        const inspect::Effect effect = tracker_.match(number, direction, signature, end);
+        if (effect == inspect::Effect::block) why_ = Reason::signature;
+        return effect;
     }
 
     /// What a packet is dropped for follows on what is told of it.
@@ -113,17 +105,20 @@ class Tracker<Io, Observer>::ReadingSink {
         }
     }
 
-    /// Flows that a signature wants reset.
-    [[nodiscard]] std::span<const inspect::FlowNumber> resets() const {
-        return {resets_.data(), reset_count_};
-    }
-
   private:
     Tracker& tracker_;
     Train passing_;
     Reason why_;
-    std::array<inspect::FlowNumber, Inspector<Packet>::Streams::most_directions> resets_;
-    std::size_t reset_count_ = 0;
+};
+
+/// For what passes at once, unless there is a match in it.
+template <PacketIo Io, class Observer>
+struct Tracker<Io, Observer>::MatchSink {
+    Tracker& tracker;
+    inspect::Effect match(inspect::FlowNumber number, tcp::Direction direction, std::uint32_t signature,
+                          std::uint64_t end) {
+        return tracker.match(number, direction, signature, end);
+    }
 };
 
 /// Drops a packet, whenever it comes out.
@@ -287,11 +282,45 @@ void Tracker<Io, Observer>::read_segment(Item& item, inspect::FlowNumber number,
     inspector_->streams.segment(number, decision.direction, segment,
                                 {item.packet, decision, item.bytes, item.packets}, now.tick, sink);
     sink.leave();
-    if (!sink.resets().empty())
+    if (!inspector_->resets().empty())
         reset_flow<AddressBytes>(item, ref, decision.direction, unread, now);
     else if (inspector_->streams.is_cleared(number) || is_finished(connection))
         inspector_->note_ending(AddressBytes == 4 ? packet::Family::ipv4 : packet::Family::ipv6, ref);
+    inspector_->forget_resets();
     count_held();
+}
+
+/// The same in short, of an open connection, for one that has no SYN, FIN or RST: nearly all. True: it
+/// passes, as decided, in its place. False: it is for read().
+template <PacketIo Io, class Observer>
+template <unsigned AddressBytes>
+[[gnu::always_inline]] inline bool Tracker<Io, Observer>::read_next(const Item& item,
+                                                                    inspect::FlowNumber number,
+                                                                    tcp::Direction direction) {
+    if (item.general != nullptr) [[unlikely]]
+        return false;
+    const tcp::Segment& from = item.segment;
+    std::uint8_t ttl = 0;
+    std::uint32_t right_edge = 0;
+    std::span<const std::uint8_t> payload;
+    if (from.payload_length != 0) {
+        const PlainSegment<AddressBytes> plain(Io::data(item.packet));
+        const std::size_t begin = plain.offset() + plain.header_length();
+        if (begin + from.payload_length > Io::first_length(item.packet)) [[unlikely]]
+            return false;
+        ttl = plain.hop_limit();
+        payload = {Io::data(item.packet) + begin, from.payload_length};
+        const tcp::Connection& connection = table<AddressBytes>().record(item.candidate).payload.tcp;
+        right_edge = connection.side[static_cast<unsigned>(direction)].max_end;
+    }
+    const inspect::StreamSegment segment{.sequence = from.sequence,
+                                         .payload = payload,
+                                         .has_acknowledgement = true,
+                                         .acknowledgement = from.acknowledgement,
+                                         .right_edge = right_edge,
+                                         .ttl = ttl};
+    MatchSink sink{*this};
+    return inspector_->streams.pass_next(number, direction, segment, sink);
 }
 
 /// Bytes of a packet, in one piece.
@@ -407,6 +436,19 @@ bool Tracker<Io, Observer>::read_datagram(Item& item, const Decision& decision, 
 
 // ---- Matches
 
+/// In a stream. Whether it blocks its flow.
+template <PacketIo Io, class Observer>
+inspect::Effect Tracker<Io, Observer>::match(inspect::FlowNumber number, tcp::Direction direction,
+                                             std::uint32_t signature, std::uint64_t end) {
+    const Reading& reading = inspector_->reading(number);
+    const policy::SignatureAction done = by_family(reading.family, [&]<unsigned AddressBytes>() {
+        return found<AddressBytes>(reading.flow, reading.profile, direction, signature, end);
+    });
+    if (done == policy::SignatureAction::reset) inspector_->note_reset(number);
+    const bool blocks = done == policy::SignatureAction::drop || done == policy::SignatureAction::reset;
+    return blocks ? inspect::Effect::block : inspect::Effect::none;
+}
+
 /// A signature has matched: counted, told, and done what it asks for. What that was; a flow is dropped or
 /// reset by the caller.
 template <PacketIo Io, class Observer>
@@ -458,7 +500,9 @@ template <unsigned AddressBytes>
     else
         alert->key6 = record.key;
     const auto bytes = inspector.scanners.scanning();
-    const std::size_t here = std::min<std::size_t>(end - inspector.scanners.scanning_from(), bytes.size());
+    const inspect::FlowNumber number = inspector.template number_of<AddressBytes>(ref);
+    const std::uint64_t before = number == inspect::no_flow ? 0 : inspector.streams.fed(number, direction);
+    const std::size_t here = std::min<std::size_t>(end - before, bytes.size());
     const std::size_t length = std::min<std::size_t>({here, terms.excerpt, longest_excerpt});
     alert->excerpt_length = static_cast<std::uint16_t>(length);
     std::copy_n(bytes.data() + (here - length), length, alert->excerpt.begin());
@@ -487,7 +531,7 @@ template <PacketIo Io, class Observer>
         ReadingSink sink(*this, Reason::inspection_timeout);
         inspector_->streams.poll(now.tick, sink);
         sink.leave();
-        for (const inspect::FlowNumber number : sink.resets()) {
+        for (const inspect::FlowNumber number : inspector_->resets()) {
             const Reading& reading = inspector_->reading(number);
             if (reading.flow == flow::no_ref) continue;
             by_family(reading.family, [&]<unsigned AddressBytes>() {
@@ -495,6 +539,7 @@ template <PacketIo Io, class Observer>
                     kill<AddressBytes>(reading.flow, now);
             });
         }
+        inspector_->forget_resets();
     }
     inspector_->count_now();
     count_held();
