@@ -41,7 +41,7 @@ PacketBuilder b(std::uint32_t sequence, std::uint32_t acknowledgement, unsigned 
         .flags(flags)
         .window(510);
 }
-void open(Telling& tell) {
+void open_as_today(Telling& tell) {
     tell.packet(0, a(0, 0U - isn_b, syn)
                        .window(64240)
                        .option(option::mss(1460))
@@ -79,7 +79,7 @@ struct Conversation {
 const std::vector<Conversation> conversations{
     {"normal",
      [](Telling& tell) {
-         open(tell);
+         open_as_today(tell);
          tell.packet(0.031, a(1, 1, psh | ack).payload(100));
          download(tell, 0.1, 1, 40);
          close(tell, 0.2, 56'001);
@@ -87,7 +87,7 @@ const std::vector<Conversation> conversations{
      true},
     {"normal-ascii",
      [](Telling& tell) {
-         open(tell);
+         open_as_today(tell);
          tell.packet(0.031, a(1, 1, psh | ack).payload(100));
          download(tell, 0.1, 1, 8);
          close(tell, 0.2, 11'201);
@@ -104,7 +104,7 @@ const std::vector<Conversation> conversations{
      true},
     {"blind-reset",
      [](Telling& tell) {
-         open(tell);
+         open_as_today(tell);
          tell.packet(0.5, b(0x3000'0000, 0, rst));
          tell.packet(0.6, b(20, 0, rst));
          tell.packet(0.7, a(0x0800'0000, 1, ack).payload(5));
@@ -119,7 +119,7 @@ const std::vector<Conversation> conversations{
      true},
     {"half-close",
      [](Telling& tell) {
-         open(tell);
+         open_as_today(tell);
          tell.packet(0.05, a(1, 1, fin | psh | ack).payload(100));
          tell.packet(0.08, b(1, 102, ack));
          tell.packet(1.08, b(1, 102, psh | ack).payload(500));
@@ -130,7 +130,7 @@ const std::vector<Conversation> conversations{
      true},
     {"reset-with-leftovers",
      [](Telling& tell) {
-         open(tell);
+         open_as_today(tell);
          tell.packet(0.1, b(1, 1, ack).payload(1400));
          tell.packet(0.2, a(1, 1401, rst | ack));
          tell.packet(0.201, b(1401, 1, ack).payload(1400));
@@ -139,7 +139,7 @@ const std::vector<Conversation> conversations{
      true},
     {"loss-and-retransmission",
      [](Telling& tell) {
-         open(tell);
+         open_as_today(tell);
          tell.packet(0.1, a(1, 1, psh | ack).payload(100));
          // The first segment of the answer was lost before it came here.
          tell.packet(0.15, b(1401, 101, ack).payload(1400));
