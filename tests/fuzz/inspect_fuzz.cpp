@@ -32,6 +32,8 @@ const std::vector<std::string> patterns{"ab", "bca", "aabb", "cacbab", "abcabc",
 constexpr std::size_t rare = 4;
 constexpr char unknown = 0;  ///< a byte that has not left
 constexpr std::uint8_t low_ttl = 5, believed_ttl = 10;
+/// Other connections, whose acknowledgements come with each burst: so many are judged together.
+constexpr std::uint16_t company = 3;
 constexpr Tick longest = 6 * ticks_per_second;  ///< with what passes at the end, less than any flow lives
 
 std::shared_ptr<const inspect::Database> database_for(SignatureAction action) {
@@ -47,7 +49,7 @@ std::shared_ptr<const inspect::Database> database_for(SignatureAction action) {
 
 /// How one input is read.
 struct Plan {
-    bool blocks, closed, liars, lossy, small, hurried;
+    bool blocks, closed, liars, lossy, small, hurried, in_company;
     SignatureAction action;
     std::uint64_t budget;
 
@@ -64,6 +66,7 @@ struct Plan {
         small = (more & 1U) != 0;
         hurried = (more & 2U) != 0;
         budget = (more & 12U) == 0 ? 100 : 0;
+        in_company = (more & 16U) != 0;
     }
     [[nodiscard]] inspect::Terms terms() const {
         return {.blocking = blocks, .fail_open = !closed, .minimum_ttl = believed_ttl, .budget = budget};
@@ -71,7 +74,7 @@ struct Plan {
     [[nodiscard]] pipeline::Limits limits() const {
         pipeline::Limits out = InspectedBox::small_limits();
         out.ipv4_flows = out.ipv6_flows = 16;
-        out.inspection.flows = 1;
+        out.inspection.flows = 1 + company;
         if (small) {
             out.inspection.chunks = 2;
             out.inspection.chunks_per_direction = 2;
@@ -128,6 +131,9 @@ class Conversation {
             }
         }
         box_.window = 3000;
+        if (plan_.in_company)
+            for (std::uint16_t port = 1; port <= company; ++port) box_.open(port);
+        box_.left.clear();
         feed(box_.from(Direction::original).sequence(isn(0)).window(3000).flags(packet::syn), 0);
         feed(segment(1, -1, packet::syn | packet::ack, ""), 1);
         feed(segment(0, 0, packet::ack, ""), 0);
@@ -313,10 +319,14 @@ class Conversation {
     }
     void flush() {
         if (burst_.empty()) return;
-        const std::uint64_t first = box_.burst(burst_, static_cast<Direction>(burst_side_));
+        const auto direction = static_cast<Direction>(burst_side_);
+        if (plan_.in_company)
+            for (std::uint16_t port = 1; port <= company; ++port)
+                burst_.push_back(box_.data(0, "", 0, direction, port).build());
+        const std::uint64_t first = box_.burst(burst_, direction);
         for (std::size_t i = 0; i < burst_.size(); ++i) {
             fed_.push_back(first + i);
-            if (burst_is_lost_[i]) lost_.insert(first + i);
+            if (i < burst_is_lost_.size() && burst_is_lost_[i]) lost_.insert(first + i);
         }
         burst_.clear();
         burst_is_lost_.clear();
@@ -343,11 +353,14 @@ class Conversation {
             require(round < 100, "receivers come to an end");
             account();
             const auto left = std::exchange(box_.left, {});
-            for (const auto& gone : box_.dropped) tell(gone, "is dropped");
+            for (const auto& gone : box_.dropped) {
+                require(!is_company(gone), "nothing is against the others");
+                tell(gone, "is dropped");
+            }
             box_.dropped.clear();
             bool reads[2] = {false, false};
             for (const auto& gone : left) {
-                if (gone.headers.protocol != packet::tcp) continue;
+                if (gone.headers.protocol != packet::tcp || is_company(gone)) continue;
                 const unsigned side = gone.headers.source_port == 80 ? 1 : 0;
                 tell(gone, "leaves");
                 note_left(gone, side);
@@ -366,6 +379,10 @@ class Conversation {
         collect_alerts();
     }
 
+    static bool is_company(const InspectedBox::Gone& gone) {
+        return gone.headers.protocol == packet::tcp &&
+               std::min(gone.headers.source_port, gone.headers.destination_port) <= company;
+    }
     static void tell(const InspectedBox::Gone& gone, const char* what) {
         if (!fuzz::telling() || gone.headers.protocol != packet::tcp) return;
         const unsigned side = gone.headers.source_port == 80 ? 1 : 0;
