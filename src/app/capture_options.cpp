@@ -1,6 +1,4 @@
 // What is typed behind `sluice capture`.
-#include <getopt.h>
-
 #include <fmt/format.h>
 
 #include <optional>
@@ -10,6 +8,7 @@
 #include "app/cli_arguments.hpp"
 #include "app/cli_capture.hpp"
 #include "app/output.hpp"
+#include "app/read_options.hpp"
 #include "sluice/control/text.hpp"
 
 namespace sluice::app {
@@ -147,17 +146,14 @@ Result<CaptureOptions> parse_capture_options(int argc, char** argv, const char* 
     out.query.kind = control::Query::Kind::capture;
     if (environment_socket != nullptr && *environment_socket != '\0') out.socket = environment_socket;
     Reader reader(out);
-    optind = 0;  // glibc: start afresh
-    opterr = 0;
-    for (int answer; (answer = getopt_long(argc, argv, ":hc:s:w:", longs, nullptr)) != -1;) {
-        if (answer == 'h') {
-            print(usage_text);
-            out.help = true;
-            return out;
-        }
-        if (answer == ':') return Error{fmt::format("option `{}' requires an argument", argv[optind - 1])};
-        if (answer == '?') return Error{fmt::format("unknown option `{}'", argv[optind - 1])};
-        if (const Status taken = reader.take(answer, optarg); !taken) return Error{taken.error()};
+    const auto asks_for_help = read_options(argc, argv, "hc:s:w:", longs, [&](int letter, const char* value) {
+        return reader.take(letter, value);
+    });
+    if (!asks_for_help) return Error{asks_for_help.error()};
+    out.help = *asks_for_help;
+    if (out.help) {
+        print(usage_text);
+        return out;
     }
     if (optind != argc) return Error{fmt::format("capture takes no `{}'", argv[optind])};
     if (const Status concluded = reader.conclude(); !concluded) return Error{concluded.error()};

@@ -1,7 +1,5 @@
 #include "app/cli_check.hpp"
 
-#include <getopt.h>
-
 #include <fmt/format.h>
 
 #include <string>
@@ -11,6 +9,7 @@
 #include "app/configuration.hpp"
 #include "app/exit_status.hpp"
 #include "app/output.hpp"
+#include "app/read_options.hpp"
 
 namespace sluice::app {
 namespace {
@@ -30,27 +29,12 @@ int check_command(int argc, char** argv) {
                             {nullptr, 0, nullptr, 0}};
     std::vector<std::string> overrides;
     Use use = Use::daemon;
-    optind = 0;  // glibc: start afresh
-    opterr = 0;
-    for (int answer; (answer = getopt_long(argc, argv, ":h", longs, nullptr)) != -1;) {
-        switch (answer) {
-            case 's':
-                overrides.emplace_back(optarg);
-                break;
-            case 'r':
-                use = Use::replay;
-                break;
-            case 'h':
-                print(usage_text);
-                return 0;
-            case ':':
-                complain(fmt::format("option `{}' requires an argument", argv[optind - 1]));
-                return exit_status::wrong_usage;
-            default:
-                complain(fmt::format("unknown option `{}'", argv[optind - 1]));
-                return exit_status::wrong_usage;
-        }
-    }
+    const auto ended = read_options(argc, argv, "h", longs, usage_text, [&](int letter, const char* value) {
+        if (letter == 's') overrides.emplace_back(value);
+        if (letter == 'r') use = Use::replay;
+        return success();
+    });
+    if (ended) return *ended;
     if (optind + 1 != argc) {
         complain("check takes one configuration file: sluice check FILE");
         return exit_status::wrong_usage;

@@ -1,6 +1,4 @@
 // `sluice doctor`: arguments in, findings out.
-#include <getopt.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include "app/doctor.hpp"
 #include "app/exit_status.hpp"
 #include "app/output.hpp"
+#include "app/read_options.hpp"
 #include "dpdk/machine.hpp"
 #include "sluice/control/query.hpp"
 
@@ -62,35 +61,16 @@ int doctor_command(int argc, char** argv) {
         complain(sentence);
         return exit_status::wrong_usage;
     };
-    optind = 0;  // glibc: start afresh
-    opterr = 0;
-    for (int answer; (answer = getopt_long(argc, argv, ":ho:", longs, nullptr)) != -1;) {
-        switch (answer) {
-            case 'c':
-                options.config = optarg;
-                break;
-            case 's':
-                options.overrides.emplace_back(optarg);
-                break;
-            case 'k':
-                options.socket = optarg;
-                break;
-            case 'o':
-                if (std::string_view(optarg) != "json")
-                    return wrong("of the formats `doctor' has `json' alone");
-                [[fallthrough]];
-            case 'j':
-                options.json = true;
-                break;
-            case 'h':
-                print(usage_text);
-                return exit_status::done;
-            case ':':
-                return wrong(fmt::format("option `{}' requires an argument", argv[optind - 1]));
-            default:
-                return wrong(fmt::format("unknown option `{}'", argv[optind - 1]));
-        }
-    }
+    const auto take = [&](int letter, const char* value) -> Status {
+        if (letter == 'o' && std::string_view(value) != "json")
+            return Error{"of the formats `doctor' has `json' alone"};
+        if (letter == 'c') options.config = value;
+        if (letter == 's') options.overrides.emplace_back(value);
+        if (letter == 'k') options.socket = value;
+        if (letter == 'o' || letter == 'j') options.json = true;
+        return success();
+    };
+    if (const auto ended = read_options(argc, argv, "ho:", longs, usage_text, take)) return *ended;
     if (optind != argc) return wrong(fmt::format("doctor takes no `{}'", argv[optind]));
     if (options.config.empty()) {
         if (!options.overrides.empty()) return wrong("`--set' changes a configuration: give `--config'");

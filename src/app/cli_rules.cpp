@@ -1,8 +1,6 @@
 #include "app/cli_rules.hpp"
 
 #include <fmt/format.h>
-#include <getopt.h>
-
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -13,6 +11,7 @@
 #include "app/configuration.hpp"
 #include "app/exit_status.hpp"
 #include "app/output.hpp"
+#include "app/read_options.hpp"
 #include "sluice/base/words.hpp"
 #include "sluice/control/client.hpp"
 #include "sluice/control/rule_words.hpp"
@@ -52,30 +51,13 @@ std::optional<int> parse(int argc, char** argv, const char* usage, bool takes_co
                             {nullptr, 0, nullptr, 0}};
     if (const char* const set = std::getenv("SLUICE_SOCKET"); set != nullptr && *set != '\0')
         out.socket = set;
-    optind = 0;  // glibc: start afresh
-    opterr = 0;
-    for (int answer; (answer = getopt_long(argc, argv, ":h", longs, nullptr)) != -1;) {
-        switch (answer) {
-            case 'j':
-                out.json = true;
-                break;
-            case 's':
-                out.socket = optarg;
-                break;
-            case 'c':
-                out.config = optarg;
-                break;
-            case 'h':
-                print(usage);
-                return exit_status::done;
-            case ':':
-                complain(fmt::format("option `{}' requires an argument", argv[optind - 1]));
-                return exit_status::wrong_usage;
-            default:
-                complain(fmt::format("unknown option `{}'", argv[optind - 1]));
-                return exit_status::wrong_usage;
-        }
-    }
+    const auto ended = read_options(argc, argv, "h", longs, usage, [&](int letter, const char* value) {
+        if (letter == 'j') out.json = true;
+        if (letter == 's') out.socket = value;
+        if (letter == 'c') out.config = value;
+        return success();
+    });
+    if (ended) return ended;
     out.words.assign(argv + optind, argv + argc);
     return std::nullopt;
 }

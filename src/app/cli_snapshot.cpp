@@ -1,8 +1,6 @@
 #include "app/cli_snapshot.hpp"
 
 #include <fmt/format.h>
-#include <getopt.h>
-
 #include <cstdlib>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -13,6 +11,7 @@
 #include "app/cli_rows.hpp"
 #include "app/exit_status.hpp"
 #include "app/output.hpp"
+#include "app/read_options.hpp"
 #include "sluice/control/base64.hpp"
 #include "sluice/control/client.hpp"
 #include "sluice/control/flow_transfer.hpp"
@@ -48,24 +47,11 @@ std::optional<int> parse(int argc, char** argv, const char* usage, SnapshotOptio
                             {nullptr, 0, nullptr, 0}};
     if (const char* const set = std::getenv("SLUICE_SOCKET"); set != nullptr && *set != '\0')
         out.socket = set;
-    optind = 0;  // glibc: start afresh
-    opterr = 0;
-    for (int answer; (answer = getopt_long(argc, argv, ":h", longs, nullptr)) != -1;) {
-        switch (answer) {
-            case 's':
-                out.socket = optarg;
-                break;
-            case 'h':
-                print(usage);
-                return exit_status::done;
-            case ':':
-                complain(fmt::format("option `{}' requires an argument", argv[optind - 1]));
-                return exit_status::wrong_usage;
-            default:
-                complain(fmt::format("unknown option `{}'", argv[optind - 1]));
-                return exit_status::wrong_usage;
-        }
-    }
+    const auto ended = read_options(argc, argv, "h", longs, usage, [&](int /*letter*/, const char* value) {
+        out.socket = value;
+        return success();
+    });
+    if (ended) return ended;
     if (argc - optind != 1) {
         complain(fmt::format("{} takes the name of one file", argv[0]));
         return exit_status::wrong_usage;

@@ -1,7 +1,5 @@
 #include "app/cli_top.hpp"
 
-#include <getopt.h>
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -19,6 +17,7 @@
 #include "app/exit_status.hpp"
 #include "app/interruption.hpp"
 #include "app/output.hpp"
+#include "app/read_options.hpp"
 #include "app/top_screen.hpp"
 #include "app/top_state.hpp"
 #include "app/top_terminal.hpp"
@@ -247,18 +246,13 @@ Result<TopOptions> parse_top_options(int argc, char** argv, const char* environm
                             {nullptr, 0, nullptr, 0}};
     TopOptions out;
     if (environment_socket != nullptr && *environment_socket != '\0') out.socket = environment_socket;
-    optind = 0;  // glibc: start afresh
-    opterr = 0;
-    for (int answer; (answer = getopt_long(argc, argv, ":hd:n:bo:", longs, nullptr)) != -1;) {
-        if (answer == 'h') {
-            out.help = true;
-            return out;
-        }
-        if (answer == ':') return Error{fmt::format("option `{}' requires an argument", argv[optind - 1])};
-        if (answer == '?') return Error{fmt::format("unknown option `{}'", argv[optind - 1])};
-        if (const Status taken = take_option(out, answer, optarg != nullptr ? optarg : ""); !taken)
-            return Error{taken.error()};
-    }
+    const auto take = [&](int letter, const char* value) {
+        return take_option(out, letter, value != nullptr ? value : "");
+    };
+    const auto asks_for_help = read_options(argc, argv, "hd:n:bo:", longs, take);
+    if (!asks_for_help) return Error{asks_for_help.error()};
+    out.help = *asks_for_help;
+    if (out.help) return out;
     if (optind != argc) return Error{fmt::format("top takes no `{}'", argv[optind])};
     return out;
 }
