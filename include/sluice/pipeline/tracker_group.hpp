@@ -368,7 +368,7 @@ class Tracker<Io, Observer>::Group {
             numbers_[lane] = number;
             read_ |= 1U << lane;
         }
-        for (unsigned lane = size_; lane < lane_count; ++lane) out[lane] = out[0];
+        for (unsigned lane = size_; lane < lane_count; ++lane) out[lane] = out[0];  // they repeat the first
         tracker_.reads_ = read_ != 0;
         return load<Lanes>(out.data());
     }

@@ -3,9 +3,9 @@
 //
 // A TCP flow that is read has a bit in its record (Connection::pending_syn: something lies beside it) by
 // which a group of packets sees that it has such, and a number in Inspector. Each segment that would pass
-// goes through Reassembly, which lets it out at once, keeps it until all in front of it was scanned, or drops
-// it. Segments that were refused never get there. Datagrams are scanned one by one and nothing of them is
-// kept.
+// goes through Reassembly: nearly every one passes in its place (read_next()); others leave behind what is in
+// the output, wait until all in front of them was scanned, or are dropped. Segments that were refused never
+// get there. Datagrams are scanned one by one and nothing of them is kept.
 //
 // The flow of a proxied connection is read in its server's numbers, as the table has them.
 #pragma once
@@ -555,7 +555,7 @@ bool Tracker<Io, Observer>::renew(flow::Ref ref, Now now) {
     return true;
 }
 
-/// Packets that were read at once have left their places in the output to nobody.
+/// Packets that were read and did not pass at once have left their places in the output to nobody.
 template <PacketIo Io, class Observer>
 [[gnu::noinline]] void Tracker<Io, Observer>::close_gaps(Output<Io>& out) {
     const auto begin = out.judged.begin();
